@@ -1,0 +1,227 @@
+"""The package's exceptions: types with data. The edges (HTTP, CLI) turn them into codes and sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+class WorkerTemplatesError(Exception):
+    """Base of every exception this package raises on purpose."""
+
+
+class SettingsError(WorkerTemplatesError, ValueError):
+    """A ``WORKER_TEMPLATES_*`` key is unknown or has a value it cannot take; raised by ``init_app``."""
+
+
+class InvalidInput(WorkerTemplatesError, ValueError):
+    """Input breaks the rules; holds every error at once.
+
+    Attributes:
+        errors: field name to messages, nested as the spec is:
+            ``{"capacity": {"cpu_cores": ["Missing data for required field."]}}``.
+    """
+
+    def __init__(self, errors: Mapping[str, Any]) -> None:
+        self.errors = dict(errors)
+        super().__init__("; ".join(f"{path}: {text}" if path else text for path, text in self.flat()))
+
+    def flat(self) -> list[tuple[str, str]]:
+        """Return ``(dotted path, message)`` for every error; the path is empty for the spec as a whole."""
+        return list(_flatten(self.errors, ""))
+
+
+class InvalidSpec(InvalidInput):
+    """A spec breaks the rules of the template table."""
+
+
+class InvalidParameters(InvalidInput):
+    """Parameters of a query, or a worker id, have values that they cannot take."""
+
+
+def _flatten(errors: Any, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(errors, Mapping):
+        for key, value in errors.items():
+            inner = path if key == "_schema" else f"{path}.{key}" if path else str(key)
+            yield from _flatten(value, inner)
+    elif isinstance(errors, str):
+        yield path, errors
+    else:
+        for message in errors:
+            yield path, str(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong in a definition file, and where."""
+
+    path: str
+    line: int | None
+    column: int | None
+    field: str | None
+    message: str
+
+    def __str__(self) -> str:
+        """Return ``path:line:column: field: message`` without the parts that are not known."""
+        place = ":".join(str(part) for part in (self.path, self.line, self.column) if part is not None)
+        return ": ".join(part for part in (place, self.field, self.message) if part)
+
+
+class InvalidFiles(WorkerTemplatesError, ValueError):
+    """Definition files cannot be used; holds every fault of every file."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(str(fault) for fault in self.faults))
+
+
+class TemplateNotFound(WorkerTemplatesError, LookupError):
+    """No template has this id or name."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__(f"There is no worker template {key!r}.")
+
+
+class RevisionNotFound(WorkerTemplatesError, LookupError):
+    """The template never had this revision."""
+
+    def __init__(self, template_id: str, revision: int) -> None:
+        self.template_id = template_id
+        self.revision = revision
+        super().__init__(f"Worker template {template_id!r} has no revision {revision}.")
+
+
+class NameTaken(WorkerTemplatesError):
+    """Another template has this name.
+
+    Attributes:
+        template_id: the id of the template that has it, or None where it was gone again when asked.
+    """
+
+    def __init__(self, name: str, template_id: str | None) -> None:
+        self.name = name
+        self.template_id = template_id
+        super().__init__(f"A worker template named {name!r} already exists.")
+
+
+class RevisionMismatch(WorkerTemplatesError):
+    """The template is not at a revision that the caller allowed (HTTP 412)."""
+
+    def __init__(self, template_id: str, current: int) -> None:
+        self.template_id = template_id
+        self.current = current
+        super().__init__(
+            f"Worker template {template_id!r} is at revision {current}, not at the one this change was made for: "
+            "read it again and repeat the change."
+        )
+
+
+class TemplateInUse(WorkerTemplatesError):
+    """The template cannot be deleted, because workers use it.
+
+    Attributes:
+        claims: how many workers claim it.
+        workers: the first few of their ids.
+        reason: what the host's usage check said, or None.
+    """
+
+    def __init__(self, name: str, *, claims: int = 0, workers: Sequence[str] = (), reason: str | None = None) -> None:
+        self.name = name
+        self.claims = claims
+        self.workers = list(workers)
+        self.reason = reason
+        if reason is None:
+            shown = ", ".join(self.workers) + (", …" if claims > len(self.workers) else "")
+            reason = f"{'1 worker claims' if claims == 1 else f'{claims} workers claim'} it ({shown})"
+        super().__init__(f"Worker template {name!r} is in use and cannot be deleted: {reason}.")
+
+
+class TemplateDisabled(WorkerTemplatesError):
+    """A disabled template cannot be claimed."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"Worker template {name!r} is disabled and cannot be claimed.")
+
+
+class DuplicateNames(WorkerTemplatesError):
+    """The unique index on names cannot be made, because the collection already holds duplicate names."""
+
+    def __init__(self, names: Mapping[str, int], collection: str) -> None:
+        self.names = dict(names)
+        listed = ", ".join(f"{name!r} ({count} times)" for name, count in self.names.items())
+        super().__init__(
+            f"The collection {collection!r} holds several templates of the same name: {listed}. "
+            "Rename or remove all but one of each; nothing was changed or deleted."
+        )
+
+
+class DatabaseUnavailable(WorkerTemplatesError):
+    """MongoDB did not carry the operation out: unreachable, too slow, or it refused.
+
+    Whether a write was carried out is not known to the caller; reading again tells.
+
+    Attributes:
+        retry_after: seconds after which trying again makes sense.
+    """
+
+    def __init__(self, reason: str, *, retry_after: int = 5) -> None:
+        self.reason = reason
+        self.retry_after = retry_after
+        super().__init__(f"The worker template database is not available: {reason}")
+
+
+class NotReady(WorkerTemplatesError):
+    """The extension could not be made ready (seeding failed), so that it serves nothing.
+
+    Attributes:
+        retry_after: seconds until it is tried again, or None where only a change of files or data will help.
+    """
+
+    def __init__(self, reason: str, *, retry_after: int | None = None) -> None:
+        self.reason = reason
+        self.retry_after = retry_after
+        super().__init__(reason)
+
+
+class NotAllowed(WorkerTemplatesError):
+    """The caller may not do this (HTTP 403)."""
+
+
+class InvalidPlan(WorkerTemplatesError, ValueError):
+    """A file is no plan document of a sync; holds everything that is wrong with it."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("This is not a plan: " + "; ".join(self.problems))
+
+
+class SyncRefused(WorkerTemplatesError):
+    """A sync did not begin; nothing was written.
+
+    Attributes:
+        reasons: every reason, in sentences.
+        conflict: whether files and database, or those who use it, contradict each other, so that a person must decide;
+            otherwise the options of the sync are wrong.
+    """
+
+    def __init__(self, reasons: Sequence[str], *, conflict: bool) -> None:
+        self.reasons = tuple(reasons)
+        self.conflict = conflict
+        super().__init__("\n".join(self.reasons))
+
+
+class ExportRefused(WorkerTemplatesError):
+    """An export to files did not begin; nothing was written.
+
+    Attributes:
+        reasons: every reason, in sentences.
+        conflict: whether somebody else changed a file at the same time; trying again helps.
+    """
+
+    def __init__(self, reasons: Sequence[str], *, conflict: bool = False) -> None:
+        self.reasons = tuple(reasons)
+        self.conflict = conflict
+        super().__init__("\n".join(self.reasons))

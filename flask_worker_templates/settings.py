@@ -1,0 +1,179 @@
+"""Every ``WORKER_TEMPLATES_*`` key: its type, default and meaning, read once into a frozen object."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .errors import SettingsError
+
+PREFIX = "WORKER_TEMPLATES_"
+
+
+def _one_of(*choices: str) -> Callable[[Any], Any]:
+    def check(value: Any) -> Any:
+        if value not in choices or not isinstance(value, str):
+            raise ValueError("one of " + ", ".join(repr(choice) for choice in choices))
+        return value
+
+    return check
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("True or False (true or false in an environment variable)")
+    return value
+
+
+def _integer(low: int, high: int) -> Callable[[Any], int]:
+    def check(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise ValueError(f"an integer from {low:,} to {high:,}")
+        return value
+
+    return check
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("a string that is not empty")
+    return value
+
+
+def _uri(value: Any) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value.startswith(("mongodb://", "mongodb+srv://")):
+        raise ValueError("None, or a string that starts with mongodb:// or mongodb+srv://")
+    return value
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ValueError("a dict")
+    return value
+
+
+# Segments of RFC 3986's unreserved characters and a few more: what else there is, a URL must escape, so that a request
+# never equals it, or a route takes it for a variable.
+_URL_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~!$&'()*+,;=:@-]+)+\Z")
+
+
+def _prefix(value: Any) -> str:
+    if not isinstance(value, str) or _URL_PATH.match(value) is None:
+        raise ValueError("a URL path that starts with / and does not end with one, such as '/api/v1/templates'")
+    return value
+
+
+def _paths(value: Any) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    listed = [value] if isinstance(value, str | Path) else value
+    if not isinstance(listed, list | tuple) or not listed or not all(isinstance(p, str | Path) for p in listed):
+        raise ValueError("a path to a file or a directory, a glob, or a list of these that is not empty")
+    texts = tuple(str(path) for path in listed)
+    if not all(text and "\0" not in text for text in texts):
+        raise ValueError("paths that are not empty and hold no NUL")
+    return texts
+
+
+def _key(default: Any, check: Callable[[Any], Any], meaning: str) -> Any:
+    return dataclasses.field(default=default, metadata={"check": check, "meaning": meaning})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The extension's settings for one app. Each field is the key ``WORKER_TEMPLATES_<FIELD IN CAPITALS>``."""
+
+    config_path: tuple[str, ...] | None = _key(
+        None,
+        _paths,
+        "Definition files: a file, a directory (its *.yaml, *.yml and *.json), a glob, or a list of these; relative "
+        "to the directory that holds the app. None means `config/worker_templates.yaml`, which may be missing.",
+    )
+    seed: str = _key(
+        "on",
+        _one_of("on", "off"),
+        "`on` seeds once per process before the first request is served; `off` leaves it to `flask seed-templates`.",
+    )
+    reseed_deleted: bool = _key(
+        True,
+        _flag,
+        "Whether a template that was seeded and then deleted is created again by the next seeding.",
+    )
+    sync_on_start: str = _key(
+        "off",
+        _one_of("off", "safe"),
+        "`safe` applies what the files changed when a process starts, except where it would overwrite an edit.",
+    )
+    mongodb_uri: str | None = _key(
+        None,
+        _uri,
+        "A MongoDB connection of the extension's own. None means the host's MongoEngine connection.",
+    )
+    db_alias: str = _key("default", _name, "The host's MongoEngine connection alias to use.")
+    db_timeout_ms: int = _key(5000, _integer(50, 600_000), "Time limit of every database operation, in milliseconds.")
+    anonymous: str | None = _key(
+        None,
+        lambda value: None if value is None else _one_of("none", "read", "write")(value),
+        "What is allowed where no authorizer is registered: `none`, `read` or `write`. None means `write` under "
+        "app.debug or app.testing, else `read`.",
+    )
+    require_if_match: bool = _key(False, _flag, "Whether PUT, PATCH, DELETE and revert must carry If-Match (else 428).")
+    url_prefix: str = _key("/api/v1/templates", _prefix, "URL prefix of the routes.")
+    docs: str = _key(
+        "public",
+        _one_of("public", "read", "off"),
+        "Swagger UI and the OpenAPI document: for everybody, for those whom the authorizer lets read, or for nobody.",
+    )
+    docs_url_prefix: str = _key("/api/v1/docs", _prefix, "URL of Swagger UI.")
+    api_title: str = _key(
+        "Worker templates", _name, "Title of the OpenAPI document, where the extension makes its own."
+    )
+    api_spec_options: Mapping[str, Any] | None = _key(
+        None,
+        _mapping,
+        "More for the OpenAPI document that the extension makes, such as `security`; see flask-smorest.",
+    )
+    max_body_bytes: int = _key(
+        262_144, _integer(1024, 16_777_216), "Largest request body that is read, in bytes (else 413)."
+    )
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Settings:
+        """Read the settings of an app.
+
+        Raises:
+            SettingsError: naming every key that is unknown or has a value that it cannot take.
+        """
+        known = {PREFIX + field.name.upper(): field for field in dataclasses.fields(cls)}
+        faults: list[str] = []
+        values: dict[str, Any] = {}
+        for key in sorted(key for key in config if isinstance(key, str) and key.startswith(PREFIX)):
+            field = known.get(key)
+            if field is None:
+                # Without the prefix, which makes any two keys alike.
+                names = [name.removeprefix(PREFIX) for name in known]
+                close = difflib.get_close_matches(key.removeprefix(PREFIX).upper(), names, n=1)
+                hint = f"did you mean {PREFIX}{close[0]}?" if close else f"the keys are {', '.join(known)}."
+                faults.append(f"{key} is not a setting: {hint}")
+                continue
+            try:
+                values[field.name] = field.metadata["check"](config[key])
+            except ValueError as error:
+                # The URI may hold a password, and says nothing that its owner does not know.
+                shown = "" if field.name == "mongodb_uri" else f", not {config[key]!r:.200}"
+                faults.append(f"{key} must be {error}{shown}")
+        if faults:
+            raise SettingsError("\n".join(faults))
+        settings = cls(**values)
+        if settings.docs != "off" and settings.docs_url_prefix == settings.url_prefix:
+            raise SettingsError(
+                f"{PREFIX}DOCS_URL_PREFIX must be another path than {PREFIX}URL_PREFIX, not {settings.url_prefix!r} too"
+            )
+        return settings

@@ -1,0 +1,427 @@
+"""The spec: the part of a template that people edit, its rules, and its normal form.
+
+Pure: no Flask, no MongoDB. The rules are those of the template table in the documentation (``docs/templates.md``).
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import functools
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import marshmallow as ma
+from marshmallow import fields, validate
+
+from .errors import InvalidSpec
+
+Spec = dict[str, Any]
+"""A spec in normal form: defaults filled, types fixed, keys in the order of ``FIELDS``, labels sorted."""
+
+LICENSE_TYPES = ("PERSONAL", "ENTERPRISE", "EVALUATION")
+
+# C0, DEL and C1: they have no place in any string that ends in logs, terminals and HTML. Neither have lone
+# surrogates, which `Pattern` refuses: a class that names them is an error in some regular expressions, and in others
+# also means the halves of any character beyond U+FFFF.
+_CONTROL = "\\u0000-\\u001f\\u007f-\\u009f"
+_SURROGATE = re.compile("[\ud800-\udfff]")
+# Besides: white space other than the plain blank, invisible and direction-changing characters.
+_INVISIBLE = "\\u00a0\\u00ad\\u061c\\u1680\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u3000\\ufeff\\ufff9-\\ufffb"
+# The same text serves Python's `re` and JSON Schema (ECMA 262), so that the documentation cannot differ.
+TEXT_PATTERN = f"^[^{_CONTROL}]*$"
+NAME_PATTERN = f"^[^ {_CONTROL}{_INVISIBLE}]([^{_CONTROL}{_INVISIBLE}]*[^ {_CONTROL}{_INVISIBLE}])?$"
+WORD_PATTERN = f"^[^ {_CONTROL}{_INVISIBLE}]+$"
+LABEL_KEY_PATTERN = "^[A-Za-z0-9._/-]{1,63}$"
+
+
+class Pattern(validate.Validator):
+    """The whole string matches a pattern that JSON Schema reads in the same way, and holds no lone surrogate.
+
+    ``marshmallow.validate.Regexp`` is not used, because its ``$`` lets a trailing line break pass.
+    """
+
+    def __init__(self, pattern: str, rule: str) -> None:
+        self.rule = rule
+        # \Z instead of $: Python's $ also matches before a trailing line break.
+        self._match = re.compile(pattern.removesuffix("$") + r"\Z").match
+
+    def __call__(self, value: Any) -> str:
+        """Return the value if it is a string that matches."""
+        if not isinstance(value, str) or self._match(value) is None or _SURROGATE.search(value):
+            raise ma.ValidationError(self.rule)
+        return value
+
+
+class Text(fields.String):
+    """A string and nothing else, without control characters."""
+
+    def __init__(
+        self,
+        *,
+        min: int | None = None,  # noqa: A002  # the names of marshmallow's own validator
+        max: int | None = None,  # noqa: A002
+        pattern: str = TEXT_PATTERN,
+        rule: str = "Must not hold control characters.",
+        metadata: Mapping[str, Any] | None = None,
+        **kw: Any,
+    ) -> None:
+        bounds = validate.Length(min=min, max=max)
+        super().__init__(
+            validate=[bounds, Pattern(pattern, rule)], metadata={"pattern": pattern, **(metadata or {})}, **kw
+        )
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kw: Any) -> str:
+        if not isinstance(value, str):
+            raise self.make_error("invalid")
+        return value
+
+
+class Choice(fields.String):
+    """One of a few strings, written exactly so."""
+
+    def __init__(self, choices: Sequence[str], **kw: Any) -> None:
+        super().__init__(validate=validate.OneOf(choices, error="Must be one of: {choices}."), **kw)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kw: Any) -> str:
+        if not isinstance(value, str):
+            raise self.make_error("invalid")
+        return value
+
+
+class Whole(fields.Integer):
+    """An integer as JSON Schema defines it: 48 and 48.0, but not true, "48" or 3.9."""
+
+    def __init__(self, minimum: int, maximum: int | None, **kw: Any) -> None:
+        super().__init__(validate=validate.Range(minimum, maximum), **kw)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kw: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.make_error("invalid")
+        if isinstance(value, float) and not value.is_integer():
+            raise self.make_error("invalid")
+        return int(value)
+
+
+class Flag(fields.Boolean):
+    """true or false; none of the words and numbers that marshmallow's own field also takes."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kw: Any) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return value
+
+
+class Price(fields.Float):
+    """A finite number, zero or more."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kw: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.make_error("invalid")
+        try:
+            number = float(value)
+        except OverflowError:
+            raise self.make_error("too_large") from None
+        if not math.isfinite(number):
+            raise self.make_error("special")
+        return abs(number) if number == 0 else number  # -0.0 is 0.0
+
+
+class Labels(fields.Dict):
+    """A map of string to string. Its errors are keyed by the label: ``{"labels": {"a b": ["…"]}}``."""
+
+    MOST = 64
+    LONGEST_VALUE = 256
+
+    _key = Pattern(LABEL_KEY_PATTERN, "A label key is 1–63 characters of A-Z a-z 0-9 . _ / -.")
+    _value = Text(max=LONGEST_VALUE)
+
+    def __init__(self, *, metadata: Mapping[str, Any] | None = None, **kw: Any) -> None:
+        values = fields.String(metadata={"maxLength": self.LONGEST_VALUE, "pattern": TEXT_PATTERN})
+        super().__init__(values=values, metadata={"maxProperties": self.MOST, **(metadata or {})}, **kw)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kw: Any) -> dict[Any, Any]:
+        if not isinstance(value, Mapping):
+            raise self.make_error("invalid")
+        if len(value) > self.MOST:
+            raise ma.ValidationError(f"At most {self.MOST} labels.")
+        errors: dict[str, list[str]] = {}
+        for key, text in value.items():
+            try:
+                self._key(key)
+                self._value.deserialize(text)
+            except ma.ValidationError as error:
+                errors[str(key)] = [str(message) for message in error.messages]
+        if errors:
+            raise ma.ValidationError(errors)
+        return dict(sorted(value.items()))
+
+
+_NO_MAPPING = {"type": "Must be a mapping (in JSON, an object)."}
+
+
+class WorkerTemplateCapacitySchema(ma.Schema):
+    """What one machine has."""
+
+    error_messages = _NO_MAPPING
+
+    class Meta:
+        """Strict: an unknown field is an error."""
+
+        unknown = ma.RAISE
+
+    cpu_cores = Whole(1, 10_000, required=True, metadata={"description": "Processor cores.", "example": 48})
+    memory_gb = Whole(1, 1_000_000, required=True, metadata={"description": "Memory, in GB.", "example": 192})
+    storage_gb = Whole(1, 100_000_000, required=True, metadata={"description": "Storage, in GB.", "example": 500})
+
+
+class WorkerTemplatePortRangeSchema(ma.Schema):
+    """The ports that a machine of this template opens, both ends included."""
+
+    error_messages = _NO_MAPPING
+
+    class Meta:
+        """Strict: an unknown field is an error."""
+
+        unknown = ma.RAISE
+
+    start = Whole(1, 65_535, load_default=2000, metadata={"description": "First port.", "example": 2000})
+    end = Whole(1, 65_535, load_default=9999, metadata={"description": "Last port.", "example": 9999})
+
+    @ma.validates_schema
+    def _in_order(self, data: dict[str, int], **kw: Any) -> None:
+        if data["start"] > data["end"]:
+            raise ma.ValidationError(f"Must not be above end ({data['end']}).", "start")
+
+
+class WorkerTemplateSpecSchema(ma.Schema):
+    """The editable part of a template: what a file entry, a POST and a PUT hold."""
+
+    error_messages = _NO_MAPPING
+
+    class Meta:
+        """Strict: an unknown field is an error."""
+
+        unknown = ma.RAISE
+
+    name = Text(
+        required=True,
+        min=1,
+        max=100,
+        pattern=NAME_PATTERN,
+        rule="Must be printable characters, with no white space at either end.",
+        metadata={"description": "Unique name.", "example": "personal-standard"},
+    )
+    description = Text(
+        max=1000, load_default="", metadata={"description": "For people.", "example": "Small personal labs"}
+    )
+    instance_type = Text(
+        required=True,
+        min=1,
+        max=64,
+        pattern=WORD_PATTERN,
+        rule="Must be printable characters without white space.",
+        metadata={"description": "Machine type of the cloud provider.", "example": "m5zn.metal"},
+    )
+    capacity = fields.Nested(
+        WorkerTemplateCapacitySchema(), required=True, metadata={"description": "What one machine has."}
+    )
+    license_type = Choice(
+        LICENSE_TYPES,
+        required=True,
+        metadata={"description": "Licence that the machine runs under.", "example": "PERSONAL"},
+    )
+    max_nodes = Whole(
+        1, 100_000, load_default=20, metadata={"description": "Nodes that the licence allows.", "example": 20}
+    )
+    ami_pattern = Text(
+        min=1,
+        max=256,
+        load_default="*",
+        metadata={
+            "description": "EC2 name wildcard of the machine images: `*` any run of characters, `?` one character.",
+            "example": "CML-2.9.*",
+        },
+    )
+    startup_time_minutes = Whole(
+        0,
+        10_080,
+        load_default=20,
+        metadata={"description": "Time a machine takes to start, in minutes.", "example": 20},
+    )
+    port_range = fields.Nested(
+        WorkerTemplatePortRangeSchema(),
+        load_default=lambda: {"start": 2000, "end": 9999},
+        # The defaults are those of its fields: generators of clients cannot read one of an object.
+        metadata={"description": "Ports that a machine opens."},
+    )
+    enabled = Flag(load_default=True, metadata={"description": "Whether workers may claim it.", "example": True})
+    cost_per_hour_usd = Price(
+        allow_none=True,
+        load_default=None,
+        validate=validate.Range(min=0),
+        metadata={
+            "description": "Price of one machine, in US dollars an hour; null where unknown.",
+            "example": 3.96,
+        },
+    )
+    labels = Labels(
+        load_default=dict,
+        metadata={"description": "Free key and value pairs.", "default": {}, "example": {"team": "qa"}},
+    )
+
+
+FIELDS = tuple(WorkerTemplateSpecSchema().fields)
+"""Names of the fields of a spec, in the order of the normal form."""
+
+_schema = WorkerTemplateSpecSchema()
+_KEYS = frozenset(FIELDS)
+_DISTINCT = ("name", "description")  # hardly ever the same twice
+_NESTED = {name: tuple(it.schema.fields) for name, it in _schema.fields.items() if isinstance(it, fields.Nested)}
+
+
+def normalize(data: Any) -> Spec:
+    """Return the normal form of a spec.
+
+    Args:
+        data: a mapping as read from a file, a request body or Python.
+
+    Raises:
+        InvalidSpec: with every error of the spec and its path.
+    """
+    try:
+        return _load_by_field(data)
+    except (ma.ValidationError, TypeError, KeyError):
+        pass  # something is wrong or unusual: the whole schema says all of it
+    try:
+        loaded = _schema.load(data)
+    except ma.ValidationError as error:
+        raise InvalidSpec(error.messages_dict) from None
+    return {name: loaded[name] for name in FIELDS}
+
+
+def _load_by_field(data: Any) -> Spec:
+    """Load a spec field by field, remembering what the schema's fields made of values seen before.
+
+    A fleet's templates differ in their names and share most other values, so that thousands of them are loaded in a
+    third of the time that the whole schema takes.
+
+    Raises:
+        ValidationError, TypeError, KeyError: if the whole schema must look at it.
+    """
+    if type(data) is not dict or not _KEYS.issuperset(data):
+        raise TypeError
+    spec: Spec = {}
+    for name, field in _schema.fields.items():
+        value = data.get(name, ma.missing)
+        if type(value) is dict:
+            # With the types, because 1, 1.0 and True are the same key. Copied, because the caller may change it.
+            items = tuple((key, type(inner), inner) for key, inner in value.items())
+            spec[name] = dict(_remembered(name, "dict", items))
+        elif name in _DISTINCT or value is ma.missing:
+            spec[name] = field.deserialize(value)
+        else:
+            spec[name] = _remembered(name, type(value).__name__, value)
+    return spec
+
+
+@functools.lru_cache(maxsize=2048)
+def _remembered(name: str, kind: str, value: Any) -> Any:
+    if kind == "dict":
+        value = {key: inner for key, _, inner in value}
+    return _schema.fields[name].deserialize(value)
+
+
+def flatten(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the leaves of a spec by dotted path; every label is a leaf of its own (``labels.team``)."""
+    leaves: dict[str, Any] = {}
+    for name, value in spec.items():
+        if isinstance(value, Mapping):
+            leaves.update((f"{name}.{key}", inner) for key, inner in value.items())
+        else:
+            leaves[name] = value
+    return leaves
+
+
+def unflatten(leaves: Mapping[str, Any]) -> Spec:
+    """Return the spec that has these leaves, with its keys in the order of the normal form.
+
+    The result is in normal form if the leaves came from specs in normal form, but it may break a rule that spans
+    fields (``port_range``, the number of labels): use `normalize` where that can be.
+    """
+    spec: Spec = {name: {} for name in FIELDS}
+    for path, value in leaves.items():
+        # A label key may hold dots: only the first one divides.
+        name, dot, key = path.partition(".")
+        if dot:
+            spec[name][key] = value
+        else:
+            spec[name] = value
+    for name, keys in _NESTED.items():
+        spec[name] = {key: spec[name][key] for key in keys if key in spec[name]}
+    spec["labels"] = dict(sorted(spec["labels"].items()))
+    return spec
+
+
+def changes(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the leaves that differ, as ``{"field": path, "from": value, "to": value}``, in the order of the spec.
+
+    A leaf that was not there has no ``from``; one that is gone has no ``to``. Without `before` there are none:
+    the first revision of a template changed nothing.
+    """
+    if before is None:
+        return []
+    old, new = flatten(before), flatten(after)
+    listed: list[dict[str, Any]] = []
+    for path in [*old, *(path for path in new if path not in old)]:
+        if path in old and path in new and old[path] == new[path]:
+            continue
+        change: dict[str, Any] = {"field": path}
+        if path in old:
+            change["from"] = old[path]
+        if path in new:
+            change["to"] = new[path]
+        listed.append(change)
+    return listed
+
+
+def merge_patch(target: Any, patch: Any) -> Any:
+    """Return `target` with a JSON Merge Patch applied (RFC 7396, section 2); neither argument is changed."""
+    if not isinstance(patch, Mapping):
+        return patch
+    merged = dict(target) if isinstance(target, Mapping) else {}
+    for key, value in patch.items():
+        if value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = merge_patch(merged.get(key), value)
+    return merged
+
+
+def patched(spec: Spec, patch: Any) -> Spec:
+    """Return the normal form of `spec` with a merge patch applied; ``null`` brings a field's default back.
+
+    Raises:
+        InvalidSpec: if the result breaks a rule, or the patch names a field that there is not, even as null.
+    """
+    if not isinstance(patch, Mapping):
+        raise InvalidSpec({"_schema": ["Invalid input type: a merge patch is an object."]})
+    result = merge_patch(spec, patch)
+    # A null takes a field away, also one that there is not; put back, that one is an error among the others.
+    result |= {key: None for key in patch if key not in FIELDS}
+    for name, known in _NESTED.items():
+        if isinstance(patch.get(name), Mapping):
+            result[name] |= {key: None for key in patch[name] if key not in known}
+    return normalize(result)
+
+
+@functools.lru_cache(maxsize=1024)
+def _wildcard(pattern: str) -> re.Pattern[str]:
+    # fnmatch also knows [sets], which EC2 does not. Its translation cannot be driven into exponential time.
+    return re.compile(fnmatch.translate(pattern.replace("[", "[[]")))
+
+
+def ami_matches(pattern: str, image: str) -> bool:
+    """Tell whether an EC2 name wildcard matches an image name: ``*`` any run, ``?`` one character, case-sensitive."""
+    return _wildcard(pattern).match(image) is not None
