@@ -1,0 +1,746 @@
+"""Every write of MongoDB, by a protocol that needs no transactions and survives a kill between any two commands.
+
+- A template's document carries ``last_event``, the event of its current revision. One conditional command on that
+  document (``{_id, revision: r}``) is the commit point of a change; nothing before it counts, nothing after it is
+  needed.
+- Before it, the event of revision r is made sure to be in the events collection; after it, the event of r + 1 is
+  copied there. A process that dies in between leaves a copy undone, which the next writer does.
+- A deletion cannot carry its event in the document it removes: it writes the event first, as an intent, removes the
+  document with one conditional command, and then writes the event again, confirmed. An intent whose deletion did not
+  happen is void, because its revision is beyond the document's.
+
+So of the events in the collection, only a deletion may be void, and only while its template lives: every other event
+was committed before it was copied there.
+
+Every event has a random ``token``, which tells two events of the same key apart: a committed one and an intent, the
+intents of two who delete at once, or an intent and its confirmation.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+import uuid
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import bson
+from bson import ObjectId
+from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
+
+from . import trail
+from .database import EVENTS, Collections, DatabaseAccess, Document, find_and_count, find_raw
+from .errors import (
+    NameTaken,
+    RevisionMismatch,
+    TemplateDisabled,
+    TemplateInUse,
+    TemplateNotFound,
+)
+from .indexes import ensure_indexes
+from .query import Window, all_of, conditions, order
+from .spec import Spec, ami_matches
+from .template import PRESENTED, Claim, Event, Page, Template, from_stored, present_raw, to_stored
+
+log = logging.getLogger("flask_worker_templates")
+
+Precondition = Callable[[int], bool]
+"""Given the current revision, whether the change may be made (If-Match)."""
+
+Guard = Callable[[Template], None]
+"""Given the current template, raises where the change is not allowed."""
+
+Observer = Callable[[Document, Document], None]
+"""Told of every change after its write: the event, and the document after it (for a deletion, before it)."""
+
+Progress = Callable[[int], None]
+"""Told how many items were just dealt with."""
+
+_GUARDED = {**PRESENTED, "base": 1, "source": 1, "last_event": 1, "recorded.token": 1}
+_SHOWN_CLAIMS = 5
+_CHUNK = 2000  # documents in one insert
+_DUPLICATE_KEY = 11000
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """A template of a definition file: its spec and the display path of the file."""
+
+    spec: Spec
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Managed:
+    """What the drift comparison needs to know of a stored template."""
+
+    id: str
+    revision: int
+    spec: Spec
+    base: Spec | None
+    source: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """The deletion of a template that came from a file."""
+
+    name: str
+    template_id: str
+    actor: str
+    at: datetime
+
+
+class _Keep:
+    """The value for "leave the base as it is", which None (no base) cannot say."""
+
+
+KEEP = _Keep()
+
+
+class Store:
+    """The templates and their audit trail in one database.
+
+    Every method raises `DatabaseUnavailable` where MongoDB does not do its part within the time limit.
+
+    Args:
+        access: the way to the database.
+        observer: told of every change after its write.
+    """
+
+    def __init__(self, access: DatabaseAccess, observer: Observer | None = None) -> None:
+        self._access = access
+        self._observer = observer
+
+    # Reading
+
+    def get(self, template_id: str) -> Template:
+        """Return a template.
+
+        Raises:
+            TemplateNotFound: if there is none with this id.
+        """
+        return self._read({"_id": {"$eq": template_id}}, template_id)
+
+    def get_by_name(self, name: str) -> Template:
+        """Return the template of a name.
+
+        Raises:
+            TemplateNotFound: if there is none with this name.
+        """
+        return self._read({"name": {"$eq": name}}, name)
+
+    def get_raw(self, template_id: str) -> tuple[int, bytes]:
+        """Return a template's revision and its JSON.
+
+        Raises:
+            TemplateNotFound: if there is none with this id.
+        """
+        with self._access.operation() as db:
+            found = find_raw(db, {"_id": {"$eq": template_id}}, PRESENTED, limit=1)
+        if not found:
+            raise TemplateNotFound(template_id)
+        return present_raw(found[0])
+
+    def page(self, asked: Mapping[str, Any]) -> Page[Template]:
+        """Return one page of the templates.
+
+        Args:
+            asked: parameters as `query.ListSchema` loads them.
+        """
+        page = self._page(asked)
+        items = tuple(Template.of(bson.decode(raw)) for raw in page)
+        return Page(items, page.total, page.page, page.page_size)
+
+    def page_raw(self, asked: Mapping[str, Any]) -> Page[bytes]:
+        """Return one page of the templates, each as JSON."""
+        page = self._page(asked)
+        return Page(tuple([present_raw(raw)[1] for raw in page]), page.total, page.page, page.page_size)
+
+    def _page(self, asked: Mapping[str, Any]) -> Page[bytes]:
+        """Return one page of the templates as BSON; counted only where the page and the one after it do not tell."""
+        window = Window(asked["page"], asked["page_size"])
+        stretch: dict[str, Any] = {"sort": order(asked["sort"]), "skip": window.skip, "limit": window.size + 1}
+        with self._access.operation() as db:
+            query = _query(db, asked)
+            if not query:
+                found, counted = find_and_count(db, PRESENTED, **stretch)
+            else:
+                found = find_raw(db, query, PRESENTED, **stretch)
+                last = len(found) <= window.size and (found or window.page == 1)
+                counted = 0 if last else db.templates.count_documents(query)
+        if len(found) <= window.size and (found or window.page == 1):
+            total = window.skip + len(found)  # the last page says how many there are
+        else:
+            # The server's own count may be off: what was found counts, and beyond the end there is nothing.
+            total = max(counted, window.skip + len(found)) if found else min(counted, window.skip)
+        return Page(tuple(found[: window.size]), total, window.page, window.size)
+
+    def select(self, asked: Mapping[str, Any]) -> list[Template]:
+        """Return the enabled templates that fit, cheapest first, unknown prices last, ties by name.
+
+        Args:
+            asked: parameters of the list, without paging and order.
+        """
+        with self._access.operation() as db:
+            query = _query(db, {**asked, "enabled": True})
+            found = [Template.of(document) for document in db.templates.find(query, PRESENTED)]
+        return sorted(found, key=lambda t: (t.cost_per_hour_usd is None, t.cost_per_hour_usd or 0.0, t.name))
+
+    def history(self, template_id: str, window: Window) -> Page[Event]:
+        """Return the events of one template, newest first; also of one that was deleted.
+
+        Raises:
+            TemplateNotFound: if there never was such a template.
+        """
+        with self._access.operation() as db:
+            return trail.history(db, template_id, window)
+
+    def trail(self, asked: Mapping[str, Any]) -> Page[Event]:
+        """Return the events of all templates, newest first.
+
+        Args:
+            asked: parameters as `query.TrailSchema` loads them.
+        """
+        with self._access.operation() as db:
+            return trail.trail(db, asked)
+
+    def claims(self, template_id: str, window: Window) -> Page[Claim]:
+        """Return the claims of a template, oldest first.
+
+        Raises:
+            TemplateNotFound: if there is none with this id.
+        """
+        with self._access.operation() as db:
+            total, shown = _claims(db, template_id, window)
+        return Page(tuple(Claim.of(claim) for claim in shown), total, window.page, window.size)
+
+    def names(self) -> set[str]:
+        """Return the names of all templates."""
+        with self._access.operation() as db:
+            return _names(db)
+
+    def managed(self) -> Iterator[Managed]:
+        """Return every template with its base, for the drift comparison; ordered by name."""
+        projection = {**PRESENTED, "base": 1, "source": 1}
+        with self._access.operation() as db:
+            found = list(db.templates_guarded.find({}, projection).sort([("name", 1)]))
+        for document in found:
+            base = document["base"]
+            yield Managed(
+                document["_id"],
+                document["revision"],
+                from_stored(document),
+                None if base is None else from_stored(base),
+                document["source"],
+            )
+
+    def deletions(self, names: Sequence[str]) -> dict[str, Deletion]:
+        """Return, by name, the newest deletion of a template that came from a file, among names that are free."""
+        with self._access.operation() as db:
+            found = trail.deletions(db, names)
+        return {
+            name: Deletion(name, event["template_id"], event["actor"], event["at"].replace(tzinfo=UTC))
+            for name, event in found.items()
+        }
+
+    # Writing
+
+    def prepare(self) -> None:
+        """Make sure that the indexes are there; where they are, nothing is written.
+
+        Raises:
+            DuplicateNames: if the collection holds several templates of one name.
+        """
+        with self._access.operation() as db:
+            ensure_indexes(db)
+
+    def create(
+        self,
+        spec: Spec,
+        *,
+        actor: str,
+        action: str = "created",
+        base: Spec | None = None,
+        source: str | None = None,
+    ) -> Template:
+        """Create a template from a spec in normal form.
+
+        Raises:
+            NameTaken: if a template of this name exists.
+        """
+        with self._access.operation() as db:
+            document = _new_document(spec, actor=actor, action=action, base=base, source=source)
+            try:
+                db.templates_guarded.insert_one(document)
+            except DuplicateKeyError:
+                raise _name_taken(db, spec["name"]) from None
+            _copy_event(db, document["last_event"])
+        self._tell(document)
+        return Template.of(document)
+
+    def create_missing(self, seeds: Sequence[Seed], *, actor: str, progress: Progress | None = None) -> list[str]:
+        """Create templates whose names are free, and return the names of those that this call created.
+
+        Who else creates the same at the same time does no harm: each name is created once, by one of them.
+        """
+        created: list[str] = []
+        for start in range(0, len(seeds), _CHUNK):
+            documents = [
+                _new_document(seed.spec, actor=actor, action="seeded", base=seed.spec, source=seed.source)
+                for seed in seeds[start : start + _CHUNK]
+            ]
+            with self._access.operation() as db:  # a time limit for each chunk, however many there are
+                won = _insert_new(db, documents)
+            for document in won:
+                self._tell(document)
+            created += [document["name"] for document in won]
+            if progress is not None:
+                progress(len(documents))
+        return created
+
+    def update(
+        self,
+        template_id: str,
+        change: Callable[[Spec], Spec],
+        *,
+        actor: str,
+        action: str = "updated",
+        allowed: Precondition | None = None,
+        guard: Guard | None = None,
+        base: Spec | _Keep | None = KEEP,
+        source: str | None = None,
+    ) -> Template:
+        """Change a template's spec; a change that changes nothing writes nothing and keeps the revision.
+
+        Args:
+            template_id: which one.
+            change: given the current spec, returns the new one in normal form. Called again on the new state where
+                another writer was faster.
+            actor: who.
+            action: what the audit trail calls it.
+            allowed: whether the change may be made to a revision; also holds after a lost race.
+            guard: raises where the change may not be made to the template as it is.
+            base: the new base, for changes that come from a file; with a spec that does not differ, the base alone
+                is written, which is no change of the template.
+            source: display path of the file that the base came from.
+
+        Raises:
+            TemplateNotFound: if there is none with this id.
+            RevisionMismatch: if `allowed` says no.
+            NameTaken: if the new name belongs to another template.
+        """
+        with self._access.operation() as db:
+            for _ in _attempts():
+                document = _guarded(db, template_id)
+                revision = document["revision"]
+                _check(document, allowed, guard)
+                before = from_stored(document)
+                spec = change(before)
+                fields: dict[str, Any] = {}
+                if not isinstance(base, _Keep):
+                    fields = {"base": None if base is None else to_stored(base), "source": source}
+                    if all(document[key] == value for key, value in fields.items()):
+                        fields = {}
+                if spec == before:
+                    if not fields or _commit(db, document, fields):
+                        return Template.of(document)
+                    continue
+                _ensure_event(db, document)
+                event = _event(
+                    template_id,
+                    revision + 1,
+                    spec,
+                    actor=actor,
+                    action=action,
+                    managed=fields.get("base", document["base"]) is not None,
+                    after=document["last_event"],
+                )
+                fields |= event["spec"]
+                fields |= {"revision": revision + 1, "updated_at": event["at"], "last_event": event}
+                try:
+                    committed = _commit(db, document, fields)
+                except DuplicateKeyError:
+                    raise _name_taken(db, spec["name"]) from None
+                if committed:
+                    _copy_event(db, event)
+                    break
+        document |= fields
+        self._tell(document)
+        return Template.of(document)
+
+    def revert(
+        self,
+        template_id: str,
+        revision: int,
+        *,
+        actor: str,
+        allowed: Precondition | None = None,
+        guard: Guard | None = None,
+    ) -> Template:
+        """Make a new revision with the spec of an earlier one.
+
+        Raises:
+            RevisionNotFound: if the template never had that revision.
+            TemplateNotFound, RevisionMismatch, NameTaken: as `update`.
+        """
+        with self._access.operation() as db:
+            past = trail.spec_at(db, _guarded(db, template_id), revision)
+            return self.update(
+                template_id, lambda spec: past, actor=actor, action="reverted", allowed=allowed, guard=guard
+            )
+
+    def delete(
+        self, template_id: str, *, actor: str, allowed: Precondition | None = None, guard: Guard | None = None
+    ) -> Template:
+        """Delete a template that no worker claims, and return it as it was.
+
+        Raises:
+            TemplateNotFound: if there is none with this id.
+            RevisionMismatch: if `allowed` says no.
+            TemplateInUse: if workers claim it, or `guard` says so.
+        """
+        with self._access.operation() as db:
+            for _ in _attempts():
+                document = _guarded(db, template_id)
+                _check(document, allowed, guard)
+                claimed, shown = _claims(db, template_id, Window(1, _SHOWN_CLAIMS))
+                if claimed:
+                    workers = [claim["worker_id"] for claim in shown]
+                    raise TemplateInUse(document["name"], claims=claimed, workers=workers)
+                _ensure_event(db, document)
+                intent = _event(
+                    template_id,
+                    document["revision"] + 1,
+                    from_stored(document),
+                    actor=actor,
+                    action="deleted",
+                    managed=document["base"] is not None,
+                    after=document["last_event"],
+                )
+                replaced = _announce(db, document, intent)
+                if replaced is False:
+                    continue
+                # No window between "is it claimed?" and the deletion: both are this one command.
+                key = {"_id": template_id, "revision": document["revision"], "claims": []}
+                if db.templates_guarded.delete_one(key).deleted_count:
+                    _confirm(db, intent)
+                    break
+                _withdraw(db, intent, replaced)
+        self._tell(document, intent)
+        return Template.of(document)
+
+    def claim(self, template_id: str, worker_id: str, *, actor: str) -> tuple[Claim, bool]:
+        """Register a worker's use of a template; once for each worker, however often it is called.
+
+        Returns:
+            The claim, and whether this call made it.
+
+        Raises:
+            TemplateNotFound: if there is none with this id.
+            TemplateDisabled: if it is disabled, and the worker does not claim it yet.
+        """
+        claim = {"worker_id": worker_id, "actor": actor, "claimed_at": _now()}
+        free = {"_id": template_id, "enabled": True, "claims.worker_id": {"$ne": worker_id}}
+        with self._access.operation() as db:
+            for _ in _attempts():
+                if db.templates_guarded.update_one(free, {"$push": {"claims": claim}}).matched_count:
+                    return Claim.of(claim), True
+                document = db.templates_guarded.find_one(
+                    {"_id": template_id},
+                    {"name": 1, "enabled": 1, "claims": {"$elemMatch": {"worker_id": worker_id}}},
+                )
+                if document is None:
+                    raise TemplateNotFound(template_id)
+                if document.get("claims"):
+                    return Claim.of(document["claims"][0]), False
+                if not document["enabled"]:
+                    raise TemplateDisabled(document["name"])
+        raise AssertionError  # pragma: no cover  # _attempts never ends by itself
+
+    def release(self, template_id: str, worker_id: str) -> bool:
+        """End a worker's use of a template.
+
+        Returns:
+            Whether there was a claim to end.
+
+        Raises:
+            TemplateNotFound: if there is none with this id.
+        """
+        with self._access.operation() as db:
+            held = {"_id": template_id, "claims.worker_id": worker_id}
+            if db.templates_guarded.update_one(held, {"$pull": {"claims": {"worker_id": worker_id}}}).matched_count:
+                return True
+            if db.templates_guarded.find_one({"_id": template_id}, {"_id": 1}) is None:
+                raise TemplateNotFound(template_id)
+            return False
+
+    def _read(self, query: Mapping[str, Any], key: str) -> Template:
+        with self._access.operation() as db:
+            document = db.templates.find_one(query, PRESENTED)
+        if document is None:
+            raise TemplateNotFound(key)
+        return Template.of(document)
+
+    def _tell(self, document: Document, event: Document | None = None) -> None:
+        if self._observer is not None:
+            self._observer(event or document["last_event"], document)
+
+
+def _now() -> datetime:
+    # Naive UTC with milliseconds, which is exactly what MongoDB keeps: what is returned equals what is read later.
+    now = datetime.now(UTC).replace(tzinfo=None)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+def _token() -> str:
+    # Unique among processes and hosts, as a UUID is, and a tenth of its cost, which counts when thousands are seeded.
+    return str(ObjectId())
+
+
+def _event(
+    template_id: str,
+    revision: int,
+    spec: Spec,
+    *,
+    actor: str,
+    action: str,
+    managed: bool,
+    after: Document | None = None,
+) -> Document:
+    at = _now()
+    if after is not None:
+        # Later than the event before it, also where that is of the same millisecond or of a host whose clock is
+        # ahead: the trail is ordered by time, and a change must not stand before the one it was made to.
+        at = max(at, after["at"] + timedelta(milliseconds=1))
+    return {
+        "_id": trail.event_id(template_id, revision),
+        "template_id": template_id,
+        "revision": revision,
+        "name": spec["name"],
+        "action": action,
+        "actor": actor,
+        "at": at,
+        "managed": managed,
+        "token": _token(),
+        "spec": to_stored(spec),
+    }
+
+
+def _new_document(spec: Spec, *, actor: str, action: str, base: Spec | None, source: str | None) -> Document:
+    template_id = str(uuid.uuid4())
+    event = _event(template_id, 1, spec, actor=actor, action=action, managed=base is not None)
+    return {
+        "_id": template_id,
+        **event["spec"],
+        "revision": 1,
+        "is_seeded": action == "seeded",
+        "created_at": event["at"],
+        "updated_at": event["at"],
+        "source": source,
+        # The base of a seeded template is its spec: stored once more, but made once.
+        "base": event["spec"] if base is spec else None if base is None else to_stored(base),
+        "claims": [],
+        "last_event": event,
+    }
+
+
+def _guarded(db: Collections, template_id: str) -> Document:
+    """Read a template for a write: from the primary, what a majority has.
+
+    ``recorded`` holds what the events collection has in the place of the event of its revision; read in the same trip,
+    because every change needs it.
+    """
+    pipeline: list[dict[str, Any]] = [
+        {"$match": {"_id": template_id}},
+        {"$lookup": {"from": EVENTS, "localField": "last_event._id", "foreignField": "_id", "as": "recorded"}},
+        {"$project": _GUARDED},
+    ]
+    for document in db.templates_guarded.aggregate(pipeline):
+        return document
+    raise TemplateNotFound(template_id)
+
+
+def _check(document: Document, allowed: Precondition | None, guard: Guard | None) -> None:
+    if guard is not None:
+        guard(Template.of(document))
+    if allowed is not None and not allowed(document["revision"]):
+        raise RevisionMismatch(document["_id"], document["revision"])
+
+
+def _put(db: Collections, event: Document) -> None:
+    for _ in _attempts():
+        try:
+            db.events_guarded.replace_one({"_id": event["_id"]}, event, upsert=True)
+        except DuplicateKeyError:
+            continue  # two upserts of one key at once: one of them inserts, and now there is something to replace
+        return
+
+
+# The steps of the write protocol
+
+
+def _insert_new(db: Collections, documents: Sequence[Document]) -> list[Document]:
+    """Insert new templates and then their events; return those whose names were free."""
+    unconfirmed: BulkWriteError | None = None
+    lost: set[int] = set()
+    try:
+        db.templates_guarded.insert_many(documents, ordered=False)
+    except BulkWriteError as error:
+        lost = _duplicates(error)
+        unconfirmed = error if error.details.get("writeConcernErrors") else None
+    created = [document for index, document in enumerate(documents) if index not in lost]
+    if not created:
+        return []
+    failure = _insert_events(db, created)
+    if unconfirmed is not None:
+        # The templates were written, but not every member that had to confirm it did. The events are a later write; if
+        # that one is confirmed, all that is left to ask is whether a new primary has lost the templates meanwhile.
+        ids = [document["_id"] for document in created]
+        if failure or db.templates_guarded.count_documents({"_id": {"$in": ids}}) < len(ids):
+            raise unconfirmed
+    elif failure:
+        log.warning(
+            "The events of %d new templates are not all in the events collection: %.500s", len(created), failure
+        )
+    return created
+
+
+def _insert_events(db: Collections, created: Sequence[Document]) -> PyMongoError | None:
+    """Copy the events of new templates; return what failed, but for those that the next writer was faster to copy."""
+    try:
+        db.events_guarded.insert_many([document["last_event"] for document in created], ordered=False)
+    except BulkWriteError as error:
+        others = [fault for fault in error.details["writeErrors"] if fault["code"] != _DUPLICATE_KEY]
+        return error if others or error.details.get("writeConcernErrors") else None
+    except PyMongoError as error:
+        return error
+    return None
+
+
+def _commit(db: Collections, document: Document, fields: Mapping[str, Any]) -> bool:
+    key = {"_id": document["_id"], "revision": document["revision"]}
+    return bool(db.templates_guarded.update_one(key, {"$set": fields}).matched_count)
+
+
+def _ensure_event(db: Collections, document: Document) -> None:
+    """Make sure that the event of a template's revision is in the events collection.
+
+    A revision is committed once, so there is one true event for its key, and writing it is right at any time.
+    """
+    event = document["last_event"]
+    if event["token"] not in [recorded["token"] for recorded in document["recorded"]]:
+        _put(db, event)
+
+
+def _copy_event(db: Collections, event: Document) -> None:
+    try:
+        _put(db, event)
+    except PyMongoError as error:
+        # The change is committed and its event is in the document: it stands, and the next writer copies it.
+        log.warning("The event %s is not in the events collection yet: %.500s", event["_id"], error)
+
+
+def _announce(db: Collections, document: Document, intent: Document) -> Document | bool | None:
+    """Write the intent of a deletion.
+
+    Returns:
+        The void event that it replaced, None where there was none, False where the template has changed.
+    """
+    try:
+        db.events_guarded.insert_one(intent)
+    except DuplicateKeyError:
+        # The event of a change or of a deletion that was committed just now, or the intent of another deletion. Read
+        # in this order: an intent that was there while the document still was is none of a deletion that happened.
+        # Should its deletion happen now, then its token changes, and it is not replaced.
+        other = db.events_guarded.find_one({"_id": intent["_id"]})
+        if other is None or other["action"] != "deleted":
+            return False
+        if _guarded(db, document["_id"])["revision"] != document["revision"]:
+            return False
+        same = {"_id": other["_id"], "token": other["token"]}
+        return other if db.events_guarded.replace_one(same, intent).matched_count else False
+    return None
+
+
+def _confirm(db: Collections, intent: Document) -> None:
+    """Write the event of a deletion that happened over whatever intent is there.
+
+    Another who deletes at the same time may have replaced our intent by its own, or be about to. The new token keeps
+    it from the latter. A failure is the caller's: unlike a change, whose event is in its document, the deletion may
+    then stand under the other's name.
+    """
+    _put(db, {**intent, "token": _token()})
+
+
+def _withdraw(db: Collections, intent: Document, replaced: Document | bool | None) -> None:
+    """Take back the intent of a deletion that did not happen; left behind, it would be void all the same.
+
+    What it replaced is put back, because the deletion of the one who announced that may have happened instead. Whether
+    it did need not be asked, and must not be: the answer could be out of date before anything was done about it.
+    """
+    ours = {"_id": intent["_id"], "token": intent["token"]}
+    if isinstance(replaced, dict):
+        db.events_guarded.replace_one(ours, replaced)
+    else:
+        db.events_guarded.delete_one(ours)
+
+
+def _attempts() -> Iterator[None]:
+    """Yield for each attempt at a write that others may be faster at; the operation's time limit ends it.
+
+    A lost race means that another writer got through, so that all of them together go forward; the growing random
+    pause lets many of them pass one after the other instead of all at once.
+    """
+    pause = 0.0005
+    while True:
+        yield
+        time.sleep(random.uniform(0, pause))  # noqa: S311
+        pause = min(pause * 2, 0.05)
+
+
+def _query(db: Collections, asked: Mapping[str, Any]) -> dict[str, Any]:
+    found = conditions(dict(asked))
+    if "ami" in asked:
+        # Patterns are matched here, not in the server, so that none is ever read as a regular expression. The
+        # distinct ones come from their index.
+        patterns = [pattern for pattern in db.templates.distinct("ami_pattern") if ami_matches(pattern, asked["ami"])]
+        found.append({"ami_pattern": {"$in": patterns}})
+    return all_of(found)
+
+
+def _claims(db: Collections, template_id: str, window: Window) -> tuple[int, Collection[Document]]:
+    pipeline: list[dict[str, Any]] = [
+        {"$match": {"_id": template_id}},
+        {
+            "$project": {
+                "total": {"$size": "$claims"},
+                "shown": {"$slice": ["$claims", window.skip, window.size]},
+            }
+        },
+    ]
+    for row in db.templates_guarded.aggregate(pipeline):
+        return row["total"], row["shown"]
+    raise TemplateNotFound(template_id)
+
+
+def _names(db: Collections) -> set[str]:
+    # The condition makes the server answer from the index on names alone.
+    query, projection = {"name": {"$gte": ""}}, {"name": 1, "_id": 0}
+    return {document["name"] for document in db.templates_guarded.find(query, projection)}
+
+
+def _name_taken(db: Collections, name: str) -> NameTaken:
+    holder = db.templates_guarded.find_one({"name": name}, {"_id": 1})
+    return NameTaken(name, holder["_id"] if holder else None)
+
+
+def _duplicates(error: BulkWriteError) -> set[int]:
+    """Return the positions of the documents whose key exists already; raise where another write went wrong."""
+    faults = error.details["writeErrors"]
+    if any(fault["code"] != _DUPLICATE_KEY for fault in faults):
+        raise error
+    return {fault["index"] for fault in faults}
