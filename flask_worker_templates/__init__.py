@@ -1,0 +1,95 @@
+"""Worker templates for Flask: seeded from files, kept in MongoDB, managed by REST, CLI and Python.
+
+``WorkerTemplates().init_app(app)`` is where to start.
+"""
+
+from __future__ import annotations
+
+import importlib as _importlib
+import typing as _typing
+
+from .documents import WorkerTemplate
+from .errors import (
+    DatabaseUnavailable,
+    DuplicateNames,
+    ExportRefused,
+    Fault,
+    InvalidFiles,
+    InvalidInput,
+    InvalidParameters,
+    InvalidPlan,
+    InvalidSpec,
+    NameTaken,
+    NotAllowed,
+    NotReady,
+    RevisionMismatch,
+    RevisionNotFound,
+    SettingsError,
+    SyncRefused,
+    TemplateDisabled,
+    TemplateInUse,
+    TemplateNotFound,
+    WorkerTemplatesError,
+)
+from .extension import WorkerTemplates
+from .readiness import Status
+from .signals import template_created, template_deleted, template_updated, templates_seeded
+from .store import Deletion
+from .template import Capacity, Claim, Event, Page, PortRange, Template
+
+if _typing.TYPE_CHECKING:
+    from .plan import SyncPlan
+    from .seeding import SeedResult
+    from .sync import SyncChange, SyncResult
+
+__all__ = [
+    "Capacity",
+    "Claim",
+    "DatabaseUnavailable",
+    "Deletion",
+    "DuplicateNames",
+    "Event",
+    "ExportRefused",
+    "Fault",
+    "InvalidFiles",
+    "InvalidInput",
+    "InvalidParameters",
+    "InvalidPlan",
+    "InvalidSpec",
+    "NameTaken",
+    "NotAllowed",
+    "NotReady",
+    "Page",
+    "PortRange",
+    "RevisionMismatch",
+    "RevisionNotFound",
+    "SeedResult",
+    "SettingsError",
+    "Status",
+    "SyncChange",
+    "SyncPlan",
+    "SyncRefused",
+    "SyncResult",
+    "Template",
+    "TemplateDisabled",
+    "TemplateInUse",
+    "TemplateNotFound",
+    "WorkerTemplate",
+    "WorkerTemplates",
+    "WorkerTemplatesError",
+    "template_created",
+    "template_deleted",
+    "template_updated",
+    "templates_seeded",
+]
+
+# Results of what few processes do; loaded with the first use of their names.
+_LATER = {"SeedResult": ".seeding", "SyncChange": ".sync", "SyncPlan": ".plan", "SyncResult": ".sync"}
+
+
+def __getattr__(name: str) -> _typing.Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(_importlib.import_module(_LATER[name], __name__), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,408 @@
+"""`WorkerTemplates`: the extension as its host sees it. ``init_app``, the host's hooks, and the Python API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from flask import Flask
+
+from .api import install_api
+from .commands import install_commands
+from .errors import InvalidParameters, TemplateNotFound
+from .hooks import Hooks
+from .query import Window, list_parameters, page_parameters, trail_parameters, worker_id_of
+from .readiness import Status
+from .spec import Spec, normalize, patched
+from .state import EXTENSION, AppState, current_state, ready_state
+from .store import Precondition
+from .template import Claim, Event, Page, Template
+
+if TYPE_CHECKING:
+    from .plan import OnConflict, SyncPlan
+    from .seeding import SeedResult
+    from .sync import SyncResult
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class WorkerTemplates:
+    """Worker templates for a Flask app.
+
+    Args:
+        app: the app, or None to call `init_app` later; one object may serve several apps.
+        api: a ``flask_smorest.Api`` of the host to join. Without it the app's own Api is joined if there is one,
+            else the extension makes one for itself.
+
+    The methods of the Python API work on the current app, and so need an app context, as a request has one. They
+    raise `NotReady` if the app could not be prepared, and `DatabaseUnavailable` if MongoDB does not do its part.
+    """
+
+    def __init__(self, app: Flask | None = None, *, api: Any = None) -> None:
+        self._hooks = Hooks()
+        if app is not None:
+            self.init_app(app, api=api)
+
+    def init_app(self, app: Flask, *, api: Any = None) -> None:
+        """Add the routes, the commands and the settings to an app. Does no database and no file I/O.
+
+        Args:
+            app: the app.
+            api: a ``flask_smorest.Api`` of the host to join.
+
+        Raises:
+            SettingsError: if a ``WORKER_TEMPLATES_*`` key is unknown or has a value that it cannot take.
+            RuntimeError: if the app has the extension already.
+        """
+        if EXTENSION in app.extensions:
+            raise RuntimeError("This app has the worker templates extension already: call init_app once for each app.")
+        state = AppState.of(app, self._hooks)
+        install_api(app, state, api)
+        install_commands(app)
+        app.extensions[EXTENSION] = state
+
+    # The host's hooks
+
+    def authorizer(self, function: F) -> F:
+        """Register ``fn(action, template_or_none) -> bool``; the action is read, create, update, delete or claim."""
+        self._hooks.authorizer = function
+        return function
+
+    def actor_loader(self, function: F) -> F:
+        """Register ``fn() -> str``, which says who makes the current request."""
+        self._hooks.actor_loader = function
+        return function
+
+    def usage_check(self, function: F) -> F:
+        """Register ``fn(template) -> int | str``, asked before a deletion besides the claims.
+
+        A number above zero or a text that is not empty says that the template is in use.
+        """
+        self._hooks.usage_check = function
+        return function
+
+    # Reading
+
+    def get(self, template_id: str) -> Template:
+        """Return a template.
+
+        Raises:
+            TemplateNotFound: if there is none with this id.
+        """
+        return ready_state().store.get(template_id)
+
+    def get_by_name(self, name: str) -> Template:
+        """Return the template of a name.
+
+        Raises:
+            TemplateNotFound: if there is none with this name.
+        """
+        return ready_state().store.get_by_name(name)
+
+    def select(
+        self,
+        *,
+        cpu_cores: int = 0,
+        memory_gb: int = 0,
+        storage_gb: int = 0,
+        nodes: int = 0,
+        license_type: str | None = None,
+        ami: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> Sequence[Template]:
+        """Return the enabled templates that fit, cheapest first, unknown prices last, ties by name.
+
+        Args:
+            cpu_cores: at least so many cores.
+            memory_gb: at least so much memory, in GB.
+            storage_gb: at least so much storage, in GB.
+            nodes: ``max_nodes`` of at least this.
+            license_type: exactly this licence type.
+            ami: the name of a machine image that ``ami_pattern`` must match.
+            labels: labels that the template must have.
+
+        Raises:
+            InvalidParameters: if an argument has a value that it cannot take.
+        """
+        asked: dict[str, Any] = {
+            "min_cpu_cores": cpu_cores,
+            "min_memory_gb": memory_gb,
+            "min_storage_gb": storage_gb,
+            "min_nodes": nodes,
+        }
+        if license_type is not None:
+            asked["license_type"] = [license_type]
+        if ami is not None:
+            asked["ami"] = ami
+        if labels:
+            asked["label"] = [f"{key}={value}" for key, value in labels.items()]
+        try:
+            parameters = list_parameters(asked)
+        except InvalidParameters as error:
+            errors = {_ARGUMENTS.get(key, key): text for key, text in error.errors.items()}
+            # The list of templates takes several of these, so that its errors name a position.
+            if "license_type" in errors:
+                errors["license_type"] = errors["license_type"][0]
+            if "labels" in errors and labels:
+                errors["labels"] = {key: errors["labels"][i] for i, key in enumerate(labels) if i in errors["labels"]}
+            raise InvalidParameters(errors) from None
+        return ready_state().store.select(parameters)
+
+    def history(self, template_id: str | None = None, **parameters: Any) -> Page[Event]:
+        """Return the audit trail, newest first: of one template, also a deleted one, or of all.
+
+        Args:
+            template_id: which template; None for all.
+            **parameters: ``page``, ``page_size``, and for all templates also ``actor``, ``action``, ``name``,
+                ``since`` and ``until`` (aware datetimes).
+
+        Raises:
+            TemplateNotFound: if there never was such a template.
+            InvalidParameters: if a parameter is unknown or has a value that it cannot take.
+        """
+        asked = trail_parameters(parameters)
+        store = ready_state().store
+        if template_id is None:
+            return store.trail(asked)
+        if unknown := set(parameters) - {"page", "page_size"}:
+            raise InvalidParameters({key: ["Only for the history of all templates."] for key in sorted(unknown)})
+        return store.history(_id(template_id), Window(asked["page"], asked["page_size"]))
+
+    def claims(self, template_id: str, *, page: int = 1, page_size: int = 200) -> Page[Claim]:
+        """Return the claims of a template, oldest first.
+
+        Raises:
+            TemplateNotFound: if there is none with this id.
+            InvalidParameters: if a parameter has a value that it cannot take.
+        """
+        asked = page_parameters({"page": page, "page_size": page_size})
+        return ready_state().store.claims(_id(template_id), Window(asked["page"], asked["page_size"]))
+
+    def status(self) -> Status:
+        """Return how the extension does in this process, for a health check: at once, without asking the database."""
+        return current_state().readiness.status()
+
+    # Writing
+
+    def create(self, spec: Mapping[str, Any], *, actor: str | None = None) -> Template:
+        """Create a template.
+
+        Args:
+            spec: as a definition file or a POST holds it.
+            actor: who; by default the actor of the request.
+
+        Raises:
+            InvalidSpec: with every error of the spec.
+            NameTaken: if a template of this name exists.
+        """
+        return ready_state().store.create(normalize(spec), actor=self._hooks.actor(actor))
+
+    def replace(
+        self,
+        template_id: str,
+        spec: Mapping[str, Any],
+        *,
+        if_revision: int | None = None,
+        actor: str | None = None,
+    ) -> Template:
+        """Replace the whole spec of a template, as PUT does. Arguments and errors are those of `update`."""
+        wanted = normalize(spec)
+        return self._change(template_id, lambda current: wanted, if_revision, actor)
+
+    def update(
+        self,
+        template_id: str,
+        changes: Mapping[str, Any],
+        *,
+        if_revision: int | None = None,
+        actor: str | None = None,
+    ) -> Template:
+        """Change some fields of a template, as PATCH does (JSON Merge Patch, RFC 7396).
+
+        Args:
+            template_id: which template.
+            changes: the fields to change; None brings the default of a field back, or removes a label.
+            if_revision: change it only if it is at this revision. Without it the change is made to whatever is there.
+            actor: who; by default the actor of the request.
+
+        Raises:
+            TemplateNotFound: if there is none with this id.
+            InvalidSpec: with every error of the result.
+            RevisionMismatch: if it is not at `if_revision`.
+            NameTaken: if the new name belongs to another template.
+        """
+        return self._change(template_id, lambda current: patched(current, changes), if_revision, actor)
+
+    def revert(
+        self, template_id: str, revision: int, *, if_revision: int | None = None, actor: str | None = None
+    ) -> Template:
+        """Make a new revision with the spec of an earlier one.
+
+        Raises:
+            TemplateNotFound, RevisionNotFound: if there is no such template or revision.
+            RevisionMismatch: if it is not at `if_revision`.
+            NameTaken: if its name of then belongs to another template.
+        """
+        return ready_state().store.revert(
+            _id(template_id), revision, actor=self._hooks.actor(actor), allowed=_only(if_revision)
+        )
+
+    def delete(self, template_id: str, *, if_revision: int | None = None, actor: str | None = None) -> Template:
+        """Delete a template that is not in use, and return it as it was.
+
+        Raises:
+            TemplateNotFound: if there is none with this id.
+            RevisionMismatch: if it is not at `if_revision`.
+            TemplateInUse: if workers claim it, or the host's usage check says so.
+        """
+        return ready_state().store.delete(
+            _id(template_id),
+            actor=self._hooks.actor(actor),
+            allowed=_only(if_revision),
+            guard=self._hooks.check_usage,
+        )
+
+    def claim(self, template_id: str, worker_id: str, *, actor: str | None = None) -> Claim:
+        """Register a worker's use of a template, which then cannot be deleted. Idempotent for each worker.
+
+        Raises:
+            TemplateNotFound: if there is none with this id.
+            TemplateDisabled: if it is disabled.
+            InvalidParameters: if the worker id has a form that it cannot have.
+        """
+        return ready_state().store.claim(_id(template_id), worker_id_of(worker_id), actor=self._hooks.actor(actor))[0]
+
+    def release(self, template_id: str, worker_id: str) -> bool:
+        """End a worker's use of a template, and return whether there was one to end.
+
+        Raises:
+            TemplateNotFound: if there is none with this id.
+            InvalidParameters: if the worker id has a form that it cannot have.
+        """
+        return ready_state().store.release(_id(template_id), worker_id_of(worker_id))
+
+    def seed(self, paths: str | Path | Sequence[str | Path] | None = None, *, dry_run: bool = False) -> SeedResult:
+        """Create the templates of the definition files that are missing, now.
+
+        Args:
+            paths: a file or several instead of the configured ones.
+            dry_run: write nothing, but say what would be done.
+
+        Raises:
+            InvalidFiles: with every fault of every file; nothing is seeded.
+            DuplicateNames: if the collection holds several templates of one name.
+        """
+        state = current_state()
+        files = state.read_files(paths)
+        if not dry_run:
+            state.store.prepare()
+        return state.seed(files, dry_run=dry_run)
+
+    # Files and database
+
+    def drift(self, paths: str | Path | Sequence[str | Path] | None = None, **options: Any) -> SyncPlan:
+        """Compare the definition files with the database, and return what a sync would do. Writes nothing.
+
+        Args:
+            paths: a file or several instead of the configured ones.
+            **options: those of `sync`, as if it were called with them.
+
+        Raises:
+            InvalidFiles: with every fault of every file.
+        """
+        state = ready_state()
+        files = state.read_files(paths)
+        from .plan import SyncOptions
+        from .sync import plan_sync
+
+        return plan_sync(state.store, files, SyncOptions(**options), guard=self._hooks.check_usage)
+
+    def sync(
+        self,
+        paths: str | Path | Sequence[str | Path] | None = None,
+        *,
+        on_conflict: OnConflict | None = None,
+        prune: bool = False,
+        max_delete: int = 1,
+        adopt: Sequence[str] = (),
+        restore: Sequence[str] = (),
+        actor: str | None = None,
+    ) -> SyncResult:
+        """Apply what the definition files changed, now, and keep what was changed in the database.
+
+        Args:
+            paths: a file or several instead of the configured ones.
+            on_conflict: whose value a field gets that both sides changed: ``file`` or ``db``; ``skip`` leaves such
+                templates as they are; None refuses the whole sync.
+            prune: delete templates that came from a file and are in none any more, through the in-use guard.
+            max_delete: the most templates that `prune` may delete.
+            adopt: names of templates created by hand to put under the files' management.
+            restore: names of deleted templates to create again.
+            actor: who; by default the actor of the request.
+
+        Returns:
+            What was done. A template that others changed at the same time is left alone, and its status says so.
+
+        Raises:
+            InvalidFiles: with every fault of every file; nothing is written.
+            SyncRefused: with every reason; nothing is written.
+            DuplicateNames: if the collection holds several templates of one name.
+        """
+        state = current_state()
+        from .plan import SyncOptions
+        from .sync import apply, plan_sync
+
+        options = SyncOptions(on_conflict, prune, max_delete, tuple(adopt), tuple(restore))
+        plan = plan_sync(state.store, state.read_files(paths), options, guard=self._hooks.check_usage)
+        return apply(state.store, plan, actor=self._hooks.actor(actor), guard=self._hooks.check_usage)
+
+    def export(self) -> str:
+        """Return all templates as a definition file in YAML: sorted by name, defaults left out.
+
+        Raises:
+            ExportRefused: if the database holds values that no definition file may hold.
+        """
+        from .export import export_text
+
+        return export_text(ready_state().store)
+
+    def _change(
+        self, template_id: str, change: Callable[[Spec], Spec], if_revision: int | None, actor: str | None
+    ) -> Template:
+        return ready_state().store.update(
+            _id(template_id), change, actor=self._hooks.actor(actor), allowed=_only(if_revision)
+        )
+
+    # Last, because inside this class its name hides the built-in one.
+    def list(self, **parameters: Any) -> Page[Template]:
+        """Return one page of the templates.
+
+        Args:
+            **parameters: those of ``GET /api/v1/templates``; ``license_type`` and ``label`` take lists.
+
+        Raises:
+            InvalidParameters: if a parameter is unknown or has a value that it cannot take.
+        """
+        return ready_state().store.page(list_parameters(parameters))
+
+
+_ARGUMENTS = {
+    "min_cpu_cores": "cpu_cores",
+    "min_memory_gb": "memory_gb",
+    "min_storage_gb": "storage_gb",
+    "min_nodes": "nodes",
+    "label": "labels",
+}
+"""What `select` calls the list's parameters."""
+
+
+def _id(template_id: object) -> str:
+    # A host may pass on what a client sent: a mapping would be a query operator.
+    if not isinstance(template_id, str):
+        raise TemplateNotFound(str(template_id))
+    return template_id
+
+
+def _only(revision: int | None) -> Precondition | None:
+    return None if revision is None else lambda current: current == revision

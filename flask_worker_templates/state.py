@@ -1,0 +1,170 @@
+"""What the extension keeps for one app, and how this process is made ready for it."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from flask import Flask, current_app, has_request_context
+
+from . import signals
+from .database import DatabaseAccess, Document
+from .hooks import Hooks
+from .readiness import Readiness
+from .settings import Settings
+from .store import Progress, Store
+from .template import Template
+
+if TYPE_CHECKING:
+    from .files import FileSet
+    from .seeding import SeedResult
+
+log = logging.getLogger("flask_worker_templates")
+
+EXTENSION = "worker_templates"
+"""The key of the extension in ``app.extensions``."""
+
+DEFAULT_CONFIG_PATH = "config/worker_templates.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class AppState:
+    """The extension's parts for one app, in ``app.extensions["worker_templates"]``."""
+
+    app: Flask
+    settings: Settings
+    hooks: Hooks
+    access: DatabaseAccess
+    store: Store
+    readiness: Readiness
+    root: Path
+
+    @classmethod
+    def of(cls, app: Flask, hooks: Hooks) -> AppState:
+        """Return the state of an app that gets the extension. No database and no file I/O.
+
+        Raises:
+            SettingsError: if a setting is wrong.
+        """
+        settings = Settings.from_config(app.config)
+        access = DatabaseAccess(settings)
+
+        def prepare() -> SeedResult | None:
+            return state.prepare()
+
+        state = cls(
+            app=app,
+            settings=settings,
+            hooks=hooks,
+            access=access,
+            store=Store(access, _Signals(app)),
+            readiness=Readiness(prepare, wait=settings.db_timeout_ms / 1000),
+            root=app_directory(app),
+        )
+        return state
+
+    def prepare(self) -> SeedResult | None:
+        """Make the indexes, then seed and sync as the settings say."""
+        seeds, syncs = self.settings.seed == "on", self.settings.sync_on_start == "safe"
+        if not (seeds or syncs):
+            self.store.prepare()
+            return None
+        files = self.read_files()  # before anything is written: one bad entry, and nothing is
+        self.store.prepare()
+        result = self.seed(files) if seeds else None
+        if syncs:
+            from .seeding import ACTOR as SEEDER
+            from .sync import sync_at_start
+
+            sync_at_start(self.store, files, actor=SEEDER)
+        return result
+
+    def read_files(
+        self, paths: str | Path | Sequence[str | Path] | None = None, *, root: Path | None = None
+    ) -> FileSet:
+        """Read and validate definition files: the given ones, else the configured ones.
+
+        Args:
+            paths: one or several, instead of the configured ones.
+            root: what relative paths are relative to; by default the directory that holds the app.
+
+        Raises:
+            InvalidFiles: with every fault of every file.
+        """
+        if isinstance(paths, str | Path):  # a string is a sequence too: of files with names of one character
+            paths = [paths]
+        from .files import read_files
+
+        configured = paths or self.settings.config_path
+        return read_files(configured or [DEFAULT_CONFIG_PATH], root=root or self.root, missing_ok=not configured)
+
+    def seed(self, files: FileSet, *, dry_run: bool = False, progress: Progress | None = None) -> SeedResult:
+        """Create the templates that are missing, and tell the log and the signal."""
+        from .seeding import seed
+
+        reseed = self.settings.reseed_deleted
+        result = seed(self.store, files, reseed_deleted=reseed, dry_run=dry_run, progress=progress)
+        for warning in result.warnings:
+            log.warning("%s", warning)
+        if result.created and not dry_run:
+            log.info("Seeded %d worker templates; %d were there.", len(result.created), result.existing)
+        if not dry_run:
+            signals.send(signals.templates_seeded, self.app, result=result)
+        return result
+
+
+class _Signals:
+    """Tells the app's signals of the store's changes."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+
+    def __call__(self, event: Document, document: Document) -> None:
+        action = event["action"]
+        if action == "deleted":
+            signal = signals.template_deleted
+        elif event["revision"] == 1:
+            signal = signals.template_created
+        else:
+            signal = signals.template_updated
+        if signal.receivers:  # building what nobody gets would double the time of a large seeding
+            signals.send(signal, self._app, template=Template.of(document), action=action, actor=event["actor"])
+
+
+def app_directory(app: Flask) -> Path:
+    """Return the directory that holds the app: that of its module, or the one beside which its package stands."""
+    root = Path(app.root_path)
+    module = sys.modules.get(app.import_name)
+    return root.parent if hasattr(module, "__path__") else root
+
+
+def current_state() -> AppState:
+    """Return the state of the current app.
+
+    Raises:
+        RuntimeError: outside of an app context, or if the app has no worker templates.
+    """
+    state = current_app.extensions.get(EXTENSION)
+    if state is None:
+        raise RuntimeError("This app has no worker templates: call WorkerTemplates().init_app(app) first.")
+    return state  # type: ignore[no-any-return]
+
+
+def ready_state() -> AppState:
+    """Return the state of the current app once this process is ready.
+
+    Raises:
+        NotReady: if it could not be made ready.
+    """
+    state = current_state()
+    if click.get_current_context(silent=True) is not None and not has_request_context():
+        # A command of the host must not seed as a side effect; only the indexes are needed.
+        state.store.prepare()
+    else:
+        state.readiness.ensure()
+    return state
