@@ -1,0 +1,399 @@
+"""The REST API: a blueprint whose views authorise, parse, call the store and present."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import marshmallow as ma
+from flask import Flask, Response, request, url_for
+from flask_smorest import Api, Blueprint
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+
+from . import http
+from .docs_page import docs_blueprint
+from .errors import (
+    InvalidFiles,
+    InvalidParameters,
+    InvalidSpec,
+    RevisionMismatch,
+    TemplateNotFound,
+    WorkerTemplatesError,
+)
+from .http import MERGE_PATCH, Problem, etag, json_response, pagination, query_arguments, read_json
+from .query import Window, list_parameters, page_parameters, trail_parameters, worker_id_of
+from .spec import Spec, normalize, patched
+from .store import Guard, Precondition
+from .template import Page, Template, to_json
+from .version import __version__
+
+if TYPE_CHECKING:
+    from apispec import APISpec
+
+    from .state import AppState
+
+log = logging.getLogger("flask_worker_templates")
+
+NAME = "worker-templates"
+CONFIG_PREFIX = "WORKER_TEMPLATES_"
+OPENAPI_VERSION = "3.0.3"
+
+
+class DocumentedBlueprint(Blueprint):  # type: ignore[misc]
+    """A blueprint that describes its operations as `operations` has it, instead of from decorators of its views."""
+
+    def register_views_in_doc(self, api: Any, app: Flask, spec: APISpec, *, name: str, parameters: Any) -> None:
+        """Add the operations to the OpenAPI document of the Api that the blueprint joins."""
+        # A process that starts loads what it serves; what only the document needs comes with the document.
+        from .operations import describe
+
+        describe(spec, app, name)
+
+
+class OwnApi(Api):  # type: ignore[misc]
+    """An Api of the extension's own, for hosts that have none. Its document is made when it is first asked for."""
+
+    def __init__(self, app: Flask, **options: Any) -> None:
+        self._document: Any = None
+        self._undescribed: list[DocumentedBlueprint] = []
+        self._lock = Lock()
+        super().__init__(app, **options)
+
+    @property
+    def spec(self) -> Any:
+        """The OpenAPI document, as apispec keeps it."""
+        with self._lock:
+            while self._undescribed:
+                blueprint = self._undescribed.pop()
+                blueprint.register_views_in_doc(self, self._app, self._document, name=blueprint.name, parameters=None)
+                self._document.tag({"name": blueprint.name, "description": blueprint.description})
+            return self._document
+
+    @spec.setter
+    def spec(self, document: Any) -> None:
+        self._document = document
+
+    def register_blueprint(self, blueprint: DocumentedBlueprint) -> None:
+        """Register the routes now, and describe them later."""
+        self._app.register_blueprint(blueprint)
+        self._undescribed.append(blueprint)
+
+    def _register_error_handlers(self) -> None:
+        """Do nothing: flask-smorest would turn the host's own error pages into JSON. The blueprint has handlers."""
+
+    def _register_responses(self) -> None:
+        """Do nothing: every response is described, and none refers to flask-smorest's."""
+
+    _register_etag_headers = _register_pagination_header = _register_responses
+
+
+def install_api(app: Flask, state: AppState, api: Any) -> None:
+    """Add the routes to an app, in the host's Api if there is one, else in one of the extension's own."""
+    if api is None:
+        # The host's plain one first, then whichever it made first.
+        apis = app.extensions.get("flask-smorest", {}).get("apis", {})
+        found = apis.get("") or next(iter(apis.values()), None)
+        api = found["ext_obj"] if found else None
+    blueprint = _blueprint(state)
+    if api is not None:
+        api.register_blueprint(blueprint)
+        return
+    own = OwnApi(
+        app,
+        config_prefix=CONFIG_PREFIX,
+        spec_kwargs={
+            "title": state.settings.api_title,
+            "version": __version__,
+            "openapi_version": OPENAPI_VERSION,
+        },
+    )
+    own.register_blueprint(blueprint)
+    if state.settings.docs != "off":
+        app.register_blueprint(docs_blueprint(state, own))
+
+
+def _blueprint(state: AppState) -> Blueprint:
+    blueprint = DocumentedBlueprint(
+        NAME,
+        __name__,
+        url_prefix=state.settings.url_prefix,
+        description="Definitions of the machines to launch.",
+    )
+    views = Views(state)
+    one = "/<uuid:template_id>"
+    claim = one + "/claims/<string:worker_id>"
+    claims = one + "/claims"
+    for rule, method, view in (
+        ("", "GET", views.list_templates),
+        ("", "POST", views.create_template),
+        ("/history", "GET", views.list_events),
+        ("/drift", "GET", views.get_drift),
+        ("/validate", "POST", views.validate_template),
+        (one, "GET", views.get_template),
+        (one, "PUT", views.replace_template),
+        (one, "PATCH", views.update_template),
+        (one, "DELETE", views.delete_template),
+        (one + "/history", "GET", views.get_history),
+        (one + "/revert", "POST", views.revert_template),
+        (claims, "GET", views.list_claims),
+        (claim, "PUT", views.claim_template),
+        (claim, "DELETE", views.release_template),
+    ):
+        blueprint.add_url_rule(rule, view.__name__, _plain(view), methods=[method], strict_slashes=False)
+    blueprint.before_app_request(views.misdirected)
+    blueprint.before_request(views.before)
+    blueprint.after_request(_after)
+    for kind in (HTTPException, WorkerTemplatesError, Problem):
+        blueprint.register_error_handler(kind, http.problem_response)
+    return blueprint
+
+
+def _plain(view: Callable[..., Response]) -> Callable[..., Response]:
+    # Flask's converter makes UUIDs; the store's ids are strings.
+    def function(**arguments: Any) -> Response:
+        return view(**{name: str(value) for name, value in arguments.items()})
+
+    function.__name__, function.__doc__ = view.__name__, view.__doc__
+    return function
+
+
+def _after(response: Response) -> Response:
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Cache-Control", "no-cache")  # keep it, but ask each time whether it still holds
+    return response
+
+
+class Views:
+    """The views of one app. Each authorises first, and answers with a response that is ready to send."""
+
+    def __init__(self, state: AppState) -> None:
+        self._state = state
+        self._store = state.store
+        self._hooks = state.hooks
+        self._settings = state.settings
+
+    def misdirected(self) -> Response | None:
+        """Answer for URLs below the prefix that are none of ours, and for methods that they do not have, as JSON.
+
+        Flask belongs these to no blueprint, so that they would get the host's error pages.
+        """
+        error = request.routing_exception
+        if not isinstance(error, NotFound | MethodNotAllowed):
+            return None
+        prefix = self._settings.url_prefix
+        if request.path != prefix and not request.path.startswith(prefix + "/"):
+            return None
+        if isinstance(error, NotFound):
+            # The usual mistake is a name in the place of the id.
+            message = "There is nothing at this URL. A template is at its id (a UUID); the list finds it by ?name=."
+            return _after(Problem(404, message).response())
+        return _after(http.problem_response(error))
+
+    def before(self) -> None:
+        """Bound the body, and wait until this process is ready."""
+        http.limit_body(self._settings.max_body_bytes)
+        if request.method != "OPTIONS":  # which Flask answers from the routes alone
+            self._state.readiness.ensure()
+
+    # Templates
+
+    def list_templates(self) -> Response:
+        """List the templates."""
+        self._authorize("read")
+        arguments = query_arguments(http.REPEATABLE) if request.query_string else {}
+        page = self._store.page_raw(_query(list_parameters, arguments))
+        return json_response(b"[" + b",".join(page) + b"]", headers=pagination(page))
+
+    def create_template(self) -> Response:
+        """Create a template."""
+        self._authorize("create")
+        template = self._store.create(normalize(read_json()), actor=self._hooks.actor())
+        location = url_for(f"{NAME}.get_template", template_id=template.id)
+        return _template(template, 201, {"Location": location})
+
+    def get_template(self, template_id: str) -> Response:
+        """Get a template."""
+        if self._hooks.authorizer is None:
+            self._authorize("read")
+            revision, shown = self._store.get_raw(template_id)
+        else:
+            template = self._authorized("read", template_id)
+            revision, shown = template.revision, template.to_json()
+        headers = {"ETag": etag(revision)}
+        known = http.not_modified(revision)  # first, so that a malformed header is told of in any case
+        if not http.matches(revision):
+            raise RevisionMismatch(template_id, revision)
+        if known:
+            return http.empty_response(304, headers)
+        return json_response(shown, headers=headers)
+
+    def replace_template(self, template_id: str) -> Response:
+        """Replace a template's spec."""
+        guard = self._guard("update", template_id)
+        wanted = normalize(read_json())
+        return self._change(template_id, lambda current: wanted, guard)
+
+    def update_template(self, template_id: str) -> Response:
+        """Change some fields of a template (JSON Merge Patch, RFC 7396)."""
+        guard = self._guard("update", template_id)
+        patch = read_json((MERGE_PATCH, http.JSON))
+        return self._change(template_id, lambda current: patched(current, patch), guard)
+
+    def delete_template(self, template_id: str) -> Response:
+        """Delete a template that is not in use."""
+        may = self._guard("delete", template_id)
+
+        def guard(template: Template) -> None:
+            if may is not None:
+                may(template)
+            self._hooks.check_usage(template)
+
+        self._store.delete(template_id, actor=self._hooks.actor(), allowed=self._precondition(), guard=guard)
+        return http.empty_response(204)
+
+    # Definition files
+
+    def get_drift(self) -> Response:
+        """Compare the definition files with the database: what differs, and what a sync would do."""
+        self._authorize("read")
+        try:
+            files = self._state.read_files()
+        except InvalidFiles as error:
+            # As while seeding: the faults are for the server's log, not for its clients.
+            log.error("The definition files cannot be compared with the database:\n%s", error)  # noqa: TRY400
+            message = "The definition files cannot be read; the server's log says why."
+            raise Problem(503, message) from None
+        from .sync import plan_sync
+
+        plan = plan_sync(self._store, files)
+        # A template may have come from a file that is none of the configured ones.
+        return json_response(to_json(plan.document(show_sources=False)))
+
+    def validate_template(self) -> Response:
+        """Check a spec and say everything that is wrong with it; nothing is stored."""
+        self._authorize("read")
+        sent = read_json()
+        try:
+            answered: dict[str, Any] = {"valid": True, "errors": {}, "spec": normalize(sent)}
+        except InvalidSpec as error:
+            answered = {"valid": False, "errors": error.errors, "spec": None}
+        return json_response(http.quoting_json(answered))
+
+    # History
+
+    def list_events(self) -> Response:
+        """List the changes of all templates, newest first."""
+        self._authorize("read")
+        return _page(self._store.trail(_query(trail_parameters, query_arguments())))
+
+    def get_history(self, template_id: str) -> Response:
+        """List the changes of a template, newest first; also of one that was deleted."""
+        with contextlib.suppress(TemplateNotFound):  # a deleted one keeps its history
+            self._authorized_or_open("read", template_id)
+        return _page(self._store.history(template_id, _window()))
+
+    def revert_template(self, template_id: str) -> Response:
+        """Make a new revision with the spec of an earlier one."""
+        from .schemas import WorkerTemplateRevertSchema
+
+        guard = self._guard("update", template_id)
+        try:
+            revision = WorkerTemplateRevertSchema().load(read_json())["revision"]
+        except ma.ValidationError as error:
+            raise InvalidSpec(error.messages_dict) from None
+        template = self._store.revert(
+            template_id, revision, actor=self._hooks.actor(), allowed=self._precondition(), guard=guard
+        )
+        return _template(template)
+
+    # Claims
+
+    def list_claims(self, template_id: str) -> Response:
+        """List the workers that claim a template, longest first."""
+        self._authorized_or_open("read", template_id)
+        return _page(self._store.claims(template_id, _window()))
+
+    def claim_template(self, template_id: str, worker_id: str) -> Response:
+        """Register a worker's use of a template, which then cannot be deleted."""
+        self._authorized_or_open("claim", template_id)
+        worker = _worker(worker_id)
+        claim, made = self._store.claim(template_id, worker, actor=self._hooks.actor())
+        return json_response(to_json(claim.to_dict()), 201) if made else http.empty_response(204)
+
+    def release_template(self, template_id: str, worker_id: str) -> Response:
+        """End a worker's use of a template."""
+        self._authorized_or_open("claim", template_id)
+        self._store.release(template_id, _worker(worker_id))
+        return http.empty_response(204)
+
+    # What they share
+
+    def _authorize(self, action: str, template: Template | None = None) -> None:
+        self._hooks.authorize(action, template, self._settings)
+
+    def _authorized(self, action: str, template_id: str) -> Template:
+        try:
+            template = self._store.get(template_id)
+        except TemplateNotFound:
+            self._authorize(action)  # who may do nothing here shall not learn either which ids there are
+            raise
+        self._authorize(action, template)
+        return template
+
+    def _authorized_or_open(self, action: str, template_id: str) -> Template | None:
+        """Authorise for one template, which is read only where a function of the host wants to see it."""
+        if self._hooks.authorizer is not None:
+            return self._authorized(action, template_id)
+        self._authorize(action)
+        return None
+
+    def _guard(self, action: str, template_id: str) -> Guard | None:
+        """Authorise a change before anything of the request is read, and again if the template changes meanwhile."""
+        seen = self._authorized_or_open(action, template_id)
+        if seen is None:
+            return None
+
+        def guard(template: Template) -> None:
+            if template.revision != seen.revision:
+                self._authorize(action, template)
+
+        return guard
+
+    def _precondition(self) -> Precondition | None:
+        return http.precondition(required=self._settings.require_if_match)
+
+    def _change(self, template_id: str, change: Callable[[Spec], Spec], guard: Guard | None) -> Response:
+        template = self._store.update(
+            template_id, change, actor=self._hooks.actor(), allowed=self._precondition(), guard=guard
+        )
+        return _template(template)
+
+
+def _template(template: Template, code: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return json_response(template.to_json(), code, {"ETag": template.etag, **(headers or {})})
+
+
+def _page(page: Page[Any]) -> Response:
+    return json_response(to_json([item.to_dict() for item in page]), headers=pagination(page))
+
+
+def _query(load: Callable[[Any], Any], given: Any) -> Any:
+    try:
+        return load(given)
+    except InvalidParameters as error:
+        raise Problem(422, "The query has errors.", {"query": error.errors}) from None
+
+
+def _worker(worker_id: str) -> str:
+    try:
+        return worker_id_of(worker_id)
+    except InvalidParameters as error:
+        raise Problem(422, "The path has errors.", {"path": error.errors}) from None
+
+
+def _window() -> Window:
+    asked = _query(page_parameters, query_arguments())
+    return Window(asked["page"], asked["page_size"])
