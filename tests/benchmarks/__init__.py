@@ -1,0 +1,1 @@
+"""Benchmarks: the extension beside its peers and beside the limits, on one real MongoDB server."""

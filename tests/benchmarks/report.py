@@ -1,0 +1,81 @@
+"""Ratios with their spread over the rounds, and tables. Pure."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A median and the range that it lies in."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        """The spread of some values."""
+        return cls(statistics.median(values), min(values), max(values))
+
+    def __str__(self) -> str:
+        return f"{number(self.median)} ({number(self.low)}–{number(self.high)})"
+
+    def to_dict(self) -> dict[str, float]:
+        """The spread for JSON."""
+        return asdict(self)
+
+
+def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Spread:
+    """How many times theirs ours is, round by round: what the machine did meanwhile is in both."""
+    return Spread.of([one / other for one, other in zip(ours, theirs, strict=True)])
+
+
+def number(value: float) -> str:
+    """A number with three significant digits, thousands apart."""
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if value >= 0.001 or value == 0 else f"{value:.1e}"
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A Markdown table that also reads well as text: the first column to the left, the others to the right."""
+    cells = [list(headings), *([str(cell) for cell in row] for row in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(headings))]
+
+    def line(row: Sequence[str]) -> str:
+        first = row[0].ljust(widths[0])
+        rest = (cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))
+        return "| " + " | ".join([first, *rest]) + " |"
+
+    rule = "|" + "|".join(["-" * (widths[0] + 2), *("-" * (width + 1) + ":" for width in widths[1:])]) + "|"
+    return "\n".join([line(cells[0]), rule, *(line(row) for row in cells[1:])])
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is to be reached: a ratio, at least or at most."""
+
+    value: float
+    at_most: bool = False
+
+    def met(self, measured: float) -> bool:
+        """Whether a median reaches it."""
+        return measured <= self.value if self.at_most else measured >= self.value
+
+    def verdict(self, measured: float) -> str:
+        """The target and whether it is reached, for a table."""
+        sign = "≤" if self.at_most else "≥"
+        return f"{sign} {number(self.value)} {'✓' if self.met(measured) else '✗'}"
+
+
+def verdict(target: Target | None, measured: float) -> str:
+    """As `Target.verdict`; empty where there is no target."""
+    return target.verdict(measured) if target else ""
+
+
+Results = dict[str, Any]
+"""What a part of the benchmark found, ready for JSON."""
