@@ -1,0 +1,203 @@
+"""One operation of the store in a process of its own, which stops at a given command: dead or frozen.
+
+The process is forked from a server that has the package imported and no threads, so that it starts in milliseconds.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from pymongo import monitoring
+
+from flask_worker_templates.database import DatabaseAccess
+from flask_worker_templates.files import read_files
+from flask_worker_templates.plan import SyncOptions
+from flask_worker_templates.seeding import seed
+from flask_worker_templates.settings import Settings
+from flask_worker_templates.spec import Spec, patched
+from flask_worker_templates.store import Store
+from flask_worker_templates.sync import apply, plan_sync
+
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload([__name__])
+
+SECONDS = 60.0
+"""Longest wait for a child. It takes a fraction of a second; the rest is for a loaded machine."""
+
+_SHORT = {"worker_templates": "T", "worker_template_events": "E"}
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Where a process is stopped: before its n-th command (from 0) is sent, or after its answer has come."""
+
+    number: int
+    after: bool
+    signal: signal.Signals = signal.SIGKILL
+
+
+def make_store(uri: str, timeout_ms: int = 20_000) -> Store:
+    """Return a store on a database."""
+    return Store(DatabaseAccess(Settings(mongodb_uri=uri, db_timeout_ms=timeout_ms)))
+
+
+def _create(store: Store, spec: Spec) -> Any:
+    return store.create(spec, actor="child").to_dict()
+
+
+def _update(store: Store, template_id: str, patch: Mapping[str, Any], if_revision: int | None = None) -> Any:
+    allowed = None if if_revision is None else if_revision.__eq__
+    return store.update(template_id, lambda spec: patched(spec, patch), actor="child", allowed=allowed).to_dict()
+
+
+def _revert(store: Store, template_id: str, revision: int) -> Any:
+    return store.revert(template_id, revision, actor="child").to_dict()
+
+
+def _delete(store: Store, template_id: str, actor: str = "child") -> Any:
+    return store.delete(template_id, actor=actor).to_dict()
+
+
+def _claim(store: Store, template_id: str, worker_id: str) -> Any:
+    return store.claim(template_id, worker_id, actor="child")[1]
+
+
+def _release(store: Store, template_id: str, worker_id: str) -> Any:
+    return store.release(template_id, worker_id)
+
+
+def _prepare(store: Store) -> Any:
+    return store.prepare()
+
+
+def _seed(store: Store, path: str) -> Any:
+    return seed(store, read_files([path], root=Path(path).parent)).to_dict()
+
+
+def _sync(store: Store, path: str) -> Any:
+    files = read_files([path], root=Path(path).parent)
+    return apply(store, plan_sync(store, files, SyncOptions(prune=True)), actor="child").to_dict()
+
+
+OPERATIONS: dict[str, Callable[..., Any]] = {
+    "create": _create,
+    "update": _update,
+    "revert": _revert,
+    "delete": _delete,
+    "claim": _claim,
+    "release": _release,
+    "prepare": _prepare,
+    "seed": _seed,
+    "sync": _sync,
+}
+
+
+class _Stopper(monitoring.CommandListener):
+    """Reports each command on the two collections, and stops this process at some of them."""
+
+    def __init__(self, stops: Sequence[Stop], reports: Connection) -> None:
+        self._stops = stops
+        self._reports = reports
+        self._numbers: dict[int, int] = {}
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        collection = _SHORT.get(str(event.command.get(event.command_name)))
+        if collection is None:
+            return
+        number = self._numbers[event.request_id] = len(self._numbers)
+        self._reports.send(f"{event.command_name} {collection}")
+        self._reach(number, after=False)
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
+        self._reach(self._numbers.get(event.request_id, -1), after=True)
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None:
+        self._reach(self._numbers.get(event.request_id, -1), after=True)
+
+    def _reach(self, number: int, *, after: bool) -> None:
+        for stop in self._stops:
+            if (stop.number, stop.after) == (number, after):
+                os.kill(os.getpid(), stop.signal)
+
+
+def _main(uri: str, operation: str, arguments: tuple[Any, ...], stops: Sequence[Stop], reports: Connection) -> None:
+    monitoring.register(_Stopper(stops, reports))
+    try:
+        result = OPERATIONS[operation](make_store(uri), *arguments)
+    except Exception as error:  # the parent judges it
+        reports.send((type(error).__name__, str(error)))
+    else:
+        reports.send(("ok", result))
+
+
+@dataclass(slots=True)
+class Child:
+    """A running operation.
+
+    Attributes:
+        commands: the commands it has sent, as ``"insert T"`` (templates) or ``"find E"`` (events).
+        outcome: ``("ok", result)`` or the name of the exception and its message; None while it has none.
+    """
+
+    process: Any
+    reports: Connection
+    commands: list[str] = field(default_factory=list)
+    outcome: tuple[str, Any] | None = None
+
+    def wait_frozen(self) -> None:
+        """Return once it has stopped itself by SIGSTOP."""
+        stat = Path(f"/proc/{self.process.pid}/stat")
+        deadline = time.monotonic() + SECONDS
+        while stat.read_text().rpartition(")")[2].split()[0] != "T":
+            assert time.monotonic() < deadline, "the child did not stop"
+            time.sleep(0.002)
+
+    def go_on(self) -> None:
+        """Let a frozen one go on."""
+        os.kill(self.process.pid, signal.SIGCONT)
+
+    def kill(self) -> None:
+        """Kill it where it stands."""
+        self.process.kill()
+
+    def join(self) -> Child:
+        """Wait for its end and take over what it has reported."""
+        while True:
+            try:
+                report = self.reports.recv() if self.reports.poll(SECONDS) else None
+            except EOFError:
+                break
+            assert report is not None, "the child hangs"
+            if isinstance(report, str):
+                self.commands.append(report)
+            else:
+                self.outcome = report
+        self.process.join()
+        return self
+
+    @property
+    def died(self) -> bool:
+        """Whether a SIGKILL ended it."""
+        return bool(self.process.exitcode == -signal.SIGKILL)
+
+
+def start(uri: str, operation: str, *arguments: Any, stops: Sequence[Stop] = ()) -> Child:
+    """Start an operation (a key of `OPERATIONS`) in a process of its own."""
+    reports, theirs = CONTEXT.Pipe(duplex=False)
+    process = CONTEXT.Process(target=_main, args=(uri, operation, arguments, stops, theirs), daemon=True)
+    process.start()
+    theirs.close()
+    return Child(process, reports)
+
+
+def run(uri: str, operation: str, *arguments: Any, stop: Stop | None = None) -> Child:
+    """Run an operation in a process of its own to its end."""
+    return start(uri, operation, *arguments, stops=[stop] if stop else []).join()

@@ -1,0 +1,265 @@
+"""Two at once, in the orders that a lucky run never shows: one process is frozen between two of its commands.
+
+The frozen one is a process of its own (see `child`); the other is this one, or another frozen one.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pymongo.database import Database
+
+from flask_worker_templates.errors import TemplateInUse, TemplateNotFound
+from flask_worker_templates.query import Window, trail_parameters
+from flask_worker_templates.spec import patched
+from flask_worker_templates.store import Store
+from flask_worker_templates.template import Template
+from tests.chaos import child
+from tests.chaos.checker import Write, assert_whole
+from tests.chaos.child import Child, Stop
+from tests.strategies import spec_with
+
+Raw = Database[dict[str, Any]]
+
+
+@pytest.fixture
+def target(store: Store) -> Template:
+    return store.create(spec_with("target"), actor="test")
+
+
+@pytest.fixture
+def frozen(uri: str) -> Iterator[Any]:
+    """Starts an operation that freezes at a command; what is left frozen is killed at the end."""
+    started: list[Child] = []
+
+    def start(
+        operation: str, *arguments: Any, at: str, number: int, after: bool = False, then: Stop | None = None
+    ) -> Child:
+        stops = [Stop(number, after, signal.SIGSTOP), *([then] if then else [])]
+        one = child.start(uri, operation, *arguments, stops=stops)
+        started.append(one)
+        one.wait_frozen()
+        while one.reports.poll():
+            one.commands.append(one.reports.recv())
+        assert (len(one.commands) - 1, one.commands[-1]) == (number, at)
+        return one
+
+    yield start
+    for one in started:
+        one.process.kill()
+        one.process.join()
+
+
+def describe(store: Store, template_id: str, text: str) -> Template:
+    return store.update(template_id, lambda spec: patched(spec, {"description": text}), actor="test")
+
+
+def actions(store: Store, template_id: str) -> list[str]:
+    """Of one template, oldest first; the whole trail must say the same."""
+    one = list(store.history(template_id, Window(1, 200)))
+    assert [event for event in store.trail(trail_parameters({})) if event.template_id == template_id] == one
+    return [event.action for event in reversed(one)]
+
+
+def finish(one: Child) -> tuple[str, Any]:
+    one.go_on()
+    one.join()
+    assert one.outcome is not None
+    return one.outcome
+
+
+def test_two_deletions_the_later_one_is_about_to_replace_the_intent_of_the_one_that_happens(
+    frozen: Any, raw: Raw, store: Store, target: Template
+) -> None:
+    winner = frozen("delete", target.id, "winner", at="insert E", number=2, after=True)
+    loser = frozen("delete", target.id, "loser", at="update E", number=5, then=Stop(6, after=False))
+    assert finish(winner)[0] == "ok"
+    loser.go_on()
+    assert loser.join().died
+    # It found the intent confirmed; here it would have seen the template gone.
+    assert loser.commands[6] == "aggregate T"
+    assert_whole(raw, [Write(target.id, "deleted", actor="winner")])
+
+
+def test_two_deletions_the_later_one_dies_after_replacing_the_intent_of_the_one_that_happens(
+    frozen: Any, raw: Raw, target: Template
+) -> None:
+    winner = frozen("delete", target.id, "winner", at="insert E", number=2, after=True)
+    loser = frozen("delete", target.id, "loser", at="update E", number=5, after=True)
+    assert finish(winner)[0] == "ok"
+    loser.kill()
+    assert_whole(raw, [Write(target.id, "deleted", actor="winner")])
+
+
+def test_two_deletions_the_later_one_happens(frozen: Any, raw: Raw, target: Template) -> None:
+    first = frozen("delete", target.id, "first", at="insert E", number=2, after=True)
+    second = frozen("delete", target.id, "second", at="update E", number=7)  # deleted, not confirmed
+    assert finish(first)[0] == TemplateNotFound.__name__
+    assert finish(second)[0] == "ok"
+    assert_whole(raw, [Write(target.id, "deleted", actor="second")])
+
+
+def test_two_deletions_the_one_that_happens_dies_while_the_other_withdraws(
+    frozen: Any, raw: Raw, store: Store, target: Template
+) -> None:
+    dies = Stop(3, after=True)
+    first = frozen("delete", target.id, "first", at="insert E", number=2, after=True, then=dies)
+    withdraws = Stop(7, after=False, signal=signal.SIGSTOP)
+    second = frozen("delete", target.id, "second", at="delete T", number=6, then=withdraws)
+    store.claim(target.id, "worker", actor="test")
+    second.go_on()
+    time.sleep(0.05)  # it leaves the one stop before it reaches the other
+    second.wait_frozen()
+    store.release(target.id, "worker")
+    first.go_on()
+    assert first.join().died
+    assert first.commands[-1] == "delete T"
+    assert finish(second)[0] == TemplateNotFound.__name__
+    assert actions(store, target.id) == ["created", "deleted"]
+    assert_whole(raw)
+
+
+def test_a_deletion_that_meets_a_claim_withdraws(frozen: Any, raw: Raw, store: Store, target: Template) -> None:
+    deleting = frozen("delete", target.id, at="delete T", number=3)
+    store.claim(target.id, "worker", actor="test")
+    assert finish(deleting) == (
+        TemplateInUse.__name__,
+        str(TemplateInUse("target", claims=1, workers=["worker"])),
+    )
+    assert raw.worker_template_events.count_documents({"action": "deleted"}) == 0
+    assert actions(store, target.id) == ["created"]
+    store.release(target.id, "worker")
+    store.delete(target.id, actor="test")
+    assert_whole(raw, [Write(target.id, "deleted", actor="test")])
+
+
+def test_a_claim_that_comes_after_the_deletion_fails(frozen: Any, raw: Raw, store: Store, target: Template) -> None:
+    claiming = frozen("claim", target.id, "worker", at="update T", number=0)
+    store.delete(target.id, actor="test")
+    assert finish(claiming)[0] == TemplateNotFound.__name__
+    assert_whole(raw, [Write(target.id, "deleted", actor="test")])
+
+
+def test_an_update_between_the_announcement_and_the_deletion_is_deleted_too(
+    frozen: Any, raw: Raw, store: Store, target: Template
+) -> None:
+    deleting = frozen("delete", target.id, at="delete T", number=3)
+    updated = describe(store, target.id, "between")
+    assert finish(deleting)[0] == "ok"
+    assert actions(store, target.id) == ["created", "updated", "deleted"]
+    assert_whole(raw, [Write(target.id, "updated", updated.revision, "test", updated.spec)])
+
+
+def test_an_intent_in_the_place_of_a_committed_event_that_is_not_copied_yet(
+    frozen: Any, uri: str, raw: Raw, store: Store, target: Template
+) -> None:
+    deleting = frozen("delete", target.id, at="insert E", number=2)
+    killed = child.run(uri, "update", target.id, {"description": "committed"}, stop=Stop(1, after=True))
+    assert killed.commands[-1] == "update T"
+    deleting.go_on()
+    deleting.join()  # finds the revision moved on, and deletes that one
+    assert deleting.outcome[0] == "ok"
+    assert actions(store, target.id) == ["created", "updated", "deleted"]
+    assert_whole(raw)
+
+
+def test_an_intent_in_the_place_of_a_committed_event_and_both_writers_dead(
+    frozen: Any, uri: str, raw: Raw, store: Store, target: Template
+) -> None:
+    deleting = frozen("delete", target.id, at="insert E", number=2)
+    child.run(uri, "update", target.id, {"description": "committed"}, stop=Stop(1, after=True))
+    deleting.process.kill()
+    raw.worker_template_events.insert_one(
+        # What it was about to send, had it died one command later.
+        {**raw.worker_templates.find_one({})["last_event"], "action": "deleted", "token": "intent"}  # type: ignore[index]
+    )
+    assert actions(store, target.id) == ["created", "updated"]
+    assert_whole(raw)
+    reverted = store.revert(target.id, 1, actor="test")
+    assert actions(store, target.id) == ["created", "updated", "reverted"]
+    assert_whole(raw, [Write(target.id, "reverted", reverted.revision, "test", reverted.spec)])
+
+
+@pytest.mark.parametrize("end", ["live", "deleted"])
+def test_a_copy_that_comes_late_changes_nothing(
+    end: str, frozen: Any, raw: Raw, store: Store, target: Template
+) -> None:
+    late = frozen("update", target.id, {"description": "late"}, at="update E", number=2)
+    describe(store, target.id, "next")
+    describe(store, target.id, "and on")
+    if end == "deleted":
+        store.delete(target.id, actor="test")
+    outcome, result = finish(late)
+    assert outcome == "ok"
+    assert actions(store, target.id) == ["created", *["updated"] * 3, *["deleted"] * (end == "deleted")]
+    assert_whole(raw, [Write(target.id, "updated", 2, "child", result)])
+
+
+def test_a_copy_of_a_creation_that_comes_after_the_deletion(frozen: Any, raw: Raw, store: Store) -> None:
+    creating = frozen("create", spec_with("new"), at="update E", number=1)
+    made = store.get_by_name("new")
+    assert actions(store, made.id) == ["created"]
+    store.delete(made.id, actor="test")
+    assert finish(creating)[0] == "ok"
+    assert actions(store, made.id) == ["created", "deleted"]
+    assert_whole(raw, [Write(made.id, "created", 1, "child", made.spec), Write(made.id, "deleted", actor="test")])
+
+
+def test_an_unconditional_update_lands_on_the_state_that_was_faster(
+    frozen: Any, raw: Raw, store: Store, target: Template
+) -> None:
+    updating = frozen("update", target.id, {"labels": {"a": "1"}}, at="update T", number=1)
+    store.update(target.id, lambda spec: patched(spec, {"labels": {"b": "2"}}), actor="test")
+    outcome, result = finish(updating)
+    assert outcome == "ok"
+    assert result["labels"] == {"a": "1", "b": "2"}
+    assert result["revision"] == 3
+    assert_whole(raw, [Write(target.id, "updated", 3, "child", result)])
+
+
+def test_a_conditional_update_does_not(frozen: Any, raw: Raw, store: Store, target: Template) -> None:
+    updating = frozen("update", target.id, {"labels": {"a": "1"}}, 1, at="update T", number=1)
+    store.update(target.id, lambda spec: patched(spec, {"labels": {"b": "2"}}), actor="test")
+    assert finish(updating)[0] == "RevisionMismatch"
+    assert store.get(target.id).labels == {"b": "2"}
+    assert_whole(raw)
+
+
+def test_a_revert_lands_on_the_update_that_was_faster(frozen: Any, raw: Raw, store: Store, target: Template) -> None:
+    describe(store, target.id, "second")
+    reverting = frozen("revert", target.id, 1, at="update T", number=3)
+    describe(store, target.id, "third")
+    outcome, result = finish(reverting)
+    assert (outcome, result["revision"], result["description"]) == ("ok", 4, "")
+    assert_whole(raw, [Write(target.id, "reverted", 4, "child", result)])
+
+
+def test_a_rename_and_a_creation_of_one_name(frozen: Any, raw: Raw, store: Store, target: Template) -> None:
+    renaming = frozen("update", target.id, {"name": "wanted"}, at="update T", number=1)
+    holder = store.create(spec_with("wanted"), actor="test")
+    assert finish(renaming)[0] == "NameTaken"
+    assert store.get(target.id).name == "target"
+    creating = frozen("create", spec_with("free"), at="insert T", number=0)
+    store.update(holder.id, lambda spec: patched(spec, {"name": "free"}), actor="test")
+    assert finish(creating)[0] == "NameTaken"
+    assert_whole(raw)
+
+
+def test_seeding_that_another_has_done_meanwhile(frozen: Any, uri: str, raw: Raw, store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "worker_templates.yaml"
+    file.write_text(yaml.safe_dump({"templates": [spec_with(name) for name in ("a", "b", "c")]}))
+    seeding = frozen("seed", str(file), at="insert T", number=2)
+    store.create(spec_with("b", description="by hand"), actor="test")
+    other = child.run(uri, "seed", str(file)).outcome
+    assert other is not None
+    assert other[1]["created"] == ["a", "c"]
+    outcome, result = finish(seeding)
+    assert (outcome, result["created"]) == ("ok", [])
+    assert store.get_by_name("b").description == "by hand"
+    assert_whole(raw)

@@ -1,0 +1,349 @@
+"""Kill -9 of the application before and after each command of the write protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pymongo.database import Database
+
+from flask_worker_templates.errors import NameTaken, TemplateNotFound
+from flask_worker_templates.files import read_files
+from flask_worker_templates.query import Window, trail_parameters
+from flask_worker_templates.seeding import seed
+from flask_worker_templates.spec import patched
+from flask_worker_templates.store import Store
+from tests.chaos import child
+from tests.chaos.checker import Write, assert_whole
+from tests.chaos.child import Stop
+from tests.strategies import spec_with
+
+Raw = Database[dict[str, Any]]
+WORKER = "worker-1"
+
+
+class Scene:
+    """What is in the database before the operation that is killed, all of it acknowledged."""
+
+    def __init__(self, uri: str, store: Store, raw: Raw, directory: Path) -> None:
+        self.uri = uri
+        self.store = store
+        self.raw = raw
+        self.writes: list[Write] = []
+        self.target = self.create("target")
+        self.file = directory / "worker_templates.yaml"
+        self.file.write_text(yaml.safe_dump({"templates": [spec_with(f"seeded-{n}") for n in range(3)]}))
+
+    def create(self, name: str) -> str:
+        made = self.store.create(spec_with(name), actor="scene")
+        self.writes.append(Write(made.id, "created", made.revision, "scene", made.spec))
+        return made.id
+
+    def update(self, template_id: str, text: str) -> None:
+        made = self.store.update(template_id, lambda spec: patched(spec, {"description": text}), actor="scene")
+        self.writes.append(Write(made.id, "updated", made.revision, "scene", made.spec))
+
+    def delete(self, template_id: str, actor: str = "scene") -> None:
+        self.store.delete(template_id, actor=actor)
+        self.writes.append(Write(template_id, "deleted", actor=actor))
+
+    def names(self) -> list[str]:
+        return sorted(document["name"] for document in self.raw.worker_templates.find())
+
+    def document(self) -> dict[str, Any] | None:
+        return self.raw.worker_templates.find_one({"_id": self.target})
+
+
+def _nothing(scene: Scene) -> None:
+    pass
+
+
+def _updated(scene: Scene) -> None:
+    scene.update(scene.target, "first")
+
+
+def _uncopied(scene: Scene) -> None:
+    """As after a kill between the commit and the copy."""
+    scene.update(scene.target, "first")
+    assert scene.raw.worker_template_events.delete_one({"_id": f"{scene.target}:2"}).deleted_count
+
+
+def _announced(scene: Scene) -> None:
+    """As after a kill between the intent of a deletion and the deletion."""
+    killed = child.run(scene.uri, "delete", scene.target, stop=Stop(2, after=True))
+    assert killed.commands[-1] == "insert E"
+    assert killed.died
+
+
+def _claimed(scene: Scene) -> None:
+    scene.store.claim(scene.target, WORKER, actor="scene")
+
+
+def _deleted_seeds(scene: Scene) -> None:
+    child.run(scene.uri, "seed", str(scene.file))
+    for document in list(scene.raw.worker_templates.find({"is_seeded": True})):
+        scene.delete(document["_id"])
+
+
+@dataclass(frozen=True)
+class Case:
+    """An operation, the commands it takes, and which of them is its commit point.
+
+    Attributes:
+        commands: ``T`` is the collection of the templates, ``E`` that of the events.
+        commit: index of the command that makes the change; None where there is nothing to commit.
+        happened: whether the change is in the database.
+    """
+
+    operation: str
+    arguments: Callable[[Scene], tuple[Any, ...]]
+    commands: tuple[str, ...]
+    commit: int | None
+    happened: Callable[[Scene], bool]
+    before: Callable[[Scene], None] = _nothing
+
+
+CASES = {
+    "create": Case(
+        "create", lambda scene: (spec_with("new"),), ("insert T", "update E"), 0, lambda scene: "new" in scene.names()
+    ),
+    "update": Case(
+        "update",
+        lambda scene: (scene.target, {"description": "second"}),
+        ("aggregate T", "update T", "update E"),
+        1,
+        lambda scene: (scene.document() or {})["description"] == "second",
+        _updated,
+    ),
+    "rename": Case(
+        "update",
+        lambda scene: (scene.target, {"name": "renamed"}),
+        ("aggregate T", "update T", "update E"),
+        1,
+        lambda scene: scene.names() == ["renamed"],
+    ),
+    "update after a kill before the copy": Case(
+        "update",
+        lambda scene: (scene.target, {"description": "second"}),
+        ("aggregate T", "update E", "update T", "update E"),
+        2,
+        lambda scene: (scene.document() or {})["description"] == "second",
+        _uncopied,
+    ),
+    "update after a kill after an intent": Case(
+        "update",
+        lambda scene: (scene.target, {"description": "second"}),
+        ("aggregate T", "update T", "update E"),
+        1,
+        lambda scene: (scene.document() or {})["description"] == "second",
+        _announced,
+    ),
+    "revert": Case(
+        "revert",
+        lambda scene: (scene.target, 1),
+        ("aggregate T", "find E", "aggregate T", "update T", "update E"),
+        3,
+        lambda scene: (scene.document() or {})["revision"] == 3,
+        _updated,
+    ),
+    "delete": Case(
+        "delete",
+        lambda scene: (scene.target,),
+        ("aggregate T", "aggregate T", "insert E", "delete T", "update E"),
+        3,
+        lambda scene: scene.document() is None,
+        _updated,
+    ),
+    "delete after a kill before the copy": Case(
+        "delete",
+        lambda scene: (scene.target,),
+        ("aggregate T", "aggregate T", "update E", "insert E", "delete T", "update E"),
+        4,
+        lambda scene: scene.document() is None,
+        _uncopied,
+    ),
+    "delete after a kill after an intent": Case(
+        "delete",
+        lambda scene: (scene.target,),
+        (
+            *("aggregate T", "aggregate T", "insert E"),
+            *("find E", "aggregate T", "update E", "delete T", "update E"),
+        ),
+        6,
+        lambda scene: scene.document() is None,
+        _announced,
+    ),
+    "claim": Case(
+        "claim",
+        lambda scene: (scene.target, WORKER),
+        ("update T",),
+        0,
+        lambda scene: bool((scene.document() or {})["claims"]),
+    ),
+    "release": Case(
+        "release",
+        lambda scene: (scene.target, WORKER),
+        ("update T",),
+        0,
+        lambda scene: not (scene.document() or {})["claims"],
+        _claimed,
+    ),
+    "seed": Case(
+        "seed",
+        lambda scene: (str(scene.file),),
+        ("find T", "find E", "insert T", "insert E"),
+        2,
+        lambda scene: len(scene.names()) == 4,
+    ),
+    "seed again what was deleted": Case(
+        "seed",
+        lambda scene: (str(scene.file),),
+        ("find T", "find E", "find T", "insert T", "insert E"),
+        3,
+        lambda scene: len(scene.names()) == 4,
+        _deleted_seeds,
+    ),
+}
+
+POINTS = [
+    pytest.param(case, Stop(number, after), id=f"{name}-{'after' if after else 'before'}-{number}-{command}")
+    for name, case in CASES.items()
+    for number, command in enumerate(case.commands)
+    for after in (False, True)
+]
+
+
+@pytest.fixture
+def scene(uri: str, store: Store, raw: Raw, tmp_path: Path) -> Scene:
+    return Scene(uri, store, raw, tmp_path)
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=name) for name, case in CASES.items()])
+def test_the_table_names_every_command(case: Case, scene: Scene) -> None:
+    case.before(scene)
+    done = child.run(scene.uri, case.operation, *case.arguments(scene))
+    assert done.outcome is not None
+    assert done.outcome[0] == "ok", done.outcome
+    assert tuple(done.commands) == case.commands
+    assert case.happened(scene)
+    assert_whole(scene.raw, scene.writes)
+
+
+@pytest.mark.parametrize(("case", "stop"), POINTS)
+def test_a_kill_leaves_the_change_done_or_not_done_and_the_next_one_completes(
+    case: Case, stop: Stop, scene: Scene
+) -> None:
+    case.before(scene)
+    killed = child.run(scene.uri, case.operation, *case.arguments(scene), stop=stop)
+    assert killed.died, killed.outcome
+    assert tuple(killed.commands) == case.commands[: stop.number + 1]
+
+    assert_whole(scene.raw, scene.writes)
+    committed = case.commit is not None and (stop.number, stop.after) >= (case.commit, True)
+    assert case.happened(scene) == committed
+    _history_is_readable(scene)
+
+    _repeat(case, scene)
+    assert_whole(scene.raw, scene.writes)
+    _use(scene)
+    assert_whole(scene.raw, scene.writes)
+    _history_is_readable(scene)
+
+
+def _history_is_readable(scene: Scene) -> None:
+    """What the store shows is what the data says: every event once, none that is void."""
+    asked = trail_parameters({"page_size": 200})
+    shown = {(event.template_id, event.revision): event for event in scene.store.trail(asked)}
+    assert len(shown) == len(scene.store.trail(asked).items)
+    for template_id in {key[0] for key in shown}:
+        document = scene.raw.worker_templates.find_one({"_id": template_id})
+        history = scene.store.history(template_id, Window(1, 200))
+        assert [event.revision for event in history] == list(range(history.total, 0, -1))
+        assert [shown.pop((template_id, event.revision)) for event in history] == list(history)
+        if document is None:
+            assert history[0].action == "deleted"
+        else:
+            assert history[0].revision == document["revision"]
+            assert history[0].action != "deleted"
+    assert not shown
+
+
+def _repeat(case: Case, scene: Scene) -> None:
+    """A client that got no answer asks again."""
+    again = child.run(scene.uri, case.operation, *case.arguments(scene))
+    assert again.outcome is not None
+    answer, result = again.outcome
+    if case.operation in {"create", "delete"} and answer != "ok":
+        # It had happened.
+        assert answer == {"create": NameTaken, "delete": TemplateNotFound}[case.operation].__name__
+    else:
+        assert answer == "ok", again.outcome
+    assert case.happened(scene)
+    if answer == "ok" and case.operation == "delete":
+        scene.writes.append(Write(scene.target, "deleted", actor="child"))
+    if answer == "ok" and case.operation in {"create", "update", "revert"}:
+        action = {"create": "created", "update": "updated", "revert": "reverted"}[case.operation]
+        scene.writes.append(Write(result["id"], action, result["revision"], "child", result))
+
+
+def _use(scene: Scene) -> None:
+    """Everything goes on as if nothing had been: a change and a deletion of each template, and the seeding."""
+    for document in list(scene.raw.worker_templates.find()):
+        scene.update(document["_id"], f"{document['description']} and on")
+        if not document["claims"]:
+            scene.delete(document["_id"])
+    files = read_files([str(scene.file)], root=scene.file.parent)
+    assert seed(scene.store, files).created == ("seeded-0", "seeded-1", "seeded-2")
+    assert seed(scene.store, files).existing == 3
+
+
+SYNCING = (
+    *("find T", "find E", "aggregate T"),  # the plan: every template, earlier deletions, claims on what would go
+    *("listIndexes T", "listIndexes E"),
+    *("insert T", "insert E"),  # a new one
+    *("aggregate T", "update T", "update E"),  # one that the file changed
+    *("aggregate T", "aggregate T", "insert E", "delete T", "update E"),  # one that is gone from the file
+)
+
+
+@pytest.mark.parametrize("number", range(len(SYNCING)))
+def test_a_kill_in_a_sync_and_the_next_one_goes_on(number: int, scene: Scene) -> None:
+    child.run(scene.uri, "seed", str(scene.file))
+    changed = [spec_with("seeded-0", description="changed"), spec_with("seeded-1"), spec_with("new")]
+    scene.file.write_text(yaml.safe_dump({"templates": changed}))
+    killed = child.run(scene.uri, "sync", str(scene.file), stop=Stop(number, after=True))
+    assert killed.died, killed.outcome
+    assert tuple(killed.commands) == SYNCING[: number + 1]
+    assert_whole(scene.raw, scene.writes)
+
+    again = child.run(scene.uri, "sync", str(scene.file))
+    assert again.outcome is not None
+    assert again.outcome[0] == "ok", again.outcome
+    assert again.outcome[1]["complete"]
+    assert scene.names() == ["new", "seeded-0", "seeded-1", "target"]
+    assert len(scene.store.trail(trail_parameters({"action": "synced"}))) == 1
+    assert_whole(scene.raw, scene.writes)
+    assert child.run(scene.uri, "sync", str(scene.file)).commands == ["find T"]  # nothing to do, nothing written
+
+
+def test_seeding_again_reads_once_and_writes_nothing(scene: Scene) -> None:
+    child.run(scene.uri, "seed", str(scene.file))
+    assert child.run(scene.uri, "seed", str(scene.file)).commands == ["find T"]
+
+
+PREPARING = ("listIndexes T", "createIndexes T", "listIndexes E", "createIndexes E")
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("number", range(len(PREPARING)))
+def test_a_kill_while_the_indexes_are_made(number: int, after: bool, database_uri: str) -> None:
+    killed = child.run(database_uri, "prepare", stop=Stop(number, after))
+    assert killed.died
+    assert tuple(killed.commands) == PREPARING[: number + 1]
+    again = child.run(database_uri, "prepare")
+    assert again.outcome == ("ok", None)
+    assert child.run(database_uri, "prepare").commands == ["listIndexes T", "listIndexes E"]
