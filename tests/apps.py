@@ -1,0 +1,43 @@
+"""Flask apps with the extension, as the tests need them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from flask import Flask
+
+from flask_worker_templates import WorkerTemplates
+
+
+class AppFactory:
+    """Builds apps that share one database and one definition file, as the processes of one deployment do.
+
+    Args:
+        connection: the ``WORKER_TEMPLATES_*`` keys that name the database.
+        directory: where the definition file is written.
+    """
+
+    def __init__(self, connection: Mapping[str, str], directory: Path) -> None:
+        self.connection = dict(connection)
+        self.definition_file = directory / "worker_templates.yaml"
+
+    def config(self, *, templates: Sequence[Mapping[str, Any]] = (), **config: Any) -> dict[str, Any]:
+        """The config of an app whose definition file, written now, holds `templates`.
+
+        Keys of `config` win; with a ``WORKER_TEMPLATES_CONFIG_PATH`` among them no file is written.
+        """
+        if "WORKER_TEMPLATES_CONFIG_PATH" not in config:
+            text = yaml.safe_dump({"templates": [dict(spec) for spec in templates]}, sort_keys=False)
+            self.definition_file.write_text(text, encoding="utf-8")
+            config["WORKER_TEMPLATES_CONFIG_PATH"] = str(self.definition_file)
+        return {"TESTING": True, **self.connection, **config}
+
+    def __call__(self, *, templates: Sequence[Mapping[str, Any]] = (), **config: Any) -> Flask:
+        """A plain app with the extension, configured as `config` says."""
+        app = Flask("plain_host")
+        app.config.update(self.config(templates=templates, **config))
+        WorkerTemplates(app)
+        return app

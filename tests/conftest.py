@@ -1,0 +1,155 @@
+"""The fixtures that the whole suite shares, and what the suite does about servers and browsers."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import mongoengine
+import mongomock
+import pytest
+from flask.testing import FlaskClient
+from playwright.sync_api import Browser, sync_playwright
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from tests.apps import AppFactory
+from tests.needs import CI, missing
+from tests.servers import Mongod, ReplicaSet, ServerMissingError, live_servers, with_database
+
+CHROMIUM = Path("/usr/bin/chromium")
+REAL_FIXTURES = {"mongod", "replica_set", "server_uri", "database_uri", "browser"}
+
+# No deadlines: the machine that runs the tests may be shared, and a slow example is not a wrong one.
+hypothesis.settings.register_profile("ci", deadline=None, max_examples=50, print_blob=True)
+hypothesis.settings.register_profile("dev", deadline=None, max_examples=30)
+hypothesis.settings.load_profile("ci" if CI else "dev")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Take the length of the runs that `-m chaos` asks for."""
+    parser.addoption(
+        "--chaos-seconds", type=float, default=60.0, help="seconds of all long fault-injection runs together (-m chaos)"
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a server or a browser, so that `-m "not server"` is the part that needs neither."""
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        backend = callspec.params.get("backend") if callspec else None
+        if backend == "mongod" or REAL_FIXTURES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.server)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the end of each server's log under a test that failed."""
+    report = yield
+    if report.failed:
+        report.sections += [(f"mongod at {server.address}", server.log_tail()) for server in live_servers()]
+    return report
+
+
+@pytest.fixture(scope="session")
+def mongod() -> Iterator[Mongod]:
+    """One standalone server for the whole run. A test that harms its server starts one of its own."""
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(Mongod())
+        except ServerMissingError as error:
+            missing(str(error))
+        yield server
+
+
+@pytest.fixture(scope="session")
+def replica_set() -> Iterator[ReplicaSet]:
+    """One replica set of three for the tests that leave it healthy."""
+    with ExitStack() as stack:
+        try:
+            members = stack.enter_context(ReplicaSet())
+        except ServerMissingError as error:
+            missing(str(error))
+        yield members
+
+
+@pytest.fixture(scope="session")
+def server_uri(request: pytest.FixtureRequest) -> str:
+    """URI of the server of the plain suite: ``MONGODB_URI``, else the run's own standalone."""
+    if uri := os.environ.get("MONGODB_URI"):
+        return uri
+    server: Mongod = request.getfixturevalue("mongod")
+    return server.uri
+
+
+@pytest.fixture
+def database_uri(server_uri: str) -> Iterator[str]:
+    """URI of a fresh database on a real server, dropped after the test."""
+    name = f"worker_templates_test_{uuid.uuid4().hex}"
+    yield with_database(server_uri, name)
+    with MongoClient[dict[str, Any]](server_uri) as client:
+        client.drop_database(name)
+
+
+@pytest.fixture(params=["mongomock", "mongod"])
+def backend(request: pytest.FixtureRequest) -> str:
+    """The kind of database that the test runs on; `mongod_only` and `mongomock_only` restrict it."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def connection(backend: str, request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    """The config keys that point the extension to the test's own database."""
+    if backend == "mongod":
+        yield {"WORKER_TEMPLATES_MONGODB_URI": request.getfixturevalue("database_uri")}
+    else:
+        alias = f"test_{uuid.uuid4().hex}"
+        mongoengine.connect(
+            "worker_templates_test",
+            alias=alias,
+            mongo_client_class=mongomock.MongoClient,
+            uuidRepresentation="standard",
+        )
+        yield {"WORKER_TEMPLATES_DB_ALIAS": alias}
+    mongoengine.disconnect_all()  # also the connections that the extension and the test's hosts made
+
+
+@pytest.fixture
+def database(connection: dict[str, str]) -> Iterator[Database[dict[str, Any]]]:
+    """The test's database itself, for looking at what is in it without the package."""
+    if uri := connection.get("WORKER_TEMPLATES_MONGODB_URI"):
+        with MongoClient[dict[str, Any]](uri, tz_aware=True) as client:
+            yield client.get_default_database()
+    else:
+        yield mongoengine.get_db(connection["WORKER_TEMPLATES_DB_ALIAS"])
+
+
+@pytest.fixture
+def make_app(connection: dict[str, str], tmp_path: Path) -> AppFactory:
+    """Builds apps on the test's database: ``make_app(templates=[spec, ...], **config)``."""
+    return AppFactory(connection, tmp_path)
+
+
+@pytest.fixture
+def client(make_app: AppFactory) -> FlaskClient:
+    """A client of a plain app whose database is empty."""
+    return make_app().test_client()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, headless. One a module: while Playwright runs, `asyncio.run` fails in its thread."""
+    if not CHROMIUM.exists():
+        missing(f"no browser: {CHROMIUM} is not there (Debian package chromium)")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM)
+        yield chromium
+        chromium.close()

@@ -1,0 +1,276 @@
+"""The way to MongoDB: guarantees that no host weakens, a time limit, clear reasons, no secrets."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, timedelta, timezone
+from typing import Any
+
+import mongoengine
+import pymongo
+import pytest
+from bson.codec_options import CodecOptions
+from pymongo import MongoClient, ReadPreference, monitoring
+from pymongo.errors import (
+    AutoReconnect,
+    BulkWriteError,
+    DuplicateKeyError,
+    OperationFailure,
+    PyMongoError,
+    ServerSelectionTimeoutError,
+    WriteConcernError,
+)
+
+from flask_worker_templates.database import DatabaseAccess
+from flask_worker_templates.errors import DatabaseUnavailable, SettingsError, WorkerTemplatesError
+from flask_worker_templates.query import Window
+from flask_worker_templates.settings import Settings
+from flask_worker_templates.spec import patched
+from flask_worker_templates.store import Seed, Store
+from tests.servers import Mongod, free_port, with_database
+from tests.strategies import spec_with
+
+
+@pytest.fixture(autouse=True)
+def _disconnect() -> Iterator[None]:
+    yield
+    mongoengine.disconnect_all()
+
+
+@pytest.fixture
+def nowhere() -> DatabaseAccess:
+    """Never connected: what is raised inside is what counts."""
+    return DatabaseAccess(Settings(mongodb_uri=f"mongodb://127.0.0.1:{free_port()}/fleet", db_timeout_ms=200))
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "mongodb://user:p%zz-never-show-this@localhost/fleet",
+        "mongodb://user:never-show-this@:x/fleet",
+        "mongodb://user:never-show-this@localhost",
+        "mongodb://user:never-show-this@localhost/",
+        "mongodb://user:never:show@this@localhost/fleet",
+    ],
+)
+def test_a_bad_uri_is_refused_without_a_word_of_it(uri: str) -> None:
+    with pytest.raises(SettingsError, match="WORKER_TEMPLATES_MONGODB_URI") as caught:
+        DatabaseAccess(Settings(mongodb_uri=uri))
+    shown = str(caught.value) + repr(caught.value.__cause__)
+    assert "never" not in shown
+    assert "show" not in shown
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+def test_nothing_is_connected_before_the_first_use() -> None:
+    before = threading.active_count()
+    DatabaseAccess(Settings(mongodb_uri="mongodb://localhost:1/fleet"))
+    assert threading.active_count() == before
+
+
+def test_a_missing_alias_says_what_to_do(caplog: pytest.LogCaptureFixture) -> None:
+    access = DatabaseAccess(Settings(db_alias="nobody"))
+    for _ in range(2):
+        with pytest.raises(DatabaseUnavailable, match=r"'nobody'.*mongoengine\.connect"), access.operation():
+            pytest.fail("there is nothing to work on")
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (AutoReconnect("x"), "it cannot be reached"),
+        (ServerSelectionTimeoutError("x"), "it did not answer within 200 ms"),
+        (OperationFailure("x", 18), "it refused the login"),
+        (OperationFailure("x", 13), "its user is not authorized for this operation"),
+        (OperationFailure("x", 50), "it did not answer within 200 ms"),
+        (OperationFailure("x", 14031, {"codeName": "OutOfDiskSpace"}), "it refused the operation (OutOfDiskSpace)"),
+        (OperationFailure("x", 4711), "it refused the operation (code 4711)"),
+        (WriteConcernError("x", 64), "it did not confirm the write"),
+        (BulkWriteError({"writeErrors": [], "writeConcernErrors": [{"code": 64}]}), "it did not confirm the write"),
+    ],
+)
+def test_each_failure_has_its_reason(error: PyMongoError, reason: str, nowhere: DatabaseAccess) -> None:
+    with pytest.raises(DatabaseUnavailable) as caught, nowhere.operation():
+        raise error
+    assert caught.value.reason == reason
+    assert caught.value.__cause__ is error
+
+
+def test_what_is_no_failure_of_the_database_goes_through(nowhere: DatabaseAccess) -> None:
+    for error in (DuplicateKeyError("x"), ValueError("x")):
+        with pytest.raises(type(error)), nowhere.operation():
+            raise error
+
+
+def test_one_log_entry_for_each_cause_of_an_outage_until_it_is_over(
+    nowhere: DatabaseAccess, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(error: PyMongoError) -> None:
+        with pytest.raises(DatabaseUnavailable), nowhere.operation():
+            raise error
+
+    for _ in range(3):
+        fail(AutoReconnect("the first"))
+        fail(OperationFailure("the second", 18))
+    assert [record.levelno for record in caplog.records] == [logging.ERROR] * 2
+    for _ in range(2):
+        with nowhere.operation():
+            pass
+    assert [record.getMessage() for record in caplog.records][2:] == ["The worker template database answers again."]
+    fail(AutoReconnect("again"))
+    assert len(caplog.records) == 4
+
+
+def test_one_log_entry_for_what_is_refused_though_other_operations_succeed(
+    nowhere: DatabaseAccess, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(3):
+        with pytest.raises(DatabaseUnavailable), nowhere.operation():
+            raise OperationFailure("not authorized", 13)
+        with nowhere.operation():
+            pass
+    assert len(caplog.records) == 1
+
+
+def test_many_threads_that_fail_at_once_make_one_log_entry(
+    nowhere: DatabaseAccess, caplog: pytest.LogCaptureFixture
+) -> None:
+    barrier = threading.Barrier(16)
+
+    def fail() -> None:
+        barrier.wait()
+        with pytest.raises(DatabaseUnavailable), nowhere.operation():
+            raise AutoReconnect("x")
+
+    threads = [threading.Thread(target=fail) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(caplog.records) == 1
+
+
+def test_an_operation_inside_of_another_does_not_extend_its_time(nowhere: DatabaseAccess) -> None:
+    with nowhere.operation(), pymongo.timeout(0.01), nowhere.operation():
+        pass
+    with pytest.raises(DatabaseUnavailable, match="did not answer"), nowhere.operation() as db:
+        db.templates.find_one({})
+
+
+# On real servers
+
+
+@pytest.mark.server
+def test_a_host_cannot_weaken_what_writes_and_their_reads_are_promised(server_uri: str) -> None:
+    uri = with_database(server_uri, "fleet", w="0", readPreference="secondaryPreferred", readConcernLevel="local")
+    db = DatabaseAccess(Settings(mongodb_uri=uri)).collections
+    for guarded in (db.templates_guarded, db.events_guarded):
+        assert guarded.write_concern.document == {"w": "majority", "j": True}
+        assert guarded.read_concern.level == "majority"
+        assert guarded.read_preference == ReadPreference.PRIMARY
+    for plain in (db.templates, db.events):  # what is only shown follows the host
+        assert plain.read_preference.mode == ReadPreference.SECONDARY_PREFERRED.mode
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=5))])
+def test_a_host_whose_client_decodes_times_in_its_own_zone(zone: Any, database_uri: str) -> None:
+    mongoengine.connect(host=database_uri, alias="zoned", tz_aware=True, tzinfo=zone, uuidRepresentation="standard")
+    store = Store(DatabaseAccess(Settings(db_alias="zoned", db_timeout_ms=20_000)))
+    store.prepare()
+    made = store.create(spec_with("one"), actor="alice")
+    updated = store.update(made.id, lambda spec: patched(spec, {"description": "x"}), actor="bob")
+    plain = Store(DatabaseAccess(Settings(mongodb_uri=database_uri, db_timeout_ms=20_000)))
+    assert plain.get(made.id) == store.get(made.id) == updated
+    assert [event.at for event in store.history(made.id, Window(1, 5))] == [updated.updated_at, made.created_at]
+
+
+@pytest.mark.server
+def test_a_host_whose_client_has_types_of_its_own(database_uri: str) -> None:
+    class Rounded(dict[str, Any]):
+        def __getitem__(self, key: str) -> Any:
+            raise AssertionError("the host's own document class is not for the extension's documents")
+
+    with MongoClient[Any](database_uri, document_class=Rounded) as client:
+        assert client.codec_options.document_class is Rounded
+    mongoengine.connect(host=database_uri, alias="typed", document_class=Rounded, uuidRepresentation="standard")
+    store = Store(DatabaseAccess(Settings(db_alias="typed", db_timeout_ms=20_000)))
+    store.prepare()
+    made = store.create(spec_with("one"), actor="alice")
+    assert store.update(made.id, lambda spec: patched(spec, {"description": "x"}), actor="bob").revision == 2
+    assert CodecOptions().document_class is dict
+
+
+@pytest.mark.server
+def test_one_client_for_many_threads_and_a_new_one_after_disconnect_all(mongod: Mongod) -> None:
+    uri = with_database(mongod.uri, "fleet")
+    access = DatabaseAccess(Settings(mongodb_uri=uri))
+    barrier = threading.Barrier(8)
+    clients: list[Any] = []
+
+    def connect() -> None:
+        barrier.wait()
+        clients.append(access.collections.database.client)
+
+    threads = [threading.Thread(target=connect) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({id(client) for client in clients}) == 1
+    mongoengine.disconnect_all()
+    with access.operation() as db:
+        assert db.templates.find_one({}) is None
+        assert db.database.client is not clients[0]
+
+
+@pytest.mark.server
+def test_every_read_that_guards_a_write_is_of_what_a_majority_has(database_uri: str) -> None:
+    class Reads(monitoring.CommandListener):
+        def __init__(self) -> None:
+            self.plain: list[Any] = []
+            self.majority = 0
+
+        def started(self, event: monitoring.CommandStartedEvent) -> None:
+            if event.command_name in {"find", "aggregate"}:
+                concern = event.command.get("readConcern", {})
+                self.majority += concern == {"level": "majority"}
+                if concern != {"level": "majority"}:
+                    self.plain.append(event.command)
+
+        def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
+            pass
+
+        def failed(self, event: monitoring.CommandFailedEvent) -> None:
+            pass
+
+    reads = Reads()
+    mongoengine.connect(
+        host=database_uri,
+        alias="watched",
+        uuidRepresentation="standard",
+        event_listeners=[reads],
+    )
+    store = Store(DatabaseAccess(Settings(db_alias="watched", db_timeout_ms=20_000)))
+    store.prepare()
+    store.create_missing([Seed(spec_with(name), "a.yaml") for name in ("one", "two")], actor="seeder")
+    one, two = (template.id for template in store.managed())  # by name
+    store.update(one, lambda spec: patched(spec, {"description": "x"}), actor="bob")
+    store.revert(one, 1, actor="bob")
+    store.claim(one, "worker", actor="bob")
+    refusals: list[Callable[[], object]] = [
+        lambda: store.delete(one, actor="bob"),
+        lambda: store.create(spec_with("one"), actor="bob"),
+        lambda: store.update(two, lambda spec: patched(spec, {"name": "one"}), actor="bob"),
+    ]
+    for refused in refusals:
+        with pytest.raises(WorkerTemplatesError):
+            refused()
+    store.delete(two, actor="bob")
+    assert store.names() == {"one"}
+    assert list(store.deletions(["two"])) == ["two"]
+    assert reads.majority > 10
+    assert reads.plain == []
