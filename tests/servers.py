@@ -241,8 +241,13 @@ class Mongod:
         return self.start()
 
     def pause(self) -> None:
-        """Freeze it (SIGSTOP): connections stay open and the kernel accepts new ones, but nothing answers."""
+        """Freeze it (SIGSTOP): connections stay open and the kernel accepts new ones, but nothing answers.
+
+        Returns once it stands still: on a busy machine its threads go on for a while after the signal was sent, and
+        answer what comes meanwhile.
+        """
         os.kill(self.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED)
 
     def resume(self) -> None:
         """Let a paused server run on (SIGCONT)."""
