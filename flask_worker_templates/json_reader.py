@@ -15,6 +15,7 @@ from .positions import (
     MAX_DEPTH,
     MAX_KEYS,
     MAX_NODES,
+    TOO_DEEP,
     Parsed,
     Place,
     Problem,
@@ -91,7 +92,7 @@ class _Builder:
             return json.loads(text) if "\\" in text else text[1:-1]
         if text in ("{", "["):
             if depth > MAX_DEPTH:
-                self._parsed.fail(*self._position(token), f"Nested more than {MAX_DEPTH} levels deep.")
+                self._parsed.fail(*self._position(token), TOO_DEEP)
             return self._object(token, depth) if text == "{" else self._array(depth)
         if text in _WORDS:
             return _WORDS[text]

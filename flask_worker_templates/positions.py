@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, NoReturn
 
 MAX_DEPTH = 20
 """Levels of nesting; a definition file needs four."""
+TOO_DEEP = f"Nested more than {MAX_DEPTH} levels deep."
 MAX_NODES = 1_000_000
 """Keys and values of one file, with every alias counted as what it stands for."""
 MAX_KEYS = 1_000

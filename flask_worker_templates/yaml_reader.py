@@ -30,6 +30,7 @@ from .positions import (
     MAX_DEPTH,
     MAX_KEYS,
     MAX_NODES,
+    TOO_DEEP,
     Parsed,
     Place,
     Problem,
@@ -150,7 +151,7 @@ class _Builder:
         if kind is AliasEvent:
             return self._alias(event)
         if depth > MAX_DEPTH:
-            self._fail(event, f"Nested more than {MAX_DEPTH} levels deep.")
+            self._fail(event, TOO_DEEP)
         if event.tag is not None:
             self._refuse_tag(event)
         if event.anchor is None:
@@ -339,7 +340,9 @@ def _note_syntax(error: yaml.MarkedYAMLError, parsed: Parsed) -> None:
     line, column = _position(mark) if mark is not None else (None, None)
     if error.context and error.context_mark is not None and error.context_mark.line + 1 != line:
         what = f"{error.context} that begins in line {error.context_mark.line + 1}, {error.problem}"
-    parsed.problems.append(Problem(line, column, f"Not valid YAML: {printable(what)}; {hint}."))
+    # libyaml, since 0.2.6, counts the brackets of a whole line before it tells of the first of them.
+    message = TOO_DEEP if "nesting depth" in what else f"Not valid YAML: {printable(what)}; {hint}."
+    parsed.problems.append(Problem(line, column, message))
 
 
 def _note_unprintable(text: str, parsed: Parsed) -> None:
