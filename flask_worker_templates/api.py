@@ -145,7 +145,6 @@ def _blueprint(state: AppState) -> Blueprint:
         blueprint.add_url_rule(rule, view.__name__, _plain(view), methods=[method], strict_slashes=False)
     blueprint.before_app_request(views.misdirected)
     blueprint.before_request(views.before)
-    blueprint.after_request(_after)
     for kind in (HTTPException, WorkerTemplatesError, Problem):
         blueprint.register_error_handler(kind, http.problem_response)
     return blueprint
@@ -158,12 +157,6 @@ def _plain(view: Callable[..., Response]) -> Callable[..., Response]:
 
     function.__name__, function.__doc__ = view.__name__, view.__doc__
     return function
-
-
-def _after(response: Response) -> Response:
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    response.headers.setdefault("Cache-Control", "no-cache")  # keep it, but ask each time whether it still holds
-    return response
 
 
 class Views:
@@ -189,12 +182,11 @@ class Views:
         if isinstance(error, NotFound):
             # The usual mistake is a name in the place of the id.
             message = "There is nothing at this URL. A template is at its id (a UUID); the list finds it by ?name=."
-            return _after(Problem(404, message).response())
-        return _after(http.problem_response(error))
+            return Problem(404, message).response()
+        return http.problem_response(error)
 
     def before(self) -> None:
-        """Bound the body, and wait until this process is ready."""
-        http.limit_body(self._settings.max_body_bytes)
+        """Wait until this process is ready."""
         if request.method != "OPTIONS":  # which Flask answers from the routes alone
             self._state.readiness.ensure()
 
@@ -210,7 +202,7 @@ class Views:
     def create_template(self) -> Response:
         """Create a template."""
         self._authorize("create")
-        template = self._store.create(normalize(read_json()), actor=self._hooks.actor())
+        template = self._store.create(normalize(self._json()), actor=self._hooks.actor())
         location = url_for(f"{NAME}.get_template", template_id=template.id)
         return _template(template, 201, {"Location": location})
 
@@ -233,13 +225,13 @@ class Views:
     def replace_template(self, template_id: str) -> Response:
         """Replace a template's spec."""
         guard = self._guard("update", template_id)
-        wanted = normalize(read_json())
+        wanted = normalize(self._json())
         return self._change(template_id, lambda current: wanted, guard)
 
     def update_template(self, template_id: str) -> Response:
         """Change some fields of a template (JSON Merge Patch, RFC 7396)."""
         guard = self._guard("update", template_id)
-        patch = read_json((MERGE_PATCH, http.JSON))
+        patch = self._json(MERGE_PATCH, http.JSON)
         return self._change(template_id, lambda current: patched(current, patch), guard)
 
     def delete_template(self, template_id: str) -> Response:
@@ -275,7 +267,7 @@ class Views:
     def validate_template(self) -> Response:
         """Check a spec and say everything that is wrong with it; nothing is stored."""
         self._authorize("read")
-        sent = read_json()
+        sent = self._json()
         try:
             answered: dict[str, Any] = {"valid": True, "errors": {}, "spec": normalize(sent)}
         except InvalidSpec as error:
@@ -301,7 +293,7 @@ class Views:
 
         guard = self._guard("update", template_id)
         try:
-            revision = WorkerTemplateRevertSchema().load(read_json())["revision"]
+            revision = WorkerTemplateRevertSchema().load(self._json())["revision"]
         except ma.ValidationError as error:
             raise InvalidSpec(error.messages_dict) from None
         template = self._store.revert(
@@ -361,6 +353,9 @@ class Views:
                 self._authorize(action, template)
 
         return guard
+
+    def _json(self, *accepted: str) -> Any:
+        return read_json(accepted or (http.JSON,), most=self._settings.max_body_bytes)
 
     def _precondition(self) -> Precondition | None:
         return http.precondition(required=self._settings.require_if_match)

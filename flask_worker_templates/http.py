@@ -70,18 +70,21 @@ def quoting_json(value: Any) -> bytes:
     return json.dumps(value, allow_nan=False).encode("ascii")
 
 
+# "no-cache": keep it, but ask each time whether it still holds.
+_HEADERS = (("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-cache"))
+_JSON_HEADERS = (("Content-Type", JSON), *_HEADERS)
+
+
 def empty_response(code: int, headers: Mapping[str, str] | None = None) -> Response:
     """Return a response without a body, and so without a content type."""
-    response = Response(status=code, headers=dict(headers or {}))
+    response = Response(status=code, headers=[*_HEADERS, *(headers or {}).items()])
     del response.headers["Content-Type"]
     return response
 
 
 def json_response(body: bytes, code: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return a JSON response."""
-    response = Response(body, code, mimetype=JSON)
-    response.headers.extend(headers or {})
-    return response
+    return Response(body, code, [*_JSON_HEADERS, *(headers or {}).items()])
 
 
 def problem_of(error: Exception) -> Problem:  # noqa: C901, PLR0911  # a table, read from top to bottom
@@ -129,8 +132,12 @@ def problem_response(error: Exception) -> Response:
 # Bodies
 
 
-def read_json(accepted: tuple[str, ...] = (JSON,)) -> Any:
+def read_json(accepted: tuple[str, ...], *, most: int) -> Any:
     """Return the JSON body of the current request, read strictly: no duplicate keys, no NaN, bounded size and depth.
+
+    Args:
+        accepted: the media types that it may have.
+        most: bytes that it may have, where the host does not allow less.
 
     Raises:
         Problem: 415, 413 or 400, with what is wrong and where.
@@ -145,7 +152,7 @@ def read_json(accepted: tuple[str, ...] = (JSON,)) -> Any:
             415, "The body must be sent as it is, without a Content-Encoding.", headers={"Accept-Encoding": "identity"}
         )
     try:
-        text = _body().decode("utf-8-sig")  # some clients begin it with a byte order mark
+        text = _body(most).decode("utf-8-sig")  # some clients begin it with a byte order mark
     except UnicodeDecodeError as error:
         raise _bad_json(f"The body is not UTF-8: byte {error.start} cannot be read.") from None
     if _depth(text) > _DEEPEST:
@@ -158,16 +165,12 @@ def read_json(accepted: tuple[str, ...] = (JSON,)) -> Any:
         raise _bad_json(str(error).split(";", maxsplit=1)[0].rstrip(".") + ".") from None
 
 
-def limit_body(most: int) -> None:
-    """Bound the size of the body of the current request, below what the host allows anyway."""
+def _body(most: int) -> bytes:
     host = request.max_content_length
+    most = most if host is None else min(host, most)
     # One byte more than is allowed, for Werkzeug cuts off without a word what is beyond where there is no
     # Content-Length: what is too large must be seen to be.
-    request.max_content_length = (most if host is None else min(host, most)) + 1
-
-
-def _body() -> bytes:
-    most = (request.max_content_length or 0) - 1
+    request.max_content_length = most + 1
     try:
         body = request.get_data(cache=False)
     except RequestEntityTooLarge:

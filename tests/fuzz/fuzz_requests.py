@@ -45,9 +45,8 @@ app = Flask(__name__)
 
 def read_body(accepted: tuple[str, ...]) -> Any:
     """Read the body of the current request, which must be what Python's own reader makes of it."""
-    http.limit_body(MOST)
     body = request.environ["wsgi.input"].getvalue()
-    found = http.read_json(accepted)
+    found = http.read_json(accepted, most=MOST)
     if len(body) > MOST or found != json.loads(body.decode("utf-8-sig")):
         raise AssertionError(found)
     return found
