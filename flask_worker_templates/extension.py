@@ -90,7 +90,7 @@ class WorkerTemplates:
         Raises:
             TemplateNotFound: if there is none with this id.
         """
-        return ready_state().store.get(template_id)
+        return ready_state().store.get(_id(template_id))
 
     def get_by_name(self, name: str) -> Template:
         """Return the template of a name.

@@ -1,38 +1,20 @@
-"""Every write of MongoDB, by a protocol that needs no transactions and survives a kill between any two commands.
+"""Every read and every write of MongoDB: one method for each thing that is done to templates.
 
-- A template's document carries ``last_event``, the event of its current revision. One conditional command on that
-  document (``{_id, revision: r}``) is the commit point of a change; nothing before it counts, nothing after it is
-  needed.
-- Before it, the event of revision r is made sure to be in the events collection; after it, the event of r + 1 is
-  copied there. A process that dies in between leaves a copy undone, which the next writer does.
-- A deletion cannot carry its event in the document it removes: it writes the event first, as an intent, removes the
-  document with one conditional command, and then writes the event again, confirmed. An intent whose deletion did not
-  happen is void, because its revision is beyond the document's.
-
-So of the events in the collection, only a deletion may be void, and only while its template lives: every other event
-was committed before it was copied there.
-
-Every event has a random ``token``, which tells two events of the same key apart: a committed one and an intent, the
-intents of two who delete at once, or an intent and its confirmation.
+The writes follow `protocol`, and histories are read by `trail`.
 """
 
 from __future__ import annotations
 
-import logging
-import random
-import time
-import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import bson
-from bson import ObjectId
-from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
+from pymongo.errors import DuplicateKeyError
 
 from . import trail
-from .database import EVENTS, Collections, DatabaseAccess, Document, find_and_count, find_raw
+from .database import Collections, DatabaseAccess, Document, find_and_count, find_raw
 from .errors import (
     NameTaken,
     RevisionMismatch,
@@ -41,11 +23,24 @@ from .errors import (
     TemplateNotFound,
 )
 from .indexes import ensure_indexes
+from .protocol import (
+    Copied,
+    announce,
+    attempts,
+    commit,
+    confirm,
+    copy_event,
+    ensure_event,
+    insert_new,
+    new_document,
+    new_event,
+    now,
+    read_guarded,
+    withdraw,
+)
 from .query import Window, all_of, conditions, order
 from .spec import Spec, ami_matches
 from .template import PRESENTED, Claim, Event, Page, Template, from_stored, present_raw, to_stored
-
-log = logging.getLogger("flask_worker_templates")
 
 Precondition = Callable[[int], bool]
 """Given the current revision, whether the change may be made (If-Match)."""
@@ -59,10 +54,8 @@ Observer = Callable[[Document, Document], None]
 Progress = Callable[[int], None]
 """Told how many items were just dealt with."""
 
-_GUARDED = {**PRESENTED, "base": 1, "source": 1, "last_event": 1, "recorded.token": 1}
 _SHOWN_CLAIMS = 5
 _CHUNK = 2000  # documents in one insert
-_DUPLICATE_KEY = 11000
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +107,7 @@ class Store:
     def __init__(self, access: DatabaseAccess, observer: Observer | None = None) -> None:
         self._access = access
         self._observer = observer
+        self._copied = Copied()
 
     # Reading
 
@@ -123,7 +117,7 @@ class Store:
         Raises:
             TemplateNotFound: if there is none with this id.
         """
-        return self._read({"_id": {"$eq": template_id}}, template_id)
+        return self._read({"_id": template_id}, template_id)
 
     def get_by_name(self, name: str) -> Template:
         """Return the template of a name.
@@ -140,7 +134,7 @@ class Store:
             TemplateNotFound: if there is none with this id.
         """
         with self._access.operation() as db:
-            found = find_raw(db, {"_id": {"$eq": template_id}}, PRESENTED, limit=1)
+            found = find_raw(db, {"_id": template_id}, PRESENTED, limit=1)
         if not found:
             raise TemplateNotFound(template_id)
         return present_raw(found[0])
@@ -273,12 +267,12 @@ class Store:
             NameTaken: if a template of this name exists.
         """
         with self._access.operation() as db:
-            document = _new_document(spec, actor=actor, action=action, base=base, source=source)
+            document = new_document(spec, actor=actor, action=action, base=base, source=source)
             try:
                 db.templates_guarded.insert_one(document)
             except DuplicateKeyError:
                 raise _name_taken(db, spec["name"]) from None
-            _copy_event(db, document["last_event"])
+            copy_event(db, document["last_event"], self._copied)
         self._tell(document)
         return Template.of(document)
 
@@ -290,11 +284,11 @@ class Store:
         created: list[str] = []
         for start in range(0, len(seeds), _CHUNK):
             documents = [
-                _new_document(seed.spec, actor=actor, action="seeded", base=seed.spec, source=seed.source)
+                new_document(seed.spec, actor=actor, action="seeded", base=seed.spec, source=seed.source)
                 for seed in seeds[start : start + _CHUNK]
             ]
             with self._access.operation() as db:  # a time limit for each chunk, however many there are
-                won = _insert_new(db, documents)
+                won = insert_new(db, documents)
             for document in won:
                 self._tell(document)
             created += [document["name"] for document in won]
@@ -334,8 +328,8 @@ class Store:
             NameTaken: if the new name belongs to another template.
         """
         with self._access.operation() as db:
-            for _ in _attempts():
-                document = _guarded(db, template_id)
+            for _ in attempts():
+                document = read_guarded(db, template_id)
                 revision = document["revision"]
                 _check(document, allowed, guard)
                 before = from_stored(document)
@@ -346,11 +340,11 @@ class Store:
                     if all(document[key] == value for key, value in fields.items()):
                         fields = {}
                 if spec == before:
-                    if not fields or _commit(db, document, fields):
+                    if not fields or commit(db, document, fields):
                         return Template.of(document)
                     continue
-                _ensure_event(db, document)
-                event = _event(
+                ensure_event(db, document, self._copied)
+                event = new_event(
                     template_id,
                     revision + 1,
                     spec,
@@ -362,11 +356,11 @@ class Store:
                 fields |= event["spec"]
                 fields |= {"revision": revision + 1, "updated_at": event["at"], "last_event": event}
                 try:
-                    committed = _commit(db, document, fields)
+                    committed = commit(db, document, fields)
                 except DuplicateKeyError:
                     raise _name_taken(db, spec["name"]) from None
                 if committed:
-                    _copy_event(db, event)
+                    copy_event(db, event, self._copied)
                     break
         document |= fields
         self._tell(document)
@@ -388,7 +382,7 @@ class Store:
             TemplateNotFound, RevisionMismatch, NameTaken: as `update`.
         """
         with self._access.operation() as db:
-            past = trail.spec_at(db, _guarded(db, template_id), revision)
+            past = trail.spec_at(db, read_guarded(db, template_id), revision)
             return self.update(
                 template_id, lambda spec: past, actor=actor, action="reverted", allowed=allowed, guard=guard
             )
@@ -404,15 +398,15 @@ class Store:
             TemplateInUse: if workers claim it, or `guard` says so.
         """
         with self._access.operation() as db:
-            for _ in _attempts():
-                document = _guarded(db, template_id)
+            for _ in attempts():
+                document = read_guarded(db, template_id)
                 _check(document, allowed, guard)
                 claimed, shown = _claims(db, template_id, Window(1, _SHOWN_CLAIMS))
                 if claimed:
                     workers = [claim["worker_id"] for claim in shown]
                     raise TemplateInUse(document["name"], claims=claimed, workers=workers)
-                _ensure_event(db, document)
-                intent = _event(
+                ensure_event(db, document, self._copied)
+                intent = new_event(
                     template_id,
                     document["revision"] + 1,
                     from_stored(document),
@@ -421,15 +415,15 @@ class Store:
                     managed=document["base"] is not None,
                     after=document["last_event"],
                 )
-                replaced = _announce(db, document, intent)
+                replaced = announce(db, document, intent)
                 if replaced is False:
                     continue
                 # No window between "is it claimed?" and the deletion: both are this one command.
                 key = {"_id": template_id, "revision": document["revision"], "claims": []}
                 if db.templates_guarded.delete_one(key).deleted_count:
-                    _confirm(db, intent)
+                    confirm(db, intent)
                     break
-                _withdraw(db, intent, replaced)
+                withdraw(db, intent, replaced)
         self._tell(document, intent)
         return Template.of(document)
 
@@ -443,10 +437,10 @@ class Store:
             TemplateNotFound: if there is none with this id.
             TemplateDisabled: if it is disabled, and the worker does not claim it yet.
         """
-        claim = {"worker_id": worker_id, "actor": actor, "claimed_at": _now()}
+        claim = {"worker_id": worker_id, "actor": actor, "claimed_at": now()}
         free = {"_id": template_id, "enabled": True, "claims.worker_id": {"$ne": worker_id}}
         with self._access.operation() as db:
-            for _ in _attempts():
+            for _ in attempts():
                 if db.templates_guarded.update_one(free, {"$push": {"claims": claim}}).matched_count:
                     return Claim.of(claim), True
                 document = db.templates_guarded.find_one(
@@ -459,7 +453,7 @@ class Store:
                     return Claim.of(document["claims"][0]), False
                 if not document["enabled"]:
                     raise TemplateDisabled(document["name"])
-        raise AssertionError  # pragma: no cover  # _attempts never ends by itself
+        raise AssertionError  # pragma: no cover  # attempts never ends by itself
 
     def release(self, template_id: str, worker_id: str) -> bool:
         """End a worker's use of a template.
@@ -490,216 +484,11 @@ class Store:
             self._observer(event or document["last_event"], document)
 
 
-def _now() -> datetime:
-    # Naive UTC with milliseconds, which is exactly what MongoDB keeps: what is returned equals what is read later.
-    now = datetime.now(UTC).replace(tzinfo=None)
-    return now.replace(microsecond=now.microsecond // 1000 * 1000)
-
-
-def _token() -> str:
-    # Unique among processes and hosts, as a UUID is, and a tenth of its cost, which counts when thousands are seeded.
-    return str(ObjectId())
-
-
-def _event(
-    template_id: str,
-    revision: int,
-    spec: Spec,
-    *,
-    actor: str,
-    action: str,
-    managed: bool,
-    after: Document | None = None,
-) -> Document:
-    at = _now()
-    if after is not None:
-        # Later than the event before it, also where that is of the same millisecond or of a host whose clock is
-        # ahead: the trail is ordered by time, and a change must not stand before the one it was made to.
-        at = max(at, after["at"] + timedelta(milliseconds=1))
-    return {
-        "_id": trail.event_id(template_id, revision),
-        "template_id": template_id,
-        "revision": revision,
-        "name": spec["name"],
-        "action": action,
-        "actor": actor,
-        "at": at,
-        "managed": managed,
-        "token": _token(),
-        "spec": to_stored(spec),
-    }
-
-
-def _new_document(spec: Spec, *, actor: str, action: str, base: Spec | None, source: str | None) -> Document:
-    template_id = str(uuid.uuid4())
-    event = _event(template_id, 1, spec, actor=actor, action=action, managed=base is not None)
-    return {
-        "_id": template_id,
-        **event["spec"],
-        "revision": 1,
-        "is_seeded": action == "seeded",
-        "created_at": event["at"],
-        "updated_at": event["at"],
-        "source": source,
-        # The base of a seeded template is its spec: stored once more, but made once.
-        "base": event["spec"] if base is spec else None if base is None else to_stored(base),
-        "claims": [],
-        "last_event": event,
-    }
-
-
-def _guarded(db: Collections, template_id: str) -> Document:
-    """Read a template for a write: from the primary, what a majority has.
-
-    ``recorded`` holds what the events collection has in the place of the event of its revision; read in the same trip,
-    because every change needs it.
-    """
-    pipeline: list[dict[str, Any]] = [
-        {"$match": {"_id": template_id}},
-        {"$lookup": {"from": EVENTS, "localField": "last_event._id", "foreignField": "_id", "as": "recorded"}},
-        {"$project": _GUARDED},
-    ]
-    for document in db.templates_guarded.aggregate(pipeline):
-        return document
-    raise TemplateNotFound(template_id)
-
-
 def _check(document: Document, allowed: Precondition | None, guard: Guard | None) -> None:
     if guard is not None:
         guard(Template.of(document))
     if allowed is not None and not allowed(document["revision"]):
         raise RevisionMismatch(document["_id"], document["revision"])
-
-
-def _put(db: Collections, event: Document) -> None:
-    for _ in _attempts():
-        try:
-            db.events_guarded.replace_one({"_id": event["_id"]}, event, upsert=True)
-        except DuplicateKeyError:
-            continue  # two upserts of one key at once: one of them inserts, and now there is something to replace
-        return
-
-
-# The steps of the write protocol
-
-
-def _insert_new(db: Collections, documents: Sequence[Document]) -> list[Document]:
-    """Insert new templates and then their events; return those whose names were free."""
-    unconfirmed: BulkWriteError | None = None
-    lost: set[int] = set()
-    try:
-        db.templates_guarded.insert_many(documents, ordered=False)
-    except BulkWriteError as error:
-        lost = _duplicates(error)
-        unconfirmed = error if error.details.get("writeConcernErrors") else None
-    created = [document for index, document in enumerate(documents) if index not in lost]
-    if not created:
-        return []
-    failure = _insert_events(db, created)
-    if unconfirmed is not None:
-        # The templates were written, but not every member that had to confirm it did. The events are a later write; if
-        # that one is confirmed, all that is left to ask is whether a new primary has lost the templates meanwhile.
-        ids = [document["_id"] for document in created]
-        if failure or db.templates_guarded.count_documents({"_id": {"$in": ids}}) < len(ids):
-            raise unconfirmed
-    elif failure:
-        log.warning(
-            "The events of %d new templates are not all in the events collection: %.500s", len(created), failure
-        )
-    return created
-
-
-def _insert_events(db: Collections, created: Sequence[Document]) -> PyMongoError | None:
-    """Copy the events of new templates; return what failed, but for those that the next writer was faster to copy."""
-    try:
-        db.events_guarded.insert_many([document["last_event"] for document in created], ordered=False)
-    except BulkWriteError as error:
-        others = [fault for fault in error.details["writeErrors"] if fault["code"] != _DUPLICATE_KEY]
-        return error if others or error.details.get("writeConcernErrors") else None
-    except PyMongoError as error:
-        return error
-    return None
-
-
-def _commit(db: Collections, document: Document, fields: Mapping[str, Any]) -> bool:
-    key = {"_id": document["_id"], "revision": document["revision"]}
-    return bool(db.templates_guarded.update_one(key, {"$set": fields}).matched_count)
-
-
-def _ensure_event(db: Collections, document: Document) -> None:
-    """Make sure that the event of a template's revision is in the events collection.
-
-    A revision is committed once, so there is one true event for its key, and writing it is right at any time.
-    """
-    event = document["last_event"]
-    if event["token"] not in [recorded["token"] for recorded in document["recorded"]]:
-        _put(db, event)
-
-
-def _copy_event(db: Collections, event: Document) -> None:
-    try:
-        _put(db, event)
-    except PyMongoError as error:
-        # The change is committed and its event is in the document: it stands, and the next writer copies it.
-        log.warning("The event %s is not in the events collection yet: %.500s", event["_id"], error)
-
-
-def _announce(db: Collections, document: Document, intent: Document) -> Document | bool | None:
-    """Write the intent of a deletion.
-
-    Returns:
-        The void event that it replaced, None where there was none, False where the template has changed.
-    """
-    try:
-        db.events_guarded.insert_one(intent)
-    except DuplicateKeyError:
-        # The event of a change or of a deletion that was committed just now, or the intent of another deletion. Read
-        # in this order: an intent that was there while the document still was is none of a deletion that happened.
-        # Should its deletion happen now, then its token changes, and it is not replaced.
-        other = db.events_guarded.find_one({"_id": intent["_id"]})
-        if other is None or other["action"] != "deleted":
-            return False
-        if _guarded(db, document["_id"])["revision"] != document["revision"]:
-            return False
-        same = {"_id": other["_id"], "token": other["token"]}
-        return other if db.events_guarded.replace_one(same, intent).matched_count else False
-    return None
-
-
-def _confirm(db: Collections, intent: Document) -> None:
-    """Write the event of a deletion that happened over whatever intent is there.
-
-    Another who deletes at the same time may have replaced our intent by its own, or be about to. The new token keeps
-    it from the latter. A failure is the caller's: unlike a change, whose event is in its document, the deletion may
-    then stand under the other's name.
-    """
-    _put(db, {**intent, "token": _token()})
-
-
-def _withdraw(db: Collections, intent: Document, replaced: Document | bool | None) -> None:
-    """Take back the intent of a deletion that did not happen; left behind, it would be void all the same.
-
-    What it replaced is put back, because the deletion of the one who announced that may have happened instead. Whether
-    it did need not be asked, and must not be: the answer could be out of date before anything was done about it.
-    """
-    ours = {"_id": intent["_id"], "token": intent["token"]}
-    if isinstance(replaced, dict):
-        db.events_guarded.replace_one(ours, replaced)
-    else:
-        db.events_guarded.delete_one(ours)
-
-
-def _attempts() -> Iterator[None]:
-    """Yield for each attempt at a write that others may be faster at; the operation's time limit ends it.
-
-    A lost race means that another writer got through, so that all of them together go forward; the growing random
-    pause lets many of them pass one after the other instead of all at once.
-    """
-    pause = 0.0005
-    while True:
-        yield
-        time.sleep(random.uniform(0, pause))  # noqa: S311
-        pause = min(pause * 2, 0.05)
 
 
 def _query(db: Collections, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -736,11 +525,3 @@ def _names(db: Collections) -> set[str]:
 def _name_taken(db: Collections, name: str) -> NameTaken:
     holder = db.templates_guarded.find_one({"name": name}, {"_id": 1})
     return NameTaken(name, holder["_id"] if holder else None)
-
-
-def _duplicates(error: BulkWriteError) -> set[int]:
-    """Return the positions of the documents whose key exists already; raise where another write went wrong."""
-    faults = error.details["writeErrors"]
-    if any(fault["code"] != _DUPLICATE_KEY for fault in faults):
-        raise error
-    return {fault["index"] for fault in faults}

@@ -1,4 +1,4 @@
-"""Reading the audit trail by the rules of the write protocol (see `store`).
+"""Reading the audit trail by the rules of the write protocol (see `protocol`).
 
 The events collection alone is not the truth. The event of a live template's current revision is the one in its own
 document (``last_event``); events beyond that revision are void: deletions that were announced but did not happen. Where

@@ -20,11 +20,13 @@ from flask_worker_templates.errors import (
     TemplateInUse,
     TemplateNotFound,
 )
+from flask_worker_templates.protocol import Copied
 from flask_worker_templates.query import Window, list_parameters, trail_parameters
 from flask_worker_templates.settings import Settings
 from flask_worker_templates.spec import Spec, patched
 from flask_worker_templates.store import Seed, Store
 from flask_worker_templates.template import Event, Page, Template
+from tests.monitoring import monitored
 from tests.strategies import spec_with
 
 Raw = Database[dict[str, Any]]
@@ -392,9 +394,10 @@ def test_the_trail_by_its_parameters(store: Store, one: Template) -> None:
 
 
 @pytest.fixture
-def uncopied(store: Store, one: Template, database: Raw) -> Template:
-    """As after a kill between the commit of an update and the copy of its event."""
-    updated = store.update(one.id, patch(description="second"), actor="bob")
+def uncopied(connection: dict[str, str], one: Template, database: Raw) -> Template:
+    """As after a kill of another process between the commit of an update and the copy of its event."""
+    other = Store(DatabaseAccess(Settings.from_config(connection)))
+    updated = other.update(one.id, patch(description="second"), actor="bob")
     database.worker_template_events.delete_one({"_id": f"{one.id}:2"})
     return updated
 
@@ -429,6 +432,31 @@ def test_the_next_writer_copies_it(write: str, store: Store, uncopied: Template,
     stored = database.worker_template_events.find({"template_id": uncopied.id})
     assert sorted(event["revision"] for event in stored) == [1, 2, 3]
     assert revisions(store, uncopied.id)[1] == (2, "updated", "bob")
+
+
+def test_a_process_does_not_look_for_the_event_that_it_has_just_copied(
+    database_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monitored(database_uri) as (config, commands):
+        writer = Store(DatabaseAccess(Settings.from_config(config)))
+        made = writer.create(spec_with("one"), actor="alice")
+        commands.names.clear()
+        writer.update(made.id, patch(description="second"), actor="alice")
+        assert commands.names == ["find", "update", "insert"]
+        # A minute later it does: a backup without that event may have been restored.
+        monkeypatch.setattr(Copied, "SECONDS", 0.0)
+        commands.names.clear()
+        writer.update(made.id, patch(description="third"), actor="alice")
+        assert commands.names == ["find", "find", "update", "insert"]
+
+
+def test_what_was_copied_is_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Copied, "MOST", 2)
+    copied = Copied()
+    events = [{"token": token} for token in "abc"]
+    for event in events:
+        copied.add(event)
+    assert [event in copied for event in events] == [False, True, True]
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ class Model:
 class Place:
     """Where a machine works. Not its own attributes: Hypothesis would ask the database for rules, and it has any."""
 
-    store: Store
+    access: DatabaseAccess
     raw: Raw
 
 
@@ -79,7 +79,7 @@ class Protocol(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.store = self.place.store
+        self.restart()
         for name in ("worker_templates", "worker_template_events"):
             self.place.raw[name].delete_many({})
         self.model: dict[str, Model] = {}
@@ -190,10 +190,14 @@ class Protocol(RuleBasedStateMachine):
 
     # What killed processes leave
 
+    def restart(self) -> None:
+        self.store = Store(self.place.access)
+
     @rule(one=ids)
     def killed_before_the_copy(self, one: str) -> None:
         if self.model[one].live:
             self.place.raw.worker_template_events.delete_one({"_id": f"{one}:{len(self.model[one].events)}"})
+            self.restart()  # what the killed process knew is gone with it
 
     @rule(one=ids, overtaken=st.booleans())
     def killed_after_the_announcement(self, one: str, overtaken: bool) -> None:
@@ -213,6 +217,8 @@ class Protocol(RuleBasedStateMachine):
             "token": uuid.uuid4().hex,
         }
         self.place.raw.worker_template_events.replace_one({"_id": key}, intent, upsert=True)
+        if overtaken:
+            self.restart()
 
     # What must hold after each step
 
@@ -261,14 +267,13 @@ class Protocol(RuleBasedStateMachine):
 
 def test_the_write_protocol(connection: dict[str, str], database: Raw, backend: str) -> None:
     access = DatabaseAccess(Settings.from_config({**connection, "WORKER_TEMPLATES_DB_TIMEOUT_MS": 60_000}))
-    store = Store(access)
-    store.prepare()
+    Store(access).prepare()
 
     class OnThisDatabase(Protocol):
         pass
 
     # Times are compared as the database gives them: naive.
-    OnThisDatabase.place = Place(store, access.collections.database)
+    OnThisDatabase.place = Place(access, access.collections.database)
     profile = settings(stateful_step_count=30)
     if backend == "mongod":
         profile = settings(profile, max_examples=15)

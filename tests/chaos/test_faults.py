@@ -313,13 +313,13 @@ REFUSALS: dict[str, dict[str, Any]] = {
 
 # Which command of a call fails: its name, and how many of that name are left alone before.
 FAILING = {
-    "create": [("insert", 0), ("update", 0)],
-    "update": [("aggregate", 0), ("update", 0), ("update", 1)],
-    "revert": [("aggregate", 1), ("find", 0), ("update", 0)],
+    "create": [("insert", 0), ("insert", 1)],
+    "update": [("find", 0), ("update", 0), ("insert", 0)],
+    "revert": [("find", 0), ("find", 1), ("find", 2), ("update", 0), ("insert", 0)],
     "claim": [("update", 0)],
     "release": [("update", 0)],
     "claims": [("aggregate", 0)],
-    "delete": [("aggregate", 0), ("insert", 0), ("delete", 0), ("update", 0)],
+    "delete": [("find", 0), ("aggregate", 0), ("insert", 0), ("delete", 0), ("update", 0)],
 }
 ACTIONS = {"create": "created", "update": "updated", "revert": "reverted", "delete": "deleted"}
 

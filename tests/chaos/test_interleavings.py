@@ -77,29 +77,29 @@ def finish(one: Child) -> tuple[str, Any]:
 def test_two_deletions_the_later_one_is_about_to_replace_the_intent_of_the_one_that_happens(
     frozen: Any, raw: Raw, store: Store, target: Template
 ) -> None:
-    winner = frozen("delete", target.id, "winner", at="insert E", number=2, after=True)
-    loser = frozen("delete", target.id, "loser", at="update E", number=5, then=Stop(6, after=False))
+    winner = frozen("delete", target.id, "winner", at="insert E", number=3, after=True)
+    loser = frozen("delete", target.id, "loser", at="update E", number=6, then=Stop(7, after=False))
     assert finish(winner)[0] == "ok"
     loser.go_on()
     assert loser.join().died
     # It found the intent confirmed; here it would have seen the template gone.
-    assert loser.commands[6] == "aggregate T"
+    assert loser.commands[7] == "find T"
     assert_whole(raw, [Write(target.id, "deleted", actor="winner")])
 
 
 def test_two_deletions_the_later_one_dies_after_replacing_the_intent_of_the_one_that_happens(
     frozen: Any, raw: Raw, target: Template
 ) -> None:
-    winner = frozen("delete", target.id, "winner", at="insert E", number=2, after=True)
-    loser = frozen("delete", target.id, "loser", at="update E", number=5, after=True)
+    winner = frozen("delete", target.id, "winner", at="insert E", number=3, after=True)
+    loser = frozen("delete", target.id, "loser", at="update E", number=6, after=True)
     assert finish(winner)[0] == "ok"
     loser.kill()
     assert_whole(raw, [Write(target.id, "deleted", actor="winner")])
 
 
 def test_two_deletions_the_later_one_happens(frozen: Any, raw: Raw, target: Template) -> None:
-    first = frozen("delete", target.id, "first", at="insert E", number=2, after=True)
-    second = frozen("delete", target.id, "second", at="update E", number=7)  # deleted, not confirmed
+    first = frozen("delete", target.id, "first", at="insert E", number=3, after=True)
+    second = frozen("delete", target.id, "second", at="update E", number=8)  # deleted, not confirmed
     assert finish(first)[0] == TemplateNotFound.__name__
     assert finish(second)[0] == "ok"
     assert_whole(raw, [Write(target.id, "deleted", actor="second")])
@@ -108,10 +108,10 @@ def test_two_deletions_the_later_one_happens(frozen: Any, raw: Raw, target: Temp
 def test_two_deletions_the_one_that_happens_dies_while_the_other_withdraws(
     frozen: Any, raw: Raw, store: Store, target: Template
 ) -> None:
-    dies = Stop(3, after=True)
-    first = frozen("delete", target.id, "first", at="insert E", number=2, after=True, then=dies)
-    withdraws = Stop(7, after=False, signal=signal.SIGSTOP)
-    second = frozen("delete", target.id, "second", at="delete T", number=6, then=withdraws)
+    dies = Stop(4, after=True)
+    first = frozen("delete", target.id, "first", at="insert E", number=3, after=True, then=dies)
+    withdraws = Stop(8, after=False, signal=signal.SIGSTOP)
+    second = frozen("delete", target.id, "second", at="delete T", number=7, then=withdraws)
     store.claim(target.id, "worker", actor="test")
     second.go_on()
     time.sleep(0.05)  # it leaves the one stop before it reaches the other
@@ -126,7 +126,7 @@ def test_two_deletions_the_one_that_happens_dies_while_the_other_withdraws(
 
 
 def test_a_deletion_that_meets_a_claim_withdraws(frozen: Any, raw: Raw, store: Store, target: Template) -> None:
-    deleting = frozen("delete", target.id, at="delete T", number=3)
+    deleting = frozen("delete", target.id, at="delete T", number=4)
     store.claim(target.id, "worker", actor="test")
     assert finish(deleting) == (
         TemplateInUse.__name__,
@@ -149,7 +149,7 @@ def test_a_claim_that_comes_after_the_deletion_fails(frozen: Any, raw: Raw, stor
 def test_an_update_between_the_announcement_and_the_deletion_is_deleted_too(
     frozen: Any, raw: Raw, store: Store, target: Template
 ) -> None:
-    deleting = frozen("delete", target.id, at="delete T", number=3)
+    deleting = frozen("delete", target.id, at="delete T", number=4)
     updated = describe(store, target.id, "between")
     assert finish(deleting)[0] == "ok"
     assert actions(store, target.id) == ["created", "updated", "deleted"]
@@ -159,8 +159,8 @@ def test_an_update_between_the_announcement_and_the_deletion_is_deleted_too(
 def test_an_intent_in_the_place_of_a_committed_event_that_is_not_copied_yet(
     frozen: Any, uri: str, raw: Raw, store: Store, target: Template
 ) -> None:
-    deleting = frozen("delete", target.id, at="insert E", number=2)
-    killed = child.run(uri, "update", target.id, {"description": "committed"}, stop=Stop(1, after=True))
+    deleting = frozen("delete", target.id, at="insert E", number=3)
+    killed = child.run(uri, "update", target.id, {"description": "committed"}, stop=Stop(2, after=True))
     assert killed.commands[-1] == "update T"
     deleting.go_on()
     deleting.join()  # finds the revision moved on, and deletes that one
@@ -172,8 +172,8 @@ def test_an_intent_in_the_place_of_a_committed_event_that_is_not_copied_yet(
 def test_an_intent_in_the_place_of_a_committed_event_and_both_writers_dead(
     frozen: Any, uri: str, raw: Raw, store: Store, target: Template
 ) -> None:
-    deleting = frozen("delete", target.id, at="insert E", number=2)
-    child.run(uri, "update", target.id, {"description": "committed"}, stop=Stop(1, after=True))
+    deleting = frozen("delete", target.id, at="insert E", number=3)
+    child.run(uri, "update", target.id, {"description": "committed"}, stop=Stop(2, after=True))
     deleting.process.kill()
     raw.worker_template_events.insert_one(
         # What it was about to send, had it died one command later.
@@ -190,7 +190,7 @@ def test_an_intent_in_the_place_of_a_committed_event_and_both_writers_dead(
 def test_a_copy_that_comes_late_changes_nothing(
     end: str, frozen: Any, raw: Raw, store: Store, target: Template
 ) -> None:
-    late = frozen("update", target.id, {"description": "late"}, at="update E", number=2)
+    late = frozen("update", target.id, {"description": "late"}, at="insert E", number=3)
     describe(store, target.id, "next")
     describe(store, target.id, "and on")
     if end == "deleted":
@@ -202,7 +202,7 @@ def test_a_copy_that_comes_late_changes_nothing(
 
 
 def test_a_copy_of_a_creation_that_comes_after_the_deletion(frozen: Any, raw: Raw, store: Store) -> None:
-    creating = frozen("create", spec_with("new"), at="update E", number=1)
+    creating = frozen("create", spec_with("new"), at="insert E", number=1)
     made = store.get_by_name("new")
     assert actions(store, made.id) == ["created"]
     store.delete(made.id, actor="test")
@@ -214,7 +214,7 @@ def test_a_copy_of_a_creation_that_comes_after_the_deletion(frozen: Any, raw: Ra
 def test_an_unconditional_update_lands_on_the_state_that_was_faster(
     frozen: Any, raw: Raw, store: Store, target: Template
 ) -> None:
-    updating = frozen("update", target.id, {"labels": {"a": "1"}}, at="update T", number=1)
+    updating = frozen("update", target.id, {"labels": {"a": "1"}}, at="update T", number=2)
     store.update(target.id, lambda spec: patched(spec, {"labels": {"b": "2"}}), actor="test")
     outcome, result = finish(updating)
     assert outcome == "ok"
@@ -224,7 +224,7 @@ def test_an_unconditional_update_lands_on_the_state_that_was_faster(
 
 
 def test_a_conditional_update_does_not(frozen: Any, raw: Raw, store: Store, target: Template) -> None:
-    updating = frozen("update", target.id, {"labels": {"a": "1"}}, 1, at="update T", number=1)
+    updating = frozen("update", target.id, {"labels": {"a": "1"}}, 1, at="update T", number=2)
     store.update(target.id, lambda spec: patched(spec, {"labels": {"b": "2"}}), actor="test")
     assert finish(updating)[0] == "RevisionMismatch"
     assert store.get(target.id).labels == {"b": "2"}
@@ -233,7 +233,7 @@ def test_a_conditional_update_does_not(frozen: Any, raw: Raw, store: Store, targ
 
 def test_a_revert_lands_on_the_update_that_was_faster(frozen: Any, raw: Raw, store: Store, target: Template) -> None:
     describe(store, target.id, "second")
-    reverting = frozen("revert", target.id, 1, at="update T", number=3)
+    reverting = frozen("revert", target.id, 1, at="update T", number=4)
     describe(store, target.id, "third")
     outcome, result = finish(reverting)
     assert (outcome, result["revision"], result["description"]) == ("ok", 4, "")
@@ -241,7 +241,7 @@ def test_a_revert_lands_on_the_update_that_was_faster(frozen: Any, raw: Raw, sto
 
 
 def test_a_rename_and_a_creation_of_one_name(frozen: Any, raw: Raw, store: Store, target: Template) -> None:
-    renaming = frozen("update", target.id, {"name": "wanted"}, at="update T", number=1)
+    renaming = frozen("update", target.id, {"name": "wanted"}, at="update T", number=2)
     holder = store.create(spec_with("wanted"), actor="test")
     assert finish(renaming)[0] == "NameTaken"
     assert store.get(target.id).name == "target"

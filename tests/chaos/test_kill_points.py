@@ -68,13 +68,15 @@ def _updated(scene: Scene) -> None:
 
 def _uncopied(scene: Scene) -> None:
     """As after a kill between the commit and the copy."""
-    scene.update(scene.target, "first")
-    assert scene.raw.worker_template_events.delete_one({"_id": f"{scene.target}:2"}).deleted_count
+    killed = child.run(scene.uri, "update", scene.target, {"description": "first"}, stop=Stop(2, after=True))
+    assert killed.commands[-1] == "update T"
+    assert killed.died
+    scene.writes.append(Write(scene.target, "updated", 2, "child"))
 
 
 def _announced(scene: Scene) -> None:
     """As after a kill between the intent of a deletion and the deletion."""
-    killed = child.run(scene.uri, "delete", scene.target, stop=Stop(2, after=True))
+    killed = child.run(scene.uri, "delete", scene.target, stop=Stop(3, after=True))
     assert killed.commands[-1] == "insert E"
     assert killed.died
 
@@ -109,60 +111,60 @@ class Case:
 
 CASES = {
     "create": Case(
-        "create", lambda scene: (spec_with("new"),), ("insert T", "update E"), 0, lambda scene: "new" in scene.names()
+        "create", lambda scene: (spec_with("new"),), ("insert T", "insert E"), 0, lambda scene: "new" in scene.names()
     ),
     "update": Case(
         "update",
         lambda scene: (scene.target, {"description": "second"}),
-        ("aggregate T", "update T", "update E"),
-        1,
+        ("find T", "find E", "update T", "insert E"),
+        2,
         lambda scene: (scene.document() or {})["description"] == "second",
         _updated,
     ),
     "rename": Case(
         "update",
         lambda scene: (scene.target, {"name": "renamed"}),
-        ("aggregate T", "update T", "update E"),
-        1,
+        ("find T", "find E", "update T", "insert E"),
+        2,
         lambda scene: scene.names() == ["renamed"],
     ),
     "update after a kill before the copy": Case(
         "update",
         lambda scene: (scene.target, {"description": "second"}),
-        ("aggregate T", "update E", "update T", "update E"),
-        2,
+        ("find T", "find E", "update E", "update T", "insert E"),
+        3,
         lambda scene: (scene.document() or {})["description"] == "second",
         _uncopied,
     ),
     "update after a kill after an intent": Case(
         "update",
         lambda scene: (scene.target, {"description": "second"}),
-        ("aggregate T", "update T", "update E"),
-        1,
+        ("find T", "find E", "update T", "insert E", "update E"),
+        2,
         lambda scene: (scene.document() or {})["description"] == "second",
         _announced,
     ),
     "revert": Case(
         "revert",
         lambda scene: (scene.target, 1),
-        ("aggregate T", "find E", "aggregate T", "update T", "update E"),
-        3,
+        ("find T", "find E", "find T", "find E", "update T", "insert E"),
+        4,
         lambda scene: (scene.document() or {})["revision"] == 3,
         _updated,
     ),
     "delete": Case(
         "delete",
         lambda scene: (scene.target,),
-        ("aggregate T", "aggregate T", "insert E", "delete T", "update E"),
-        3,
+        ("find T", "aggregate T", "find E", "insert E", "delete T", "update E"),
+        4,
         lambda scene: scene.document() is None,
         _updated,
     ),
     "delete after a kill before the copy": Case(
         "delete",
         lambda scene: (scene.target,),
-        ("aggregate T", "aggregate T", "update E", "insert E", "delete T", "update E"),
-        4,
+        ("find T", "aggregate T", "find E", "update E", "insert E", "delete T", "update E"),
+        5,
         lambda scene: scene.document() is None,
         _uncopied,
     ),
@@ -170,10 +172,10 @@ CASES = {
         "delete",
         lambda scene: (scene.target,),
         (
-            *("aggregate T", "aggregate T", "insert E"),
-            *("find E", "aggregate T", "update E", "delete T", "update E"),
+            *("find T", "aggregate T", "find E", "insert E"),
+            *("find E", "find T", "update E", "delete T", "update E"),
         ),
-        6,
+        7,
         lambda scene: scene.document() is None,
         _announced,
     ),
@@ -305,8 +307,8 @@ SYNCING = (
     *("find T", "find E", "aggregate T"),  # the plan: every template, earlier deletions, claims on what would go
     *("listIndexes T", "listIndexes E"),
     *("insert T", "insert E"),  # a new one
-    *("aggregate T", "update T", "update E"),  # one that the file changed
-    *("aggregate T", "aggregate T", "insert E", "delete T", "update E"),  # one that is gone from the file
+    *("find T", "find E", "update T", "insert E"),  # one that the file changed
+    *("find T", "aggregate T", "find E", "insert E", "delete T", "update E"),  # one that is gone from the file
 )
 
 
