@@ -278,6 +278,7 @@ FIELDS = tuple(WorkerTemplateSpecSchema().fields)
 _schema = WorkerTemplateSpecSchema()
 _KEYS = frozenset(FIELDS)
 _DISTINCT = ("name", "description")  # hardly ever the same twice
+_SMALL = 4  # keys of a mapping that is remembered: what anybody sends for a check must not fill the memory
 _NESTED = {name: tuple(it.schema.fields) for name, it in _schema.fields.items() if isinstance(it, fields.Nested)}
 
 
@@ -315,18 +316,18 @@ def _load_by_field(data: Any) -> Spec:
     spec: Spec = {}
     for name, field in _schema.fields.items():
         value = data.get(name, ma.missing)
-        if type(value) is dict:
+        if type(value) is dict and len(value) <= _SMALL:
             # With the types, because 1, 1.0 and True are the same key. Copied, because the caller may change it.
             items = tuple((key, type(inner), inner) for key, inner in value.items())
             spec[name] = dict(_remembered(name, "dict", items))
-        elif name in _DISTINCT or value is ma.missing:
+        elif name in _DISTINCT or value is ma.missing or type(value) is dict:
             spec[name] = field.deserialize(value)
         else:
             spec[name] = _remembered(name, type(value).__name__, value)
     return spec
 
 
-@functools.lru_cache(maxsize=2048)
+@functools.lru_cache(maxsize=4096)
 def _remembered(name: str, kind: str, value: Any) -> Any:
     if kind == "dict":
         value = {key: inner for key, _, inner in value}
