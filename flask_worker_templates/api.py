@@ -9,6 +9,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import marshmallow as ma
+from flask import Blueprint as FlaskBlueprint
 from flask import Flask, Response, request, url_for
 from flask_smorest import Api, Blueprint
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
@@ -44,6 +45,10 @@ OPENAPI_VERSION = "3.0.3"
 
 class DocumentedBlueprint(Blueprint):  # type: ignore[misc]
     """A blueprint that describes its operations as `operations` has it, instead of from decorators of its views."""
+
+    def add_url_rule(self, rule: str, endpoint: str | None = None, view: Any = None, **options: Any) -> None:
+        """Add a route as Flask does, without the description that flask-smorest would make of it."""
+        FlaskBlueprint.add_url_rule(self, rule, endpoint, view, **options)
 
     def register_views_in_doc(self, api: Any, app: Flask, spec: APISpec, *, name: str, parameters: Any) -> None:
         """Add the operations to the OpenAPI document of the Api that the blueprint joins."""

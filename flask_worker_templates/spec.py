@@ -272,10 +272,11 @@ class WorkerTemplateSpecSchema(ma.Schema):
     )
 
 
-FIELDS = tuple(WorkerTemplateSpecSchema().fields)
+_schema = WorkerTemplateSpecSchema()
+
+FIELDS = tuple(_schema.fields)
 """Names of the fields of a spec, in the order of the normal form."""
 
-_schema = WorkerTemplateSpecSchema()
 _KEYS = frozenset(FIELDS)
 _DISTINCT = ("name", "description")  # hardly ever the same twice
 _SMALL = 4  # keys of a mapping that is remembered: what anybody sends for a check must not fill the memory
