@@ -232,52 +232,5 @@ def find_raw(
     return [_bytes(document) for document in found]
 
 
-def find_and_count(
-    db: Collections, projection: Mapping[str, Any], *, sort: Sequence[tuple[str, int]], skip: int, limit: int
-) -> tuple[list[bytes], int]:
-    """Return a stretch of all templates as BSON bytes, and how many there are by the server's own count.
-
-    In one trip where the server can: the count costs more on the way than where it is made.
-    """
-    if _can_count(db.templates_raw):
-        try:
-            return _find_with_count(db, projection, sort=sort, skip=skip, limit=limit)
-        except OperationFailure as error:
-            if error.code != _UNAUTHORIZED:  # a role of the host's own may read a collection and not its statistics
-                raise
-    found = find_raw(db, {}, projection, sort=sort, skip=skip, limit=limit)
-    return found, db.templates.estimated_document_count()
-
-
-def _find_with_count(
-    db: Collections, projection: Mapping[str, Any], *, sort: Sequence[tuple[str, int]], skip: int, limit: int
-) -> tuple[list[bytes], int]:
-    counts = [{"$collStats": {"count": {}}}, {"$project": {"count": 1}}]
-    pipeline: list[dict[str, Any]] = [
-        {"$sort": dict(sort)},
-        {"$skip": skip},
-        {"$limit": limit},
-        {"$project": projection},
-        {"$unionWith": {"coll": TEMPLATES, "pipeline": counts}},
-    ]
-    try:
-        answer = list(db.templates_raw.aggregate(pipeline, batchSize=limit + 1000))
-    except OperationFailure as error:
-        if error.code != NAMESPACE_NOT_FOUND:  # no collection yet has no count
-            raise
-        return [], 0
-    # No template has a field of this name. A sharded collection has a count for each shard; all of them come last, and
-    # are looked for from there, because looking into a document decodes it.
-    total = 0
-    while answer and "count" in answer[-1]:
-        total += answer.pop()["count"]
-    return [_bytes(document) for document in answer], total
-
-
-def _can_count(collection: Any) -> bool:
-    # $collStats is not for other read concerns, which a host may set; mongomock does not know it.
-    return isinstance(collection, Collection) and collection.read_concern.level in (None, "local", "available")
-
-
 def _bytes(document: Any) -> bytes:
     return bytes(document.raw) if isinstance(document, RawBSONDocument) else bson.encode(document)

@@ -14,7 +14,7 @@ import bson
 from pymongo.errors import DuplicateKeyError
 
 from . import trail
-from .database import Collections, DatabaseAccess, Document, find_and_count, find_raw
+from .database import Collections, DatabaseAccess, Document, find_raw
 from .errors import (
     NameTaken,
     RevisionMismatch,
@@ -157,20 +157,16 @@ class Store:
     def _page(self, asked: Mapping[str, Any]) -> Page[bytes]:
         """Return one page of the templates as BSON; counted only where the page and the one after it do not tell."""
         window = Window(asked["page"], asked["page_size"])
-        stretch: dict[str, Any] = {"sort": order(asked["sort"]), "skip": window.skip, "limit": window.size + 1}
         with self._access.operation() as db:
             query = _query(db, asked)
-            if not query:
-                found, counted = find_and_count(db, PRESENTED, **stretch)
+            # One more than the page holds: it says whether this page is the last one.
+            found = find_raw(db, query, PRESENTED, sort=order(asked["sort"]), skip=window.skip, limit=window.size + 1)
+            if len(found) <= window.size and (found or window.page == 1):
+                total = window.skip + len(found)
             else:
-                found = find_raw(db, query, PRESENTED, **stretch)
-                last = len(found) <= window.size and (found or window.page == 1)
-                counted = 0 if last else db.templates.count_documents(query)
-        if len(found) <= window.size and (found or window.page == 1):
-            total = window.skip + len(found)  # the last page says how many there are
-        else:
-            # The server's own count may be off: what was found counts, and beyond the end there is nothing.
-            total = max(counted, window.skip + len(found)) if found else min(counted, window.skip)
+                total = db.templates.count_documents(query) if query else db.templates.estimated_document_count()
+                # What was found counts, whatever a count of a moment later or the server's own says of it.
+                total = max(total, window.skip + len(found)) if found else min(total, window.skip)
         return Page(tuple(found[: window.size]), total, window.page, window.size)
 
     def select(self, asked: Mapping[str, Any]) -> list[Template]:

@@ -226,7 +226,7 @@ def test_threads_do_not_pile_up_behind_a_frozen_server(app: Flask, server: Mongo
 
 
 def test_a_slow_server(client: FlaskClient, server: Mongod, secret: str, caplog: pytest.LogCaptureFixture) -> None:
-    with server.fail_command("aggregate", block_ms=3000, app_name=APP_NAME):
+    with server.fail_command("find", block_ms=3000, app_name=APP_NAME):
         begun = time.monotonic()
         assert_unavailable(client.get(URL), secret, says="did not answer within 1,200 ms")
         assert_unavailable(client.get(URL), secret)
