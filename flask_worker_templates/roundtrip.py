@@ -11,8 +11,10 @@ alias refers to what stands before it, so that one round settles at least one mo
 
 from __future__ import annotations
 
+import itertools
 import re
 import textwrap
+from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -113,6 +115,23 @@ def _changed(text: str, wanted: Sequence[Spec], eol: str, is_json: bool) -> str:
             raise CannotEdit("an entry is written in a way that was not understood")
         text = round_.result()
     raise CannotEdit("its anchors and aliases depend on each other in too many ways")
+
+
+def _united(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return the same places as spans that do not touch, in their order."""
+    united: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if united and start <= united[-1][1]:
+            united[-1] = united[-1][0], max(end, united[-1][1])
+        else:
+            united.append((start, end))
+    return united
+
+
+def _within(offset: int, spans: Sequence[tuple[int, int]]) -> bool:
+    """Whether one of the spans, which are in order and do not touch, holds the character at an offset."""
+    number = bisect_right(spans, offset, key=lambda span: span[0]) - 1
+    return number >= 0 and offset < spans[number][1]
 
 
 @dataclass(slots=True)
@@ -343,28 +362,37 @@ class _Round:
     ) -> None:
         """Append pairs or items, each on a line of its own if the last one has that."""
         outer = self._indent(node.start)
+        before = ""
         if spans:
-            apart = self._begins_line(spans[-1][0])
-            indent = self.text[self.lines.start(spans[-1][0]) : spans[-1][0]] if apart else ""
+            start, end = spans[-1]
+            rest = _REST_OF_LINE.match(self.text, end)
+            apart = self._leads(start)
+            if apart:
+                before = self.text[self.lines.start(start) : start]
+            elif rest is not None and "#" in rest.group():  # that comment is the last one's, and no other's
+                apart, before = True, " " * self._column(start)
+            else:
+                rest = None
         else:
             apart = self.is_json and re.search(f"[{BREAKS}].", self.text) is not None
-            indent = outer + self._json_step()
+            rest = None
+            before = outer + self._json_step()
+        indent = before.replace(",", " ")
         texts = [self._member(member, members, indent if apart else None) for member in members]
         glue = "," + self.eol + indent if apart else ", "
         if not spans:
             text = self.eol + indent + glue.join(texts) + self.eol + outer if apart else glue.join(texts)
             self.edits.append((node.start + 1, node.end - 1, text))
-            return
-        end = spans[-1][1]
-        rest = _REST_OF_LINE.match(self.text, end) if apart else None
-        if rest is None or rest.end() >= node.end:
+        elif rest is None:
             self.edits.append((end, end, "".join(glue + text for text in texts)))
-            return
-        # Behind the comment of the last member, and with a comma at the end if that had one.
-        if not rest.group(1):
-            self.edits.append((end, end, ","))
-        text = glue.join(texts) + rest.group(1)
-        self.edits.append((rest.end(), rest.end(), self.eol + indent + text))
+        elif "," in before and not rest.group(1):  # the commas stand before the members
+            self.edits.append((rest.end(), rest.end(), "".join(self.eol + before + text for text in texts)))
+        else:
+            # Behind the comment of the last member, and with a comma at the end if that had one.
+            if not rest.group(1):
+                self.edits.append((end, end, ","))
+            text = glue.join(texts) + rest.group(1)
+            self.edits.append((rest.end(), rest.end(), self.eol + indent + text))
 
     def _member(self, member: Any, members: Mapping[str, Any] | Sequence[Any], indent: str | None) -> str:
         value = members[member] if isinstance(members, Mapping) else member
@@ -374,21 +402,49 @@ class _Round:
         return f"{self.syntax.inline(member)}: {text}" if isinstance(members, Mapping) else text
 
     def _remove_members(self, node: Node, spans: Sequence[tuple[int, int]], gone: Collection[int]) -> None:
+        """Remove members, each with the comments that are its own, and the commas that are then too many."""
         kept = [number for number in range(len(spans)) if number not in gone]
-        if not kept:
-            self.edits.append((node.start + 1, node.end - 1, ""))
-            return
-        for number in gone:
-            start, end = spans[number]
-            if number > kept[-1]:
-                continue
-            rest = _REST_OF_LINE.match(self.text, end)
-            if self._begins_line(start) and rest is not None and rest.group(1):
-                self.edits.append((self.lines.start(start), self.lines.next(rest.end()), ""))
+        cuts = _united(self._member_cut(node, spans, *group) for group in self._groups(spans, gone))
+        first, last = node.start + 1, node.end - 1
+        outside = zip([first, *(end for _, end in cuts)], [*(start for start, _ in cuts), last], strict=True)
+        if not kept and not any("#" in self.text[start:end] for start, end in outside):
+            cuts = [(first, last)]
+        self.edits += [(start, end, "") for start, end in cuts]
+        commas = [skip_space(self.text, end) for _, end in spans]
+        left = [[comma] if self.text[comma] == "," and not _within(comma, cuts) else [] for comma in commas]
+        closing = int(self.text[commas[-1]] == ",")
+        for before, after in itertools.pairwise([-1, *kept, len(spans)]):
+            found = list(itertools.chain.from_iterable(left[max(before, 0) : after]))
+            wanted = 0 if before < 0 else closing if after == len(spans) else 1
+            self.edits += [(comma, comma + 1, "") for comma in found[wanted:]]
+            if len(found) < wanted:
+                self.edits.append((spans[before][1], spans[before][1], ","))
+
+    def _groups(self, spans: Sequence[tuple[int, int]], gone: Collection[int]) -> list[tuple[int, int]]:
+        """Return the first and the last of those that go, of each row of neighbours that share lines."""
+        groups: list[tuple[int, int]] = []
+        for number in sorted(gone):
+            if groups and groups[-1][1] == number - 1 and not self._leads(spans[number][0]):
+                groups[-1] = groups[-1][0], number
             else:
-                self.edits.append((start, spans[number + 1][0], ""))
-        if kept[-1] + 1 < len(spans):
-            self.edits.append((spans[kept[-1]][1], spans[-1][1], ""))
+                groups.append((number, number))
+        return groups
+
+    def _member_cut(self, node: Node, spans: Sequence[tuple[int, int]], first: int, last: int) -> tuple[int, int]:
+        """Return from where to where the text of neighbours goes, with their comments and with no other."""
+        start, end = spans[first][0], spans[last][1]
+        before = spans[first - 1][1] if first else node.start + 1
+        above, below = self._block(start, end, self._head(start))
+        rest = _REST_OF_LINE.match(self.text, end)
+        if rest is None:  # the next member, or the bracket, is on their last line
+            if last + 1 < len(spans):
+                return start, spans[last + 1][0]
+            return (above if "#" in self.text[before:start] else before), end
+        if self._leads(start):
+            return above, below
+        # The comment at the end of a line that another member begins is not theirs alone.
+        shares = first > 0 and self.lines.start(end) <= before
+        return before, end if shares else rest.end()
 
     # Lines
 
@@ -400,8 +456,14 @@ class _Round:
         found = _INDENT.match(self.text, self.lines.start(offset))
         return found.group() if found else ""
 
-    def _begins_line(self, offset: int) -> bool:
-        return not self.text[self.lines.start(offset) : offset].strip(" \t")
+    def _head(self, offset: int) -> int:
+        """Return the offset of the first character of the line of `offset` that is not white space."""
+        start = self.lines.start(offset)
+        return start + len(self._indent(start))
+
+    def _leads(self, offset: int) -> bool:
+        """Whether a member between brackets is the first on its line, with a comma before it or without."""
+        return not self.text[self._head(offset) : offset].strip(" \t,")
 
     def _block(self, start: int, end: int, at: int) -> tuple[int, int]:
         """Return from where to where the lines of a member of a block reach, with the comments that are its own.

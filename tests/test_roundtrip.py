@@ -17,6 +17,7 @@ from flask_worker_templates.json_reader import read_json
 from flask_worker_templates.roundtrip import CannotEdit, edited
 from flask_worker_templates.spec import Spec, flatten, normalize
 from tests.handwritten import json_files, meant, yaml_files
+from tests.owned_comments import Owned, labelled_files, listed_files
 from tests.strategies import edits, spec_with, specs
 
 FILE = """\
@@ -138,6 +139,38 @@ def test_comments_line_ends_and_order_survive_every_edit(data: st.DataObject) ->
     assert after.endswith("\n") == text.endswith("\n")
 
 
+@given(
+    labelled_files(),
+    st.sets(st.sampled_from("abcdef")),
+    st.sets(st.sampled_from("xyz")),
+    st.sets(st.sampled_from("abcdef")),
+)
+def test_a_comment_of_a_label_stays_where_it_is_or_goes_with_it(
+    file: Owned, gone: set[str], new: set[str], changed: set[str]
+) -> None:
+    labels = {label: "w" if label in changed else "v" for label in file.members if label not in gone}
+    after = edited(file.text, [{**meant(file.text)[0], "labels": labels | dict.fromkeys(new, "v")}], is_json=False)
+    assert_owned(file, gone, after)
+    for label in labels:
+        line = next(line for line in after.splitlines() if re.search(rf"\b{label}: [vw]", line))
+        comment = f"# behind of {label}."
+        assert (comment in line) == (comment in file.owners)
+
+
+@given(listed_files(), st.sets(st.sampled_from("0123")), st.booleans())
+def test_a_comment_of_an_entry_stays_or_goes_with_it(file: Owned, gone: set[str], adds: bool) -> None:
+    wanted = [None if spec["name"] in gone else spec for spec in meant(file.text)]
+    after = edited(file.text, wanted, [spec_with("x")] if adds else [], is_json=False)
+    assert_owned(file, gone, after)
+
+
+def assert_owned(file: Owned, gone: set[str], after: str) -> None:
+    """Check that the comments of what went are gone, and that all others stand at the end of a line."""
+    stay = {comment for comment, owner in file.owners.items() if owner not in gone}
+    assert {comment for comment in file.owners if comment in after} == stay
+    assert all(re.search(re.escape(comment) + r"\r?(\n|\Z)", after) for comment in stay)
+
+
 SCALARS = ["instance_type", "max_nodes", "ami_pattern", "enabled", "cost_per_hour_usd", "capacity.cpu_cores"]
 OTHER = spec_with(instance_type="other", max_nodes=7, ami_pattern="x*", cost_per_hour_usd=0.25, capacity__cpu_cores=7)
 
@@ -257,6 +290,25 @@ def test_a_value_that_is_written_changes_its_line_and_no_other(data: st.DataObje
 )
 def test_only_what_changed_is_written(edit: Callable[[list[Any]], Any], expected: list[str]) -> None:
     assert difference(FILE, change(edit)) == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "gone", "after"),
+    [
+        ("{\n    a: v,  # of a\n    b: v   # of b\n  }", "b", "{\n    a: v  # of a\n  }"),
+        ("{\n    a: v,  # of a\n    b: v,  # of b\n  }", "b", "{\n    a: v,  # of a\n  }"),
+        ("{\n    a: v,  # of a\n    b: v }", "b", "{\n    a: v  # of a\n }"),
+        ("{a: v,  # of a\n    # of b\n    b: v   # of b\n  }", "a", "{\n    # of b\n    b: v   # of b\n  }"),
+        ("{\n    a: v  # of a\n    , b: v  # of b\n    , c: v\n  }", "ab", "{\n     c: v\n  }"),
+        ("{\n    a: v, b: v,  # of both\n    c: v\n  }", "bc", "{\n    a: v  # of both\n  }"),
+        ("{a: v, b: v, c: v}  # of all", "ac", "{b: v}  # of all"),
+        ("{  # of all\n    a: v  # of a\n  }", "a", "{  # of all\n  }"),
+    ],
+)
+def test_between_brackets_a_comment_goes_with_what_it_stands_behind(before: str, gone: str, after: str) -> None:
+    text = FILE.replace("""{team: render, "no": "1"}""", before)
+    labels = {label: value for label, value in meant(text)[LARGE]["labels"].items() if label not in gone}
+    assert change(set_leaf(LARGE, "labels", labels), text) == FILE.replace("""{team: render, "no": "1"}""", after)
 
 
 def test_an_edited_anchor_does_not_change_who_shares_it() -> None:
