@@ -48,7 +48,7 @@ def _decisions(function: F) -> F:
             "--adopt",
             multiple=True,
             metavar="NAME",
-            help="Put this template, which was created by hand, under the files' management. Repeatable.",
+            help="Put this template, which does not come from the entry of its name, under its management. Repeatable.",
         ),
         click.option(
             "--max-delete",
@@ -233,7 +233,7 @@ _KEPT = {
     State.CONFLICT: "sync skips it",
     State.ORPHANED: "in no file any more; sync keeps it, --prune deletes it",
     State.DELETED: "sync leaves it deleted, --restore creates it again",
-    State.COLLISION: "created by hand; sync keeps it, --adopt puts it under the files' management",
+    State.COLLISION: "never came from the files' entry; sync keeps it, --adopt puts it under their management",
 }
 
 

@@ -6,13 +6,13 @@ Pure functions over specs in normal form: no I/O, no clock, no Flask. `compare` 
 Everything is compared leaf by leaf (``capacity.cpu_cores``, ``labels.team``), with B the base, F the file and
 D the database. A leaf that only the file changed (D = B) is taken from the file; one that only the database
 changed (F = B) is kept; one that both changed differently is a conflict. Templates are matched by name, their
-unique key: a renamed one is not followed.
+unique key: a renamed one is not followed. (So a base is none to compare with where it is that of another entry.)
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Literal, Protocol, TypeVar
@@ -46,7 +46,10 @@ class State(enum.StrEnum):
     DELETED = "deleted"
     """Still in a file, but deleted from the database by someone."""
     COLLISION = "collision"
-    """In the database without a base (created by hand), and a file says something else under its name."""
+    """A file says something else under its name, and that entry was never applied to it.
+
+    It was created by hand, or renamed to this name while the entry that it came from is still in the files.
+    """
     UNMANAGED = "unmanaged"
     """In the database without a base, in no file."""
 
@@ -198,7 +201,7 @@ def compare(
     in_files = _by_name(declared)
     in_database = _by_name(stored)
     return tuple(
-        _compare_one(name, in_files.get(name), in_database.get(name), deletions.get(name))
+        _compare_one(name, in_files.get(name), in_database.get(name), deletions.get(name), in_files.keys())
         for name in sorted(in_files.keys() | in_database.keys())
     )
 
@@ -265,7 +268,11 @@ def _by_name(items: Iterable[_Item]) -> dict[str, _Item]:
 
 
 def _compare_one(
-    name: str, declared: Declared | None, stored: Stored | None, deletion: Deletion | None
+    name: str,
+    declared: Declared | None,
+    stored: Stored | None,
+    deletion: Deletion | None,
+    in_files: Collection[str],
 ) -> TemplateDrift:
     if stored is None:
         state = State.MISSING if deletion is None else State.DELETED
@@ -273,8 +280,12 @@ def _compare_one(
     if declared is None:
         state = State.UNMANAGED if stored.base is None else State.ORPHANED
         return TemplateDrift(name, state, (), None, stored, None)
-    fields = _field_drifts(stored.base, declared.spec, stored.spec)
-    state = State.COLLISION if fields and stored.base is None else _state(fields)
+    base = stored.base
+    if base is not None and base["name"] != name and base["name"] in in_files:
+        # It was renamed to this name, and the entry that it came from is still there: this one was never applied to it.
+        base = None
+    fields = _field_drifts(base, declared.spec, stored.spec)
+    state = State.COLLISION if fields and base is None else _state(fields)
     return TemplateDrift(name, state, fields, declared, stored, None)
 
 

@@ -55,7 +55,7 @@ class SyncOptions:
             None refuses the sync.
         prune: delete orphaned templates.
         max_delete: the most templates that `prune` may delete.
-        adopt: names of templates created by hand that the files shall manage from now on.
+        adopt: names of templates in collision that the files shall manage from now on.
         restore: names of deleted templates to create again.
     """
 

@@ -335,6 +335,23 @@ def test_the_name_is_no_drift_of_a_renamed_template() -> None:
     assert outcome(drift) == Outcome("update", {**BOTH, "name": "u"}, {**FILE, "name": "u"})
 
 
+def test_a_rename_to_the_name_of_another_entry_is_a_collision() -> None:
+    """The entry was never applied to the template: that the base has the file's value of a field says nothing."""
+    taken = {**OLD, "name": "u"}
+    (_, drift) = compare([entry(OLD), entry({**FILE, "name": "u"})], [stored(taken, OLD)], {})
+    assert (drift.name, drift.state) == ("u", State.COLLISION)
+    assert fields(drift) == {"max_nodes": (ABSENT, 500, 20, "db")}
+    assert outcome(drift, on_conflict="file") == Outcome("none", taken, OLD)
+    assert outcome(drift, adopt=True) == Outcome("rebase", taken, {**FILE, "name": "u"})
+
+
+def test_a_rename_to_an_entry_that_says_the_same_is_in_sync_and_rebased() -> None:
+    taken = {**OLD, "name": "u"}
+    (_, drift) = compare([entry(OLD), entry(taken)], [stored(taken, OLD)], {})
+    assert (drift.name, drift.state) == ("u", State.IN_SYNC)
+    assert outcome(drift) == Outcome("rebase", taken, taken)
+
+
 def test_a_deletion_counts_only_while_the_name_is_gone() -> None:
     (drift,) = compare([entry(OLD)], [stored(OLD, OLD)], {"t": deletion("t")})
     assert (drift.state, drift.deletion) == (State.IN_SYNC, None)
@@ -446,6 +463,11 @@ class World:
     database: dict[str, tuple[Spec, Spec | None]]
     deleted: frozenset[str]
 
+    def base(self, name: str) -> Spec | None:
+        """What the file's entry was when it was last applied to the template, if it ever was."""
+        base = self.database[name][1]
+        return None if base is not None and base["name"] in self.file.keys() - {name} else base
+
     def compare(self) -> tuple[TemplateDrift, ...]:
         return compare(
             [entry(spec) for spec in self.file.values()],
@@ -464,8 +486,9 @@ def worlds(draw: st.DrawFn) -> World:
         if where in ("both", "file"):
             file[name] = theirs
         if where in ("both", "database"):
-            # A base may hold the name from before a rename.
-            database[name] = (ours, draw(st.sampled_from([base, base, {**base, "name": "old"}, None])))
+            # A base may hold the name from before a rename, which another entry may have.
+            former = [base, base, {**base, "name": "old"}, {**base, "name": "t"}, None]
+            database[name] = (ours, draw(st.sampled_from(former)))
     return World(file, database, draw(st.frozensets(st.sampled_from(names))))
 
 
@@ -520,7 +543,7 @@ def test_law_presence_and_base_decide_the_kind_of_state(world: World) -> None:
             expected = {State.DELETED if drift.name in world.deleted else State.MISSING}
         elif not in_file:
             expected = {State.UNMANAGED if world.database[drift.name][1] is None else State.ORPHANED}
-        elif world.database[drift.name][1] is None:
+        elif world.base(drift.name) is None:
             equal = world.file[drift.name] == world.database[drift.name][0]
             expected = {State.IN_SYNC if equal else State.COLLISION}
         else:
@@ -555,7 +578,7 @@ def test_law_no_edit_of_the_database_is_lost_outside_what_the_user_resolved(worl
     for drift in world.compare():
         if drift.name not in world.database or (drift.state is State.ORPHANED and chosen.prune):
             continue
-        before, base = world.database[drift.name]
+        before, base = world.database[drift.name][0], world.base(drift.name)
         edited = changes(flat(base) if base is not None else {}, flat(before))
         if chosen.on_conflict == "file":
             if drift.state is State.COLLISION and chosen.adopt:
@@ -575,7 +598,7 @@ def test_law_every_change_of_the_file_arrives_where_the_database_was_left_alone(
     for drift in world.compare():
         if drift.name not in world.file or drift.name not in world.database or drift.state is State.CONFLICT:
             continue
-        before, base = world.database[drift.name]
+        before, base = world.database[drift.name][0], world.base(drift.name)
         if base is not None:
             edited = changes(flat(base), flat(before))
             result, file = flat(after.database[drift.name][0]), flat(world.file[drift.name])

@@ -426,6 +426,23 @@ def test_a_renamed_template_says_what_it_was_called(make_app: AppFactory) -> Non
     assert deployment.states() == {"new": "in_sync"}
 
 
+@pytest.mark.parametrize("safe", [False, True])
+def test_a_template_renamed_to_the_name_of_another_entry_keeps_what_it_is(make_app: AppFactory, safe: bool) -> None:
+    deployment = Deployment(make_app, spec("old"), WORKER_TEMPLATES_SEED="off")
+    deployment.edit("old", name="new")
+    deployment.write(spec("old"), spec("new", max_nodes=500))
+    assert deployment.states() == {"new": "collision", "old": "missing"}
+    if safe:
+        app, _ = deployment.process(WORKER_TEMPLATES_SYNC_ON_START="safe")
+        assert app.test_client().get("/api/v1/templates").status_code == 200
+    else:
+        sync(deployment)
+    assert deployment.get("new").max_nodes == 20
+    sync(deployment, adopt=["new"], on_conflict="file")
+    assert deployment.get("new").max_nodes == 500
+    assert set(deployment.states().values()) == {"in_sync"}
+
+
 # --- Others are faster ---
 
 

@@ -134,7 +134,7 @@ def test_a_base_that_lags_behind_is_no_drift_but_is_shown(make_app: AppFactory) 
         ),
         (
             lambda d: (d.create("hand"), d.write(spec(), spec("same"), spec("hand", max_nodes=7))),
-            "collision     hand  ({path}:16, revision 1): created by hand; sync keeps it, --adopt puts it under the",
+            "collision     hand  ({path}:16, revision 1): never came from the files' entry; sync keeps it, ",
         ),
         (
             lambda d: d.edit(name="other"),

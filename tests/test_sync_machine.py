@@ -102,9 +102,15 @@ class DeploymentMachine(RuleBasedStateMachine):
             return State.DELETED if name in self.deleted else State.MISSING
         if declared is None:
             return State.UNMANAGED if held.base is None else State.ORPHANED
-        if held.base is None:
+        base = self._base(name)
+        if base is None:
             return State.IN_SYNC if held.spec == declared else State.COLLISION
-        return model_of({**held.base, "name": name}, declared, held.spec).state
+        return model_of({**base, "name": name}, declared, held.spec).state
+
+    def _base(self, name: str) -> Spec | None:
+        """The base, unless it is that of another entry that is still in the files."""
+        base = self.database[name].base
+        return None if base is not None and base["name"] in self.declared.keys() - {name} else base
 
     def _states(self) -> dict[str, State]:
         return {name: self._state(name) for name in self.declared.keys() | self.database.keys()}
@@ -129,12 +135,13 @@ class DeploymentMachine(RuleBasedStateMachine):
             if state in (State.MISSING, State.DELETED, State.ORPHANED, State.UNMANAGED, State.COLLISION):
                 continue
             held, declared = self.database[name], self.declared[name]
-            if held.base is None:
+            base = self._base(name)
+            if base is None:
                 held.base = declared
                 continue
             if state is State.CONFLICT and (safe or on_conflict == "skip"):
                 continue
-            model = model_of({**held.base, "name": name}, declared, held.spec)
+            model = model_of({**base, "name": name}, declared, held.spec)
             self._take(name, model.by_file if on_conflict == "file" else model.by_db)
 
     # People edit files
