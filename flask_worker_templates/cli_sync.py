@@ -85,6 +85,7 @@ def diff(paths: tuple[str, ...], out: Path | None, kind: str, **decisions: Any) 
     plan = _plan(current_state(), paths, SyncOptions(**decisions))
     print_diff(plan, kind)
     if out is None:
+        _foretell(plan)
         return _drift(plan)
     if plan.refusals:
         click.echo(f"No plan is written to {out}, because sync would be refused.", err=True)
@@ -126,7 +127,10 @@ def sync(reviewed: Path | None, paths: tuple[str, ...], dry_run: bool, yes: bool
         plan = plan.refused(record.moved(plan))
     if dry_run:
         print_diff(plan, kind)
-        return _refused(plan) if reviewed is not None and plan.refusals else _drift(plan)
+        if reviewed is not None and plan.refusals:
+            return _refused(plan)
+        _foretell(plan)
+        return _drift(plan)
     return _carry_out(state, plan, yes=yes, kind=kind)
 
 
@@ -192,6 +196,12 @@ def _refused(plan: SyncPlan) -> int:
     for refusal in plan.refusals:
         click.echo(f"Refused: {refusal.message}", err=True)
     return CONFLICT if all(refusal.conflict for refusal in plan.refusals) else ERROR
+
+
+def _foretell(plan: SyncPlan) -> None:
+    """Say why a sync would be refused, where none was asked for."""
+    for refusal in plan.refusals:
+        click.echo(f"Sync would be refused: {refusal.message}", err=True)
 
 
 def _drift(plan: SyncPlan) -> int:

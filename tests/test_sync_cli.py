@@ -233,6 +233,23 @@ def test_a_conflict_is_undecided_until_an_option_decides_it(conflict: Deployment
     assert "sync skips it" in run(conflict, "diff", "--on-conflict", "skip").stdout
 
 
+@pytest.mark.parametrize("command", ["diff", "sync --dry-run"])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ((), "Sync would be refused: 't' was changed both in the file and in the database: max_nodes"),
+        (("--on-conflict", "db", "--restore", "nobody"), "Sync would be refused: 'nobody' cannot be restored"),
+        (("--on-conflict", "db"), ""),
+    ],
+)
+def test_it_is_foretold_that_a_sync_would_be_refused_and_why(
+    conflict: Deployment, command: str, options: tuple[str, ...], message: str
+) -> None:
+    result = run(conflict, *command.split(), *options)
+    assert (result.exit_code, result.stderr.startswith(message)) == (3, True)
+    assert result.stderr.count("\n") == bool(message)
+
+
 def test_other_files_than_the_configured_can_be_compared(drifted: Deployment, tmp_path: Path) -> None:
     other = tmp_path / "other.json"
     other.write_text(json.dumps({"templates": [spec(max_nodes=20), spec("same")]}))
