@@ -7,13 +7,14 @@ goes to standard error.
 from __future__ import annotations
 
 import functools
+import io
 import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 from flask.cli import AppGroup, with_appcontext
@@ -48,7 +49,19 @@ config_option = click.option(
 
 def print_json(value: Any) -> None:
     """Print a JSON document on standard output."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    # Escaped where the output could not hold it: the document is printed whatever the encoding is.
+    click.echo(json.dumps(value, indent=2, ensure_ascii=not _is_utf8(sys.stdout)))
+
+
+def escape_what_cannot_be_printed() -> None:
+    """Let the output escape what its encoding does not have, where it would fail, perhaps after a write."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and not _is_utf8(stream):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _is_utf8(stream: TextIO) -> bool:
+    return (stream.encoding or "").lower().replace("-", "") == "utf8"
 
 
 def command(function: Callable[..., int | None]) -> Callable[..., None]:
@@ -57,6 +70,7 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
     @functools.wraps(function)
     @with_appcontext
     def run(**arguments: Any) -> None:
+        escape_what_cannot_be_printed()
         try:
             code = function(**arguments) or OK
         except WorkerTemplatesError as error:

@@ -57,7 +57,8 @@ def export(*, write: bool, dry_run: bool, add: Path | None, max_remove: int, pat
     if not write:
         if dry_run or add is not None or paths:
             raise click.UsageError("--dry-run, --add and --config are for --write.")
-        click.echo(export_text(state.store, "json" if kind == "json" else "yaml"), nl=False)
+        # A definition file is UTF-8, whatever the terminal is.
+        click.echo(export_text(state.store, "json" if kind == "json" else "yaml").encode(), nl=False)
         return OK
     try:
         files = read_files(state, paths)
@@ -89,7 +90,7 @@ def _print(contents: Sequence[NewContent], dry_run: bool) -> None:
     """Print what was changed, for people: with a dry run the diff, which `git apply` takes."""
     for content in contents:
         if dry_run:
-            click.echo("".join(unified_diff(content)), nl=False)
+            click.echo("".join(unified_diff(content)).encode(), nl=False)  # in the encoding of the file
         for change in content.edit.changes:
             details = ", ".join(change.fields) or change.note
             if change.action == "renamed":

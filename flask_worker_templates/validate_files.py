@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from .cli import report_validity, validity_format_option
+from .cli import escape_what_cannot_be_printed, report_validity, validity_format_option
 from .files import read_files
 
 
@@ -22,6 +22,7 @@ def main(paths: tuple[str, ...], kind: str) -> None:
 
     Exit codes: 0 valid, 1 not. Every fault is printed as path:line:column: field: message.
     """
+    escape_what_cannot_be_printed()
     here = Path.cwd()
     sys.exit(report_validity(lambda: read_files(paths, root=here), kind))
 

@@ -490,6 +490,35 @@ def test_the_commands_of_a_real_process(terminal: Terminal, database_uri: str) -
     assert json.loads(missing.stdout)["error"]["type"] == "TemplateNotFound"
 
 
+def test_an_output_that_is_not_utf_8_gets_every_text(terminal: Terminal) -> None:
+    """Whatever was written by then: a failure to print would look like a failure to write."""
+    text = "naïve → 😀"
+    file = terminal.directory / "config/worker_templates.yaml"
+    terminal.environment |= {"PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"}
+
+    def run(*arguments: str) -> tuple[int, bytes]:
+        command = terminal.command("worker-templates", *arguments)
+        done = subprocess.run(
+            command, cwd=terminal.directory, env=terminal.environment, capture_output=True, timeout=60, check=False
+        )
+        assert b"Traceback" not in done.stderr, done.stderr
+        return done.returncode, done.stdout
+
+    assert terminal.run("seed-templates").returncode == 0
+    file.write_text(yaml.safe_dump({"templates": [spec("small", description=text), spec("large")]}), encoding="utf-8")
+    code, shown = run("diff")
+    assert (code, b"\\u2192" in shown) == (3, True)
+    code, document = run("sync", "--yes", "--format", "json")
+    assert code == 0
+    (field,) = json.loads(document)["diff"]["templates"][1]["fields"]
+    assert field["result"] == text
+    code, exported = run("export")
+    assert (code, yaml.safe_load(exported)["templates"][1]["description"]) == (0, text)
+    file.write_text(yaml.safe_dump({"templates": [spec("small", description="→"), spec("large")]}, allow_unicode=True))
+    code, patch = run("export", "--write", "--dry-run")
+    assert (code, "-  description: →\n" in patch.decode()) == (3, True)
+
+
 @mongod_only
 def test_on_a_terminal_there_is_a_progress_bar_and_json_stays_clean(terminal: Terminal, backend: str) -> None:
     screen, stderr = pty.openpty()
