@@ -147,7 +147,10 @@ class TemplateDisabled(WorkerTemplatesError):
 
 
 class DuplicateNames(WorkerTemplatesError):
-    """The unique index on names cannot be made, because the collection already holds duplicate names."""
+    """The collection holds several templates of one name, because the unique index on names is not there.
+
+    It cannot be made then, and the templates cannot be compared with definition files or exported.
+    """
 
     def __init__(self, names: Mapping[str, int], collection: str) -> None:
         self.names = dict(names)

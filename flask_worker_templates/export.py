@@ -91,6 +91,7 @@ def export_text(store: Store, kind: Kind = "yaml") -> str:
 
     Raises:
         ExportRefused: if the database holds values that no definition file may hold.
+        DuplicateNames: if the database holds several templates of one name.
         DatabaseUnavailable: if MongoDB does not do its part within the time limit.
     """
     specs = sorted((stored.spec for stored in store.managed()), key=lambda spec: spec["name"])
@@ -112,6 +113,7 @@ def export_to_files(
 
     Raises:
         ExportRefused: with every reason why not.
+        DuplicateNames: if the database holds several templates of one name.
         DatabaseUnavailable: if MongoDB does not do its part within the time limit.
     """
     stored = list(store.managed())

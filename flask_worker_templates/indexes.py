@@ -41,7 +41,7 @@ def ensure_indexes(collections: Collections) -> None:
     try:
         _ensure(collections.templates_guarded, _TEMPLATES)
     except DuplicateKeyError as error:
-        raise DuplicateNames(_duplicate_names(collections.templates), collections.templates.name) from error
+        raise DuplicateNames(duplicate_names(collections.templates), collections.templates.name) from error
     _ensure(collections.events_guarded, _EVENTS)
 
 
@@ -57,7 +57,8 @@ def _ensure(collection: Collection[Document], wanted: tuple[IndexModel, ...]) ->
         collection.create_indexes(missing)
 
 
-def _duplicate_names(collection: Collection[Document]) -> dict[str, int]:
+def duplicate_names(collection: Collection[Document]) -> dict[str, int]:
+    """Return names that several templates of a collection have, the first few, with how many have each."""
     pipeline: list[dict[str, Any]] = [
         {"$group": {"_id": "$name", "count": {"$sum": 1}}},
         {"$match": {"count": {"$gt": 1}}},

@@ -16,13 +16,14 @@ from pymongo.errors import DuplicateKeyError
 from . import trail
 from .database import Collections, DatabaseAccess, Document, find_raw
 from .errors import (
+    DuplicateNames,
     NameTaken,
     RevisionMismatch,
     TemplateDisabled,
     TemplateInUse,
     TemplateNotFound,
 )
-from .indexes import ensure_indexes
+from .indexes import duplicate_names, ensure_indexes
 from .protocol import (
     Copied,
     announce,
@@ -214,10 +215,16 @@ class Store:
             return _names(db)
 
     def managed(self) -> Iterator[Managed]:
-        """Return every template with its base, for the drift comparison; ordered by name."""
+        """Return every template with its base, for the drift comparison; ordered by name.
+
+        Raises:
+            DuplicateNames: if several templates have one name, so that no entry of a file is that of one of them.
+        """
         projection = {**PRESENTED, "base": 1, "source": 1}
         with self._access.operation() as db:
             found = list(db.templates_guarded.find({}, projection).sort([("name", 1)]))
+            if len({document["name"] for document in found}) < len(found):  # the unique index was dropped
+                raise DuplicateNames(duplicate_names(db.templates), db.templates.name)
         for document in found:
             base = document["base"]
             yield Managed(

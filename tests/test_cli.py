@@ -173,6 +173,23 @@ def test_double_names_in_the_database_are_an_error(shell: Shell, database: Datab
 # list, show
 
 
+@pytest.mark.parametrize(
+    "arguments", [["diff"], ["sync", "--yes"], ["export"], ["export", "--write"], ["export", "--write", "--dry-run"]]
+)
+def test_templates_of_one_name_are_not_compared_and_not_exported(
+    seeded: Shell, database: Database[dict[str, Any]], arguments: list[str]
+) -> None:
+    database[TEMPLATES].drop_indexes()
+    twin = database[TEMPLATES].find_one({"name": "small"})
+    assert twin is not None
+    database[TEMPLATES].insert_one({**twin, "_id": "twin"})
+    result = seeded.run("worker-templates", *arguments, code=1)
+    assert result.stdout == ""
+    assert "holds several templates of the same name: 'small' (2 times)" in result.stderr
+    assert seeded.json("worker-templates", *arguments, code=1)["error"]["type"] == "DuplicateNames"
+    assert "name_unique" not in database[TEMPLATES].index_information()
+
+
 def test_list_is_a_table_for_people(seeded: Shell) -> None:
     result = seeded.run("worker-templates", "list")
     assert result.stdout.splitlines() == [
