@@ -19,6 +19,7 @@ from typing import Any, TextIO
 import click
 from flask.cli import AppGroup, with_appcontext
 
+from .error_document import error_document
 from .errors import DatabaseUnavailable, InvalidFiles, TemplateNotFound, WorkerTemplatesError
 from .files import FileSet
 from .json_schema import DOCUMENTS, document_schema
@@ -84,25 +85,9 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
 def print_error(error: WorkerTemplatesError, kind: str) -> None:
     """Print an error: as JSON on standard output, else for people on standard error."""
     if kind == "json":
-        print_json(_error(error))
+        print_json(error_document(error))
     else:
         click.echo(f"Error: {error}" if not isinstance(error, InvalidFiles) else str(error), err=True)
-
-
-def _error(error: WorkerTemplatesError) -> dict[str, Any]:
-    described: dict[str, Any] = {"error": {"type": type(error).__name__, "message": str(error)}}
-    if isinstance(error, InvalidFiles):
-        described["faults"] = [
-            {
-                "path": fault.path,
-                "line": fault.line,
-                "column": fault.column,
-                "field": fault.field,
-                "message": fault.message,
-            }
-            for fault in error.faults
-        ]
-    return described
 
 
 def read_files(state: AppState, paths: Sequence[str]) -> FileSet:
@@ -335,7 +320,7 @@ def _property(text: str) -> str:
 def json_schema(document: str) -> None:
     """Print the JSON Schema of a definition file, by which editors complete and check it.
 
-    Or that of the JSON documents of `diff`, of `diff --out` (plan) and of `sync`.
+    Or that of the JSON documents of `diff`, of `diff --out` (plan), of `sync`, and of what ends with an error.
     """
     print_json(document_schema(document))
 

@@ -163,7 +163,7 @@ def _carry_out(state: AppState, plan: SyncPlan, *, yes: bool, kind: str) -> int:
         code = _refused(plan)
     elif not plan.changes:
         click.echo("Nothing to do.", err=True)
-    elif yes or click.confirm(f"Apply {counted(plan.changes, 'change')}?", err=True):
+    elif yes or _confirmed(plan):
         result = _apply(state, plan)
         code = OK if result.complete else CONFLICT
     else:
@@ -174,6 +174,14 @@ def _carry_out(state: AppState, plan: SyncPlan, *, yes: bool, kind: str) -> int:
     else:
         _print_result(result)
     return code
+
+
+def _confirmed(plan: SyncPlan) -> bool:
+    try:
+        return click.confirm(f"Apply {counted(plan.changes, 'change')}?", err=True)
+    except click.Abort:  # Ctrl-C or Ctrl-D is a no, after which the document is printed as after any other
+        click.echo(err=True)
+        return False
 
 
 def _apply(state: AppState, plan: SyncPlan) -> SyncResult:

@@ -9,6 +9,7 @@ import marshmallow as ma
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 
+from .error_document import ErrorDocumentSchema
 from .plan import SyncPlanSchema
 from .schemas import WorkerTemplateDriftSchema
 from .spec import LABEL_KEY_PATTERN, WorkerTemplateSpecSchema
@@ -21,7 +22,7 @@ def document_schema(document: str) -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of a document.
 
     Args:
-        document: ``definition-file``, or the versioned ``diff``, ``plan`` or ``sync``.
+        document: ``definition-file``, or the versioned ``diff``, ``error``, ``plan`` or ``sync``.
     """
     if document == "definition-file":
         return definition_file_schema()
@@ -66,6 +67,7 @@ def _definitions(name: str, schema: ma.Schema) -> dict[str, Any]:
 
 _VERSIONED: dict[str, tuple[str, str, type[ma.Schema]]] = {
     "diff": ("Worker template diff, version 1", "Diff", WorkerTemplateDriftSchema),
+    "error": ("Worker template error, version 1", "ErrorDocument", ErrorDocumentSchema),
     "plan": ("Worker template sync plan, version 1", "Plan", SyncPlanSchema),
     "sync": ("Worker template sync result, version 1", "Sync", SyncResultSchema),
 }

@@ -110,6 +110,7 @@ def plan_sync(
         guard: asked for each template that would be deleted; raises `TemplateInUse`.
 
     Raises:
+        DuplicateNames: if the collection holds several templates of one name.
         DatabaseUnavailable: if MongoDB does not do its part within the time limit.
     """
     stored = list(store.managed())
@@ -162,6 +163,7 @@ def sync_at_start(store: Store, files: FileSet, *, actor: str) -> None:
     Templates in conflict are left alone and named in the log.
 
     Raises:
+        DuplicateNames: if the collection holds several templates of one name.
         DatabaseUnavailable: if MongoDB does not do its part within the time limit.
     """
     for _ in range(_ROUNDS):

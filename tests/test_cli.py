@@ -25,6 +25,7 @@ from flask_worker_templates.database import TEMPLATES
 from flask_worker_templates.json_schema import definition_file_schema
 from tests.apps import AppFactory
 from tests.backends import mongod_only, mongomock_only
+from tests.json_documents import checked
 from tests.servers import free_port
 
 ROOT = Path(__file__).parents[1]
@@ -56,7 +57,8 @@ class Shell:
 
     def json(self, *arguments: str, code: int = 0) -> Any:
         """What a command prints for programs: exactly one JSON document and no other word."""
-        return json.loads(self.run(*arguments, "--format", "json", code=code).stdout)
+        printed = self.run(*arguments, "--format", "json", code=code).stdout
+        return checked("error", printed) if code else json.loads(printed)
 
 
 @pytest.fixture
@@ -245,7 +247,8 @@ def test_a_name_that_there_is_not_is_an_error(shell: Shell, command: str) -> Non
     result = shell.run("worker-templates", command, "nobody", code=1)
     assert (result.stdout, result.stderr) == ("", "Error: There is no worker template 'nobody'.\n")
     assert shell.json("worker-templates", command, "nobody", code=1) == {
-        "error": {"type": "TemplateNotFound", "message": "There is no worker template 'nobody'."}
+        "version": 1,
+        "error": {"type": "TemplateNotFound", "message": "There is no worker template 'nobody'."},
     }
 
 
@@ -420,7 +423,7 @@ def test_an_unreachable_database_is_exit_code_5_soon(offline: Shell, arguments: 
     assert result.stderr.startswith("Error: The worker template database is not available: ")
     assert len(result.stderr.splitlines()) == 1
     document = offline.json(*arguments, code=5)
-    assert set(document) == {"error"}
+    assert set(document) == {"version", "error"}
     assert document["error"]["type"] == "DatabaseUnavailable"
 
 
@@ -504,7 +507,7 @@ def test_the_commands_of_a_real_process(terminal: Terminal, database_uri: str) -
     assert [one["name"] for one in json.loads(listed.stdout)] == ["large", "small"]
     missing = terminal.run("worker-templates", "show", "nobody", "--format", "json")
     assert (missing.returncode, missing.stderr) == (1, "")
-    assert json.loads(missing.stdout)["error"]["type"] == "TemplateNotFound"
+    assert checked("error", missing.stdout)["error"]["type"] == "TemplateNotFound"
 
 
 def test_an_output_that_is_not_utf_8_gets_every_text(terminal: Terminal) -> None:

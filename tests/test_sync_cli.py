@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 import tomllib
@@ -21,7 +22,6 @@ from click.testing import CliRunner, Result
 from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
 from pymongo.database import Database
 
 from flask_worker_templates import InvalidPlan, WorkerTemplates
@@ -31,35 +31,17 @@ from flask_worker_templates.validate_files import main as validate_main
 from tests.apps import AppFactory
 from tests.backends import mongod_only, mongomock_only
 from tests.deployment import Deployment, spec
+from tests.json_documents import SCHEMAS, checked, schema
 from tests.servers import Mongod, free_port
 from tests.test_sync import contents
 
 ROOT = Path(__file__).parents[1]
-SCHEMAS = {
-    "definition-file": ROOT / "config" / "worker_templates.schema.json",
-    **{name: ROOT / "docs" / "schemas" / f"{name}-v1.schema.json" for name in ("diff", "plan", "sync")},
-}
-
 Documents = Database[dict[str, Any]]
 
 
 def run(deployment: Deployment | Flask, *arguments: str) -> Result:
     app = deployment if isinstance(deployment, Flask) else deployment.app
     return app.test_cli_runner().invoke(args=["worker-templates", *arguments])
-
-
-def schema(name: str) -> Draft202012Validator:
-    """A validator by the schema that is kept in a file."""
-    document = json.loads(SCHEMAS[name].read_text(encoding="utf-8"))
-    Draft202012Validator.check_schema(document)
-    return Draft202012Validator(document)
-
-
-def checked(name: str, text: str) -> dict[str, Any]:
-    """A JSON document, checked by its schema."""
-    document: dict[str, Any] = json.loads(text)
-    schema(name).validate(document)
-    return document
 
 
 @pytest.fixture
@@ -263,7 +245,7 @@ def test_invalid_files_exit_1_with_each_place(drifted: Deployment) -> None:
     result = run(drifted, "diff")
     assert result.exit_code == 1
     assert f"{drifted.path}:3:18: instance_type: " in result.stderr
-    assert json.loads(run(drifted, "diff", "--format", "json").stdout)["faults"]
+    assert checked("error", run(drifted, "diff", "--format", "json").stdout)["faults"]
 
 
 @mongomock_only
@@ -274,7 +256,7 @@ def test_a_database_that_is_not_there_exits_5(make_app: AppFactory, command: tup
     result = run(make_app(templates=[spec()], WORKER_TEMPLATES_DB_TIMEOUT_MS=50), *command, "--format", kind)
     assert result.exit_code == 5
     if kind == "json":
-        assert json.loads(result.stdout)["error"]["type"] == "DatabaseUnavailable"
+        assert checked("error", result.stdout)["error"]["type"] == "DatabaseUnavailable"
     else:
         assert "not available" in result.stderr
 
@@ -403,7 +385,7 @@ from flask_worker_templates import WorkerTemplates
 app = Flask("plain_host")
 app.config.update(WORKER_TEMPLATES_MONGODB_URI=sys.argv[1], WORKER_TEMPLATES_CONFIG_PATH=sys.argv[2])
 WorkerTemplates(app)
-app.cli(["worker-templates", "sync"], obj=ScriptInfo(create_app=lambda: app))
+app.cli(["worker-templates", "sync", *sys.argv[3:]], obj=ScriptInfo(create_app=lambda: app))
 """
 
 
@@ -426,7 +408,7 @@ def test_a_database_that_goes_away_half_way_exits_5(make_app: AppFactory, kind: 
         assert result.exit_code == 5
         assert "Run sync again to finish." in result.stderr
         if kind == "json":
-            assert json.loads(result.stdout)["error"]["type"] == "DatabaseUnavailable"
+            assert checked("error", result.stdout)["error"]["type"] == "DatabaseUnavailable"
         deployment.templates.usage_check(lambda template: 0)
         server.start()
         assert run(deployment, "sync", "--yes", "--prune").exit_code == 0
@@ -457,6 +439,34 @@ def test_on_a_terminal_sync_asks(drifted: Deployment, database_uri: str, answer:
     os.close(ours)
     assert one.wait(timeout=30) == code, shown.decode()
     assert drifted.get().max_nodes == nodes
+
+
+@mongod_only
+@pytest.mark.parametrize("answer", ["n\n", "\x04", signal.SIGINT], ids=["no", "Ctrl-D", "Ctrl-C"])
+def test_whoever_does_not_say_yes_gets_the_document_too(
+    drifted: Deployment, database_uri: str, answer: str | signal.Signals
+) -> None:
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-c", ON_A_TERMINAL, database_uri, str(drifted.path), "--format", "json"],
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    ) as one:
+        os.close(theirs)
+        shown = b""
+        while b"Apply 2 changes? [y/N]: " not in shown:
+            shown += os.read(ours, 1000)
+        if isinstance(answer, signal.Signals):
+            one.send_signal(answer)
+        else:
+            os.write(ours, answer.encode())
+        printed, _ = one.communicate(timeout=30)
+    os.close(ours)
+    document = checked("sync", printed.decode())
+    assert (one.returncode, document["complete"], document["changes"]) == (1, False, [])
+    assert drifted.get().max_nodes == 20
 
 
 # --- Reviewed plans ---
@@ -684,7 +694,7 @@ def test_validate_is_there_without_an_app(tmp_path: Path) -> None:
     assert f"{good}:" in result.stderr  # the name t is in both
     result = CliRunner().invoke(validate_main, ["--format", "github", str(bad)])
     assert result.stdout.startswith(f"::error file={bad},line=")
-    assert json.loads(CliRunner().invoke(validate_main, ["--format", "json", str(bad)]).stdout)["faults"]
+    assert checked("error", CliRunner().invoke(validate_main, ["--format", "json", str(bad)]).stdout)["faults"]
     assert CliRunner().invoke(validate_main, []).exit_code == 2
 
 
