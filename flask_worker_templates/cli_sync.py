@@ -27,10 +27,10 @@ from .cli import (
 )
 from .drift import ABSENT, State
 from .errors import DatabaseUnavailable, InvalidPlan
-from .file_paths import FoundFile, Unusable, read_bytes
+from .file_paths import FoundFile, Unusable, is_meant, read_bytes
 from .plan import ON_CONFLICT, WITHOUT_DRIFT, ReviewedPlan, Step, SyncOptions, SyncPlan, read_plan, shown
 from .spec import flatten
-from .state import AppState, current_state
+from .state import DEFAULT_CONFIG_PATH, AppState, current_state
 from .sync import SyncResult, apply, plan_sync
 from .template import rfc3339
 
@@ -82,7 +82,10 @@ def diff(paths: tuple[str, ...], out: Path | None, kind: str, **decisions: Any) 
     Exit codes: 0 no drift, 3 drift, 1 error, 5 database not reachable. With --out also 4 (or 1): a sync would be
     refused, and no plan is written.
     """
-    plan = _plan(current_state(), paths, SyncOptions(**decisions))
+    state = current_state()
+    if out is not None:
+        _refuse_definition_file(state, paths, out)
+    plan = _plan(state, paths, SyncOptions(**decisions))
     print_diff(plan, kind)
     if out is None:
         _foretell(plan)
@@ -136,6 +139,13 @@ def sync(reviewed: Path | None, paths: tuple[str, ...], dry_run: bool, yes: bool
 
 def _plan(state: AppState, paths: Sequence[str], options: SyncOptions) -> SyncPlan:
     return plan_sync(state.store, read_files(state, paths), options, guard=state.hooks.check_usage)
+
+
+def _refuse_definition_file(state: AppState, paths: Sequence[str], out: Path) -> None:
+    # A plan there would replace definitions, or the next start would read it as some.
+    configured = state.settings.config_path or (DEFAULT_CONFIG_PATH,)
+    if is_meant(out, configured, root=state.root) or is_meant(out, paths, root=Path.cwd()):
+        raise click.UsageError(f"--out: {out} is where definition files are read. Write the plan to another place.")
 
 
 def _read_plan(path: Path) -> ReviewedPlan:

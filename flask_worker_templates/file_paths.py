@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fnmatch
 import glob
 import os
 import stat
@@ -106,6 +107,36 @@ def _is_meant(name: str) -> bool:
     # Names that begin with a dot are other programs': locks and copies of editors, `..data` of Kubernetes. And the JSON
     # Schema of definition files stands beside them.
     return name.endswith(SUFFIXES) and not name.endswith(".schema.json") and name[0] != "."
+
+
+def is_meant(file: Path, paths: Sequence[str | Path], *, root: Path) -> bool:
+    """Tell whether a file, which need not be there yet, is one of a path set.
+
+    Args:
+        file: relative to the working directory, or absolute.
+        paths: as in `find_files`.
+        root: the same.
+    """
+    place = Path(os.path.realpath(file.parent), file.name)
+    return any(_means(root, member, place) for member in map(str, paths))
+
+
+def _means(root: Path, member: str, place: Path) -> bool:
+    path = root / member
+    if path.is_dir():
+        return place.parent == Path(os.path.realpath(path)) and _is_meant(place.name)
+    if glob.has_magic(member) and not path.exists():
+        start = Path(glob.escape(os.path.realpath(root)))
+        return not place.name.startswith(".") and _matches(place.parts, Path(os.path.normpath(start / member)).parts)
+    return os.path.realpath(path) == os.path.realpath(place)
+
+
+def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
+    if not (parts and pattern):
+        return not parts and all(part == "**" for part in pattern)
+    if pattern[0] == "**":
+        return _matches(parts, pattern[1:]) or _matches(parts[1:], pattern)
+    return fnmatch.fnmatchcase(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:])
 
 
 def _display(path: str, root: Path) -> str:

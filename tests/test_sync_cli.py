@@ -573,6 +573,73 @@ def test_what_is_no_plan_exits_1(drifted: Deployment, tmp_path: Path, content: b
     assert message in result.stderr
 
 
+@pytest.fixture
+def conf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory with a definition file, links to both, and another directory; its parent is where we work."""
+    conf = tmp_path / "conf"
+    (conf / "deeper").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("conf")
+    (conf / "link").symlink_to("a.yaml")
+    (conf / "a.yaml").write_text(yaml.safe_dump({"templates": [spec()]}))
+    monkeypatch.chdir(tmp_path)
+    return conf
+
+
+def contents_of(directory: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+@mongomock_only
+@pytest.mark.parametrize(
+    ("configured", "out", "refused"),
+    [
+        ("conf/a.yaml", "conf/a.yaml", True),
+        ("conf/a.yaml", "conf/link", True),
+        ("conf/a.yaml", "conf/plan.json", False),
+        ("conf", "conf/plan.json", True),
+        ("conf", "link/plan.json", True),
+        ("conf", "conf/plan.txt", False),
+        ("conf", "conf/.plan.json", False),
+        ("conf", "conf/deeper/plan.json", False),
+        ("conf", "plan.json", False),
+        ("conf/*.yaml", "conf/plan.yaml", True),
+        ("conf/*.yaml", "conf/.plan.yaml", False),
+        ("conf/*.yaml", "conf/plan.json", False),
+        ("conf/*.yaml", "conf/deeper/plan.yaml", False),
+        ("conf/**/*.*", "conf/plan.yaml", True),
+        ("conf/**/*.*", "conf/deeper/plan.yaml", True),
+        ("conf/**", "conf/deeper/plan", True),
+        ("conf/**", "plan", False),
+    ],
+)
+def test_no_plan_is_written_where_definition_files_are_read(
+    make_app: AppFactory, conf: Path, configured: str, out: str, refused: bool
+) -> None:
+    before = contents_of(conf)
+    by_setting = make_app(WORKER_TEMPLATES_CONFIG_PATH=str(conf.parent / configured))
+    by_option = make_app(WORKER_TEMPLATES_CONFIG_PATH=str(conf / "a.yaml"))
+    for app, options in ((by_setting, ()), (by_option, ("--config", configured))):
+        result = run(app, "diff", "--out", out, *options)
+        if refused:
+            assert (result.exit_code, result.stdout) == (2, "")
+            assert f"--out: {out} is where definition files are read." in result.stderr
+            assert contents_of(conf) == before
+        else:
+            assert result.exit_code == 3, result.output
+            checked("plan", Path(out).read_text(encoding="utf-8"))
+            assert contents_of(conf).items() >= before.items()
+            Path(out).unlink()
+
+
+@mongomock_only
+def test_no_plan_is_written_where_the_next_start_reads(make_app: AppFactory, conf: Path) -> None:
+    (conf.parent / "other.yaml").write_text("templates: []")
+    result = run(
+        make_app(WORKER_TEMPLATES_CONFIG_PATH=str(conf)), "diff", "--config", "other.yaml", "--out", "conf/p.json"
+    )
+    assert result.exit_code == 2
+
+
 def test_a_plan_that_cannot_be_written_exits_1(drifted: Deployment, tmp_path: Path) -> None:
     result = run(drifted, "diff", "--out", str(tmp_path / "absent" / "plan.json"))
     assert result.exit_code == 1
