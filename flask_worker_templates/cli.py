@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import io
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -253,15 +254,17 @@ def validate(paths: tuple[str, ...], kind: str) -> int:
 
     Exit codes: 0 valid, 1 not. Every fault is printed as path:line:column: field: message.
     """
-    return report_validity(lambda: read_files(current_state(), paths), kind)
+    state = current_state()
+    return report_validity(lambda: read_files(state, paths), kind, root=Path.cwd() if paths else state.root)
 
 
-def report_validity(read: Callable[[], FileSet], kind: str) -> int:
+def report_validity(read: Callable[[], FileSet], kind: str, *, root: Path) -> int:
     """Print whether definition files are valid, with every fault.
 
     Args:
         read: reads them.
         kind: ``text``, ``json`` or ``github``.
+        root: the directory that relative paths of the files start from.
 
     Returns:
         The exit code.
@@ -270,7 +273,7 @@ def report_validity(read: Callable[[], FileSet], kind: str) -> int:
         files = read()
     except InvalidFiles as error:
         if kind == "github":
-            _annotate(error)
+            _annotate(error, root)
         else:
             print_error(error, kind)
         return ERROR
@@ -297,13 +300,20 @@ def report_validity(read: Callable[[], FileSet], kind: str) -> int:
 # GitHub's workflow commands: https://docs.github.com/actions/reference/workflow-commands-for-github-actions
 
 
-def _annotate(error: InvalidFiles) -> None:
+def _annotate(error: InvalidFiles, root: Path) -> None:
     for fault in error.faults:
-        place = [f"file={_property(fault.path)}"]
+        place = [f"file={_property(_in_workspace(fault.path, root))}"]
         place += [f"line={fault.line}"] if fault.line else []
         place += [f"col={fault.column}"] if fault.column else []
         text = f"{fault.field}: {fault.message}" if fault.field else fault.message
         click.echo(f"::error {','.join(place)}::{_data(text)}")
+
+
+def _in_workspace(path: str, root: Path) -> str:
+    """Return a path as annotations need it: relative to the checkout, of which the app may be a part."""
+    workspace = os.path.normpath(Path(os.environ.get("GITHUB_WORKSPACE") or Path.cwd()).absolute())
+    absolute = Path(os.path.normpath(root.absolute() / path))
+    return str(absolute.relative_to(workspace) if absolute.is_relative_to(workspace) else absolute)
 
 
 def _data(text: str) -> str:

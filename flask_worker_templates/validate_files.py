@@ -24,7 +24,7 @@ def main(paths: tuple[str, ...], kind: str) -> None:
     """
     escape_what_cannot_be_printed()
     here = Path.cwd()
-    sys.exit(report_validity(lambda: read_files(paths, root=here), kind))
+    sys.exit(report_validity(lambda: read_files(paths, root=here), kind, root=here))
 
 
 if __name__ == "__main__":

@@ -317,6 +317,7 @@ def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
 
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
+    monkeypatch.delenv("GITHUB_WORKSPACE", raising=False)
     yield Shell(NoDatabase(), spec("small"), WORKER_TEMPLATES_DB_TIMEOUT_MS=300)
     mongoengine.disconnect_all()
 
@@ -378,6 +379,25 @@ def test_validate_annotates_on_github(offline: Shell) -> None:
     Path("good.yaml").write_text(yaml.safe_dump({"templates": [spec("one")]}))
     good = offline.run("worker-templates", "validate", "--format", "github", "good.yaml")
     assert (good.stdout, good.stderr) == ("", "Valid: 1 template in 1 file.\n")
+
+
+@pytest.mark.parametrize("workspace", [True, False], ids=["workspace", "working directory"])
+def test_annotations_name_files_from_the_root_of_the_checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workspace: bool
+) -> None:
+    app = Flask("plain_host", root_path=str(tmp_path / "services" / "fleet"))
+    WorkerTemplates(app)
+    file = tmp_path / "services/fleet/config/worker_templates.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text(BAD)
+    monkeypatch.chdir(tmp_path / "services" if workspace else tmp_path)
+    monkeypatch.delenv("GITHUB_WORKSPACE", raising=False)
+    if workspace:
+        monkeypatch.setenv("GITHUB_WORKSPACE", str(tmp_path))
+    named = ["fleet/config" if workspace else "services/fleet/config"]
+    for paths in ([], named, [str(file)]):
+        result = app.test_cli_runner().invoke(args=["worker-templates", "validate", "--format", "github", *paths])
+        assert result.stdout.startswith("::error file=services/fleet/config/worker_templates.yaml,line=4,col=25::")
 
 
 def test_validate_warns_of_a_missing_file_at_the_default_path(tmp_path: Path) -> None:
