@@ -52,6 +52,25 @@ def test_the_python_of_a_page_runs(reader: Reader, page: Path, monkeypatch: pyte
         exec(compile(reader.here(block.text), str(block), "exec"), namespace)
 
 
+def _recipe(word: str) -> Any:
+    (text,) = [block.text for block in blocks(DOCS / "drift.md", "yaml") if word in block.text]
+    return yaml.safe_load(text)
+
+
+def test_the_pre_commit_hook_of_the_recipe_runs_for_the_files_that_it_checks() -> None:
+    (hook,) = _recipe("repos:")["repos"][0]["hooks"]
+    (own,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+    assert all(re.search(hook["files"], f"{path}/fleet.yaml") for path in hook["args"])
+    assert all(re.search(own["files"], path) for path in own["args"])
+
+
+def test_an_init_container_is_not_started_for_ever_because_of_a_conflict() -> None:
+    spec = _recipe("initContainers:")["spec"]
+    assert spec["initContainers"][0]["command"][-1].endswith("sync --yes --on-conflict skip")
+    for container in (*spec["initContainers"], *spec["containers"]):
+        assert PREFIX + "MONGODB_URI" in {one["name"].removeprefix("FLASK_") for one in container["env"]}
+
+
 @pytest.mark.parametrize(
     "text", [block.text for page in [README, *PAGES] for block in blocks(page, "yaml") if "templates:" in block.text]
 )
