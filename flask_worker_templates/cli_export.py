@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from .cli import CONFLICT, DRIFT, ERROR, OK, command, config_option, print_error, print_json, read_files
 from .errors import ExportRefused
@@ -55,8 +56,9 @@ def export(*, write: bool, dry_run: bool, add: Path | None, max_remove: int, pat
     """
     state = current_state()
     if not write:
-        if dry_run or add is not None or paths:
-            raise click.UsageError("--dry-run, --add and --config are for --write.")
+        limited = click.get_current_context().get_parameter_source("max_remove") is not ParameterSource.DEFAULT
+        if dry_run or add is not None or limited or paths:
+            raise click.UsageError("--dry-run, --add, --max-remove and --config are for --write.")
         # A definition file is UTF-8, whatever the terminal is.
         click.echo(export_text(state.store, "json" if kind == "json" else "yaml").encode(), nl=False)
         return OK

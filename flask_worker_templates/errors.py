@@ -198,7 +198,7 @@ class InvalidPlan(WorkerTemplatesError, ValueError):
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
-        super().__init__("This is not a plan: " + "; ".join(self.problems))
+        super().__init__("This plan cannot be used: " + "; ".join(self.problems))
 
 
 class SyncRefused(WorkerTemplatesError):

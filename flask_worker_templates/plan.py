@@ -426,6 +426,9 @@ def read_plan(text: str) -> ReviewedPlan:
     if parsed.problems:
         faults = parsed.problems[:_MOST_PROBLEMS]
         raise InvalidPlan([f"line {one.line}, column {one.column}: {one.message}" for one in faults])
+    version = parsed.value.get("version") if isinstance(parsed.value, dict) else None
+    if type(version) is int and version != VERSION:
+        raise InvalidPlan(["it was made by another version of this package. Make a new one with diff --out."])
     try:
         loaded = SyncPlanSchema().load(parsed.value)
     except ma.ValidationError as error:

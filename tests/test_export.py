@@ -111,7 +111,7 @@ def test_an_empty_database_is_an_empty_list(make_app: AppFactory) -> None:
 
 
 @mongomock_only
-@pytest.mark.parametrize("option", [["--dry-run"], ["--add", "x.yaml"], ["--config", "x.yaml"]])
+@pytest.mark.parametrize("option", [["--dry-run"], ["--add", "x.yaml"], ["--max-remove", "1"], ["--config", "x.yaml"]])
 def test_options_of_write_are_refused_without_it(make_app: AppFactory, option: list[str]) -> None:
     result = run(Deployment(make_app), *option)
     assert result.exit_code == 2

@@ -619,7 +619,8 @@ _PLAN: dict[str, Any] = {
         ("[]", "Invalid input type"),
         ("null", "Invalid input"),
         ('{"version": 1, "version": 1}', "twice"),
-        (json.dumps({**_PLAN, "version": 2}), "version: Must be"),
+        (json.dumps({**_PLAN, "version": 2}), "it was made by another version of this package"),
+        (json.dumps({**_PLAN, "version": 0, "more": 1}), "it was made by another version of this package"),
         (json.dumps({**_PLAN, "version": True}), "version: Not a valid integer"),
         (json.dumps({**_PLAN, "drift": False}), "drift: Unknown field"),
         (json.dumps({**_PLAN, "options": {**_PLAN["options"], "on_conflict": "mine"}}), "options.on_conflict: Must be"),
@@ -634,7 +635,7 @@ _PLAN: dict[str, Any] = {
 def test_what_is_no_plan_is_refused_with_what_is_wrong(text: str, message: str) -> None:
     with pytest.raises(InvalidPlan, match=message) as refused:
         read_plan(text)
-    assert str(refused.value).startswith("This is not a plan: ")
+    assert str(refused.value).startswith("This plan cannot be used: ")
     assert len(str(refused.value)) < 3000
     assert str(refused.value).isprintable()
 

@@ -569,7 +569,7 @@ def test_what_is_no_plan_exits_1(drifted: Deployment, tmp_path: Path, content: b
         plan.write_bytes(content)
     result = run(drifted, "sync", str(plan), "--yes")
     assert result.exit_code == 1
-    assert "Error: This is not a plan: " in result.stderr
+    assert "Error: This plan cannot be used: " in result.stderr
     assert message in result.stderr
 
 
