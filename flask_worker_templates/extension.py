@@ -337,7 +337,7 @@ class WorkerTemplates:
                 templates as they are; None refuses the whole sync.
             prune: delete templates that came from a file and are in none any more, through the in-use guard.
             max_delete: the most templates that `prune` may delete.
-            adopt: names of templates created by hand to put under the files' management.
+            adopt: names of templates in collision to put under the files' management.
             restore: names of deleted templates to create again.
             actor: who; by default the actor of the request.
 

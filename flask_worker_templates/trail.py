@@ -146,7 +146,8 @@ def _unrecorded(
     for document in collections.templates.find(all_of(query), {"last_event": 1}).sort([("updated_at", -1)]):
         event = document["last_event"]
         after_previous = previous is None or _order(event) < _order(previous)
-        before_last = last is None or _order(event) > _order(last)
+        # As well as with: a deletion that did not happen may stand there, announced in the same millisecond.
+        before_last = last is None or _order(event) >= _order(last)
         if event["token"] not in tokens and after_previous and before_last:
             missing[event["_id"]] = event
     if missing:

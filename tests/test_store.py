@@ -421,6 +421,16 @@ def test_a_change_whose_event_was_not_copied_is_in_every_history(store: Store, u
     ]
 
 
+def test_a_void_deletion_in_its_place_of_the_same_millisecond_hides_it_from_no_page(
+    store: Store, uncopied: Template, database: Raw
+) -> None:
+    document = database.worker_templates.find_one({"_id": uncopied.id})
+    assert document is not None
+    database.worker_template_events.insert_one({**document["last_event"], "action": "deleted", "token": "intent"})
+    pages = [store.trail(trail_parameters({"page": page, "page_size": 1})) for page in (1, 2, 3)]
+    assert [[event.revision for event in page] for page in pages] == [[2], [1], []]
+
+
 @pytest.mark.parametrize("write", ["update", "delete", "revert"])
 def test_the_next_writer_copies_it(write: str, store: Store, uncopied: Template, database: Raw) -> None:
     if write == "update":
