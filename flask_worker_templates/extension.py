@@ -11,7 +11,7 @@ from flask import Flask
 from .api import install_api
 from .commands import install_commands
 from .errors import InvalidParameters, TemplateNotFound
-from .hooks import Hooks
+from .hooks import Hooks, synchronous
 from .query import Window, list_parameters, page_parameters, trail_parameters, worker_id_of
 from .readiness import Status
 from .spec import Spec, normalize, patched
@@ -65,21 +65,24 @@ class WorkerTemplates:
     # The host's hooks
 
     def authorizer(self, function: F) -> F:
-        """Register ``fn(action, template_or_none) -> bool``; the action is read, create, update, delete or claim."""
-        self._hooks.authorizer = function
+        """Register ``fn(action, template_or_none) -> bool``; the action is read, create, update, delete or claim.
+
+        An answer that is true but not True is a TypeError: it may be anything, such as an error response.
+        """
+        self._hooks.authorizer = synchronous(function, "authorizer")
         return function
 
     def actor_loader(self, function: F) -> F:
         """Register ``fn() -> str``, which says who makes the current request."""
-        self._hooks.actor_loader = function
+        self._hooks.actor_loader = synchronous(function, "actor loader")
         return function
 
     def usage_check(self, function: F) -> F:
         """Register ``fn(template) -> int | str``, asked before a deletion besides the claims.
 
-        A number above zero or a text that is not empty says that the template is in use.
+        A number above zero or a text that is not empty says that the template is in use; None is like 0.
         """
-        self._hooks.usage_check = function
+        self._hooks.usage_check = synchronous(function, "usage check")
         return function
 
     # Reading

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import click
 from flask import current_app, has_request_context
@@ -18,6 +20,22 @@ UsageCheck = Callable[[Template], int | str]
 
 ANONYMOUS = "anonymous"
 LONGEST_ACTOR = 256
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def synchronous(function: F, hook: str) -> F:
+    """Return a function that a host registers, if it can be one.
+
+    Raises:
+        TypeError: if it is an ``async def`` function.
+    """
+    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004
+        raise TypeError(
+            f"The {hook} must not be an async function: it is called where nothing awaits it, so that its answer would "
+            "always be a coroutine, and never what it returns."
+        )
+    return function
 
 
 @dataclass(slots=True)
@@ -38,9 +56,14 @@ class Hooks:
 
         Raises:
             NotAllowed: if not.
+            TypeError: if the host's authorizer gives no answer but something that is merely true.
         """
         if self.authorizer is not None:
-            if not self.authorizer(action, template):
+            answer = self.authorizer(action, template)
+            if answer and answer is not True:
+                # A response, a tuple or "denied" is true as well: it must not open what was meant to stay shut.
+                raise TypeError(f"The authorizer must return True or False, not {type(answer).__name__}.")
+            if not answer:
                 which = f"worker template {template.name!r}" if template else "worker templates"
                 raise NotAllowed(f"You are not allowed to {action} {which}.")
             return
@@ -69,8 +92,11 @@ class Hooks:
 
         Raises:
             TemplateInUse: if it gives a number above zero, or a reason.
+            TypeError: if it gives something else.
         """
-        answer = self.usage_check(template) if self.usage_check is not None else 0
+        answer: object = self.usage_check(template) if self.usage_check is not None else 0
+        if not isinstance(answer, int | str | None):
+            raise TypeError(f"The usage check must return a number or a reason, not {type(answer).__name__}.")
         if isinstance(answer, int):
             answer = "" if answer <= 0 else "1 worker uses it" if answer == 1 else f"{answer} workers use it"
         if answer:

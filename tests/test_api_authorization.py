@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, Response
 from flask.testing import FlaskClient
 
 from flask_worker_templates import Template, WorkerTemplates
@@ -94,6 +94,37 @@ def test_who_may_not_learns_nothing_about_what_there_is(
     doorman.lets = {action}
     if "{id}" in path:
         problem(client.open(URL + path.format(id=NOWHERE), method=method, json=body), 404)
+
+
+@mongomock_only
+@pytest.mark.parametrize("answer", [("no", 403), "denied", 1, [False], Response(status=403)], ids=repr)
+def test_an_answer_that_is_merely_true_opens_nothing(make_app: AppFactory, answer: Any) -> None:
+    app, templates = host(make_app)
+    client = app.test_client()
+    template = create(client)
+    before = snapshot(client)
+    app.config.update(TESTING=False)  # as in production, an error is a 500
+    templates.authorizer(lambda action, template: answer)
+    for _, method, path, body in CALLS:
+        assert client.open(URL + path.format(id=template["id"]), method=method, json=body).status_code == 500
+    templates.authorizer(lambda action, template: True)
+    assert snapshot(client) == before
+
+
+@mongomock_only
+def test_the_developer_is_told_which_answer_was_none(make_app: AppFactory) -> None:
+    app, templates = host(make_app)
+    templates.authorizer(lambda action, template: ("no", 403))
+    with pytest.raises(TypeError, match=r"^The authorizer must return True or False, not tuple\.$"):
+        app.test_client().get(URL)
+
+
+@mongomock_only
+@pytest.mark.parametrize("answer", [False, None, 0, "", ()])
+def test_an_answer_that_is_not_true_is_no(make_app: AppFactory, answer: Any) -> None:
+    app, templates = host(make_app)
+    templates.authorizer(lambda action, template: answer)
+    problem(app.test_client().get(URL), 403)
 
 
 def test_the_history_of_a_deleted_template_is_asked_for_without_one(guarded: tuple[FlaskClient, Doorman]) -> None:

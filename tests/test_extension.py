@@ -561,6 +561,24 @@ def test_an_actor_is_one_printable_line_of_bounded_length(host: Host) -> None:
     assert (len(actor), actor.isprintable()) == (256, True)
 
 
+@mongomock_only
+@pytest.mark.parametrize(
+    ("hook", "name"), [("authorizer", "authorizer"), ("actor_loader", "actor loader"), ("usage_check", "usage check")]
+)
+def test_a_hook_is_no_async_function(host: Host, hook: str, name: str) -> None:
+    async def function(*args: Any) -> Any:
+        """Nothing would await it."""
+
+    class Callable:
+        async def __call__(self, *args: Any) -> Any:
+            """Nor this."""
+
+    for one in (function, Callable()):
+        with pytest.raises(TypeError, match=f"^The {name} must not be an async function: .* nothing awaits it"):
+            getattr(host.templates, hook)(one)
+    assert host.app.test_client().post(URL, json=spec()).status_code == 201  # nothing was registered
+
+
 # Signals
 
 
@@ -690,6 +708,17 @@ def test_a_usage_check_that_finds_none_lets_it_go(host: Host, answer: Any) -> No
     host.templates.usage_check(lambda template: answer)
     with host.app.app_context():
         host.templates.delete(host.templates.create(spec()).id)
+
+
+@pytest.mark.parametrize("answer", [1.5, [], ["w1"], ("in use", 409), {"workers": 1}])
+def test_a_usage_check_that_gives_neither_a_number_nor_a_reason_keeps_the_template(host: Host, answer: Any) -> None:
+    host.templates.usage_check(lambda template: answer)
+    with host.app.app_context():
+        made = host.templates.create(spec())
+        kind = type(answer).__name__
+        with pytest.raises(TypeError, match=rf"^The usage check must return a number or a reason, not {kind}\.$"):
+            host.templates.delete(made.id)
+        assert host.templates.get(made.id) == made
 
 
 def test_a_usage_check_that_fails_keeps_the_template(host: Host) -> None:
