@@ -12,6 +12,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,10 @@ log = logging.getLogger("flask_worker_templates")
 
 RETRY_SECONDS = 5.0
 """The least time between two attempts after a failure."""
+
+# Not the number of the thread: an async receiver of a signal runs in a thread of its own, with the context of this one.
+_preparing: ContextVar[tuple[Readiness, ...]] = ContextVar("worker_templates_preparing", default=())
+"""Those whose preparation the current thread, greenlet or task is a part of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +74,12 @@ class Readiness:
     def ensure(self) -> None:
         """Return once this process is ready.
 
+        At once for what the preparation itself calls, such as a receiver of a signal: it would wait for itself.
+
         Raises:
             NotReady: if it could not be made ready; it is tried again later, at most once every few seconds.
         """
-        if self._status.state == "ready":
+        if self._status.state == "ready" or self in _preparing.get():
             return
         if not self._lock.acquire(timeout=self._wait):
             raise NotReady("The worker templates are still being prepared.", retry_after=int(RETRY_SECONDS))
@@ -112,6 +119,7 @@ class Readiness:
             self._lock.release()
 
     def _attempt(self) -> None:
+        before = _preparing.set((*_preparing.get(), self))
         try:
             result = self._prepare()
         except WorkerTemplatesError as failure:
@@ -124,6 +132,8 @@ class Readiness:
         else:
             self._failure = None
             self._status = Status("ready", seeded=result)
+        finally:
+            _preparing.reset(before)
 
     def _not_ready(self, failure: WorkerTemplatesError) -> NotReady:
         wait = max(1, round(self._next_attempt - time.monotonic()))

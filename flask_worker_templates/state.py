@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from flask import Flask, current_app, has_request_context
+from flask import Flask, current_app, has_app_context, has_request_context
 
 from . import signals
 from .database import DatabaseAccess, Document
@@ -55,7 +56,9 @@ class AppState:
         access = DatabaseAccess(settings)
 
         def prepare() -> SeedResult | None:
-            return state.prepare()
+            # A receiver of its signals may use the Python API, also in the thread that a health check starts.
+            with nullcontext() if has_app_context() else app.app_context():
+                return state.prepare()
 
         state = cls(
             app=app,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import os
 import threading
@@ -12,9 +13,9 @@ from typing import Any
 
 import mongoengine
 import pytest
-from flask import Flask
+from flask import Flask, current_app
 
-from flask_worker_templates import WorkerTemplates, readiness
+from flask_worker_templates import WorkerTemplates, readiness, templates_seeded
 from flask_worker_templates.errors import DatabaseUnavailable, DuplicateNames, NotReady, WorkerTemplatesError
 from flask_worker_templates.readiness import Readiness
 from flask_worker_templates.seeding import SeedResult
@@ -84,6 +85,45 @@ def test_all_who_come_meanwhile_wait_for_the_one_that_does_it() -> None:
         thread.join()
     assert preparation.calls == 1
     assert one.status().state == "ready"
+
+
+def test_what_the_preparation_calls_does_not_wait_for_its_end() -> None:
+    """Such as a receiver of a signal; an async one runs in another thread, with a copy of the context."""
+    ended: list[str] = []
+
+    def ask(where: str) -> None:
+        one.ensure()
+        ended.append(where)
+
+    def prepare() -> SeedResult | None:
+        ask("in the same thread")
+        thread = threading.Thread(target=contextvars.copy_context().run, args=(ask, "in the same context"))
+        thread.start()
+        thread.join()
+        assert one.status().state == "pending"
+        return None
+
+    one = ready(prepare, wait=0.5)
+    one.ensure()
+    assert ended == ["in the same thread", "in the same context"]
+    assert one.status().state == "ready"
+
+
+def test_who_did_it_before_waits_like_others_when_it_failed() -> None:
+    preparation = Preparation(DatabaseUnavailable("it cannot be reached"))
+    one = ready(preparation)
+    for _ in range(2):
+        with pytest.raises(NotReady):
+            one.ensure()
+    assert preparation.calls == 1
+
+
+def test_two_that_need_each_other_do_not_wait_for_each_other() -> None:
+    both: list[Readiness] = []
+    both += [ready(lambda one=one: both[one].ensure(), wait=0.5) for one in (1, 0)]  # type: ignore[misc]
+    first, second = both
+    first.ensure()
+    assert first.status().state == second.status().state == "ready"
 
 
 def test_nobody_waits_for_ever() -> None:
@@ -233,6 +273,34 @@ def test_a_bad_file_stops_the_extension_alone_and_a_mended_one_starts_it(
     time.sleep(PAUSE)
     assert [one["name"] for one in client.get(URL).get_json()] == ["a"]
     assert templates_of(app).status().ok
+
+
+@pytest.mark.parametrize("first_use", ["a request", "the Python API", "a health check"])
+def test_a_receiver_of_its_signals_may_use_the_extension(make_app: AppFactory, first_use: str) -> None:
+    seen: list[list[str]] = []
+    app = Flask("plain_host")
+    app.config.update(make_app.config(templates=[spec("a"), spec("b")]))
+    templates = WorkerTemplates(app)
+
+    def look(sender: Flask, **data: Any) -> None:
+        assert current_app == sender
+        seen.append([one.name for one in templates.list()])
+        seen.append([one["name"] for one in app.test_client().get(URL).get_json()])
+
+    templates_seeded.connect(look, sender=app)
+    begun = time.monotonic()
+    if first_use == "a request":
+        assert app.test_client().get(URL).status_code == 200
+    elif first_use == "the Python API":
+        with app.app_context():
+            templates.get_by_name("a")
+    else:
+        one = templates_of(app)
+        one._status = readiness.Status("failed", "the database was away")
+        assert one.status().state == "failed"
+        wait_for(lambda: one.status().state == "ready")
+    assert seen == [["a", "b"], ["a", "b"]]
+    assert time.monotonic() - begun < 5  # nobody waited for himself
 
 
 @mongomock_only
