@@ -241,14 +241,18 @@ class Views:
 
     def delete_template(self, template_id: str) -> Response:
         """Delete a template that is not in use."""
-        may = self._guard("delete", template_id)
+        guards = [guard for guard in (self._guard("delete", template_id), self._hooks.usage_guard) if guard]
 
         def guard(template: Template) -> None:
-            if may is not None:
-                may(template)
-            self._hooks.check_usage(template)
+            for one in guards:
+                one(template)
 
-        self._store.delete(template_id, actor=self._hooks.actor(), allowed=self._precondition(), guard=guard)
+        self._store.delete(
+            template_id,
+            actor=self._hooks.actor(),
+            allowed=self._precondition(),
+            guard=guard if guards else None,
+        )
         return http.empty_response(204)
 
     # Definition files

@@ -263,7 +263,7 @@ class WorkerTemplates:
             _id(template_id),
             actor=self._hooks.actor(actor),
             allowed=_only(if_revision),
-            guard=self._hooks.check_usage,
+            guard=self._hooks.usage_guard,
         )
 
     def claim(self, template_id: str, worker_id: str, *, actor: str | None = None) -> Claim:

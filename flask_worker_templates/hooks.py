@@ -87,6 +87,11 @@ class Hooks:
         clean = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
         return clean[:LONGEST_ACTOR] or ANONYMOUS
 
+    @property
+    def usage_guard(self) -> Callable[[Template], None] | None:
+        """`check_usage`, or None where there is nothing to ask."""
+        return None if self.usage_check is None else self.check_usage
+
     def check_usage(self, template: Template) -> None:
         """Ask the host's usage check, if there is one.
 

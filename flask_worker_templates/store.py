@@ -6,8 +6,10 @@ The writes follow `protocol`, and histories are read by `trail`.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import bson
@@ -47,7 +49,7 @@ Precondition = Callable[[int], bool]
 """Given the current revision, whether the change may be made (If-Match)."""
 
 Guard = Callable[[Template], None]
-"""Given the current template, raises where the change is not allowed."""
+"""Given the current template, raises where the change is not allowed. The host's code: it takes its own time."""
 
 Observer = Callable[[Document, Document], None]
 """Told of every change after its write: the event, and the document after it (for a deletion, before it)."""
@@ -93,6 +95,10 @@ class _Keep:
 
 
 KEEP = _Keep()
+
+
+class _Moved(Exception):  # becomes another attempt
+    """The template is not at the revision any more that the guard has passed."""
 
 
 class Store:
@@ -330,11 +336,14 @@ class Store:
             RevisionMismatch: if `allowed` says no.
             NameTaken: if the new name belongs to another template.
         """
+        if guard is not None:
+            update = partial(self.update, template_id, change, actor=actor, action=action, base=base, source=source)
+            return self._guarded(template_id, guard, allowed, update)
         with self._access.operation() as db:
             for _ in attempts():
                 document = read_guarded(db, template_id)
                 revision = document["revision"]
-                _check(document, allowed, guard)
+                _check(document, allowed)
                 before = from_stored(document)
                 spec = change(before)
                 fields: dict[str, Any] = {}
@@ -386,9 +395,7 @@ class Store:
         """
         with self._access.operation() as db:
             past = trail.spec_at(db, read_guarded(db, template_id), revision)
-            return self.update(
-                template_id, lambda spec: past, actor=actor, action="reverted", allowed=allowed, guard=guard
-            )
+        return self.update(template_id, lambda spec: past, actor=actor, action="reverted", allowed=allowed, guard=guard)
 
     def delete(
         self, template_id: str, *, actor: str, allowed: Precondition | None = None, guard: Guard | None = None
@@ -400,10 +407,12 @@ class Store:
             RevisionMismatch: if `allowed` says no.
             TemplateInUse: if workers claim it, or `guard` says so.
         """
+        if guard is not None:
+            return self._guarded(template_id, guard, allowed, partial(self.delete, template_id, actor=actor))
         with self._access.operation() as db:
             for _ in attempts():
                 document = read_guarded(db, template_id)
-                _check(document, allowed, guard)
+                _check(document, allowed)
                 claimed, shown = _claims(db, template_id, Window(1, _SHOWN_CLAIMS))
                 if claimed:
                     workers = [claim["worker_id"] for claim in shown]
@@ -475,6 +484,22 @@ class Store:
                 raise TemplateNotFound(template_id)
             return False
 
+    def _guarded(
+        self, template_id: str, guard: Guard, allowed: Precondition | None, write: Callable[..., Template]
+    ) -> Template:
+        """Ask the guard, then write to the revision that it has passed; again where another writer was faster.
+
+        It is asked outside of an operation, whose time limit would hold for what the host's code asks of MongoDB, and
+        which would take a failure there for one of its own.
+        """
+        for _ in attempts():
+            with self._access.operation() as db:
+                document = read_guarded(db, template_id)
+            guard(Template.of(document))
+            with suppress(_Moved):
+                return write(allowed=_still(document["revision"], allowed))
+        raise AssertionError  # pragma: no cover  # attempts never ends by itself
+
     def _read(self, query: Mapping[str, Any], key: str) -> Template:
         with self._access.operation() as db:
             document = db.templates.find_one(query, PRESENTED)
@@ -487,9 +512,16 @@ class Store:
             self._observer(event or document["last_event"], document)
 
 
-def _check(document: Document, allowed: Precondition | None, guard: Guard | None) -> None:
-    if guard is not None:
-        guard(Template.of(document))
+def _still(passed: int, allowed: Precondition | None) -> Precondition:
+    def still_allowed(revision: int) -> bool:
+        if revision != passed:
+            raise _Moved
+        return allowed is None or allowed(revision)
+
+    return still_allowed
+
+
+def _check(document: Document, allowed: Precondition | None) -> None:
     if allowed is not None and not allowed(document["revision"]):
         raise RevisionMismatch(document["_id"], document["revision"])
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from flask import Flask, Response
 from flask.testing import FlaskClient
+from pymongo.errors import AutoReconnect
 
 from flask_worker_templates import Template, WorkerTemplates
 from tests.apps import AppFactory
@@ -172,6 +173,31 @@ def test_the_rule_is_asked_again_where_the_template_changes_meanwhile(make_app: 
     problem(client.patch(one(template), json={"max_nodes": 1}), 403)
     with app.app_context():
         assert templates.get(template["id"]).max_nodes == 20
+
+
+@pytest.mark.parametrize(("action", "method", "path", "body"), [c for c in WRITING if c[0] in {"update", "delete"}])
+def test_a_rule_that_fails_when_it_is_asked_again_fails_as_itself(
+    make_app: AppFactory, action: str, method: str, path: str, body: Any
+) -> None:
+    app, templates = host(make_app, TESTING=True)
+    client = app.test_client()
+    asked: list[Template | None] = []
+    template = create(client)
+
+    @templates.authorizer
+    def authorize(action: str, template: Template | None) -> bool:
+        asked.append(template)
+        if template is not None and len(asked) == 1:
+            templates.update(template.id, {"max_nodes": 99}, actor="another")
+        elif len(asked) > 1:
+            raise AutoReconnect("the host's own database is down")
+        return True
+
+    with pytest.raises(AutoReconnect, match="the host's own"):  # no 503 of ours
+        client.open(URL + path.format(id=template["id"]), method=method, json=body)
+    assert len(asked) == 2
+    with app.app_context():
+        assert templates.get(template["id"]).revision == 2
 
 
 # Without an authorizer

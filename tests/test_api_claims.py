@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from pymongo.errors import AutoReconnect
 
 from flask_worker_templates import Template
 from tests.apps import AppFactory
+from tests.backends import mongod_only
 from tests.calls import URL, create, one, pagination, problem, snapshot
 from tests.hosts import acting_host, host
 
@@ -183,3 +186,34 @@ def test_a_usage_check_that_fails_deletes_nothing(make_app: AppFactory) -> None:
     template = create(client)
     problem(client.delete(one(template)), 500)
     assert client.get(f"{URL}/{template['id']}").status_code == 200
+
+
+@mongod_only
+def test_a_usage_check_may_take_longer_than_an_operation(make_app: AppFactory, database: Any) -> None:
+    app, templates = host(make_app, WORKER_TEMPLATES_DB_TIMEOUT_MS=2000)
+
+    @templates.usage_check
+    def usage(template: Template) -> int:
+        time.sleep(2.2)
+        return int(database.workers.count_documents({"template": template.id}))  # without our time limit
+
+    client = app.test_client()
+    template = create(client)
+    assert client.delete(one(template)).status_code == 204
+
+
+def test_a_failing_database_of_the_host_is_none_of_ours(make_app: AppFactory, caplog: pytest.LogCaptureFixture) -> None:
+    app, templates = host(make_app)
+
+    @templates.usage_check
+    def usage(template: Template) -> int:
+        raise AutoReconnect("the host's own database is down")
+
+    client = app.test_client()
+    template = create(client)
+    with pytest.raises(AutoReconnect, match="the host's own"):
+        client.delete(one(template))
+    with app.app_context(), pytest.raises(AutoReconnect, match="the host's own"):
+        templates.delete(template["id"])
+    assert not [record for record in caplog.records if record.name == "flask_worker_templates"]
+    assert client.get(one(template)).get_json() == template

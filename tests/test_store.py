@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -163,6 +164,44 @@ def test_a_guard_sees_the_template_and_forbids(store: Store, one: Template) -> N
         store.revert(one.id, 1, actor="bob", guard=guard)
     assert store.get(one.id) == one
     assert len(trail(store)) == 1
+
+
+def test_a_guard_is_asked_again_where_another_was_faster(store: Store, one: Template) -> None:
+    asked: list[int] = []
+
+    def guard(template: Template) -> None:
+        asked.append(template.revision)
+        if len(asked) % 2:
+            store.update(one.id, patch(labels={str(len(asked)): "1"}), actor="other")
+
+    assert store.update(one.id, patch(description="x"), actor="bob", guard=guard).revision == 3
+    assert store.revert(one.id, 1, actor="bob", guard=guard).revision == 5
+    assert store.delete(one.id, actor="bob", guard=guard).revision == 6
+    assert asked == [1, 2, 3, 4, 5, 6]
+    assert [(number, actor) for number, _, actor in revisions(store, one.id)] == [
+        *((1, "alice"), (2, "other"), (3, "bob"), (4, "other"), (5, "bob"), (6, "other"), (7, "bob")),
+    ]
+
+
+def test_what_a_guard_passed_may_be_refused_for_its_revision(store: Store, one: Template) -> None:
+    writes: list[Callable[..., Template]] = [
+        partial(store.update, one.id, patch(description="x")),
+        partial(store.revert, one.id, 1),
+        partial(store.delete, one.id),
+    ]
+    for write in writes:
+        with pytest.raises(RevisionMismatch):
+            write(actor="bob", guard=lambda template: None, allowed=lambda revision: revision == 2)
+    assert store.get(one.id) == one
+
+
+def test_a_template_that_is_deleted_while_the_guard_is_asked(store: Store, one: Template) -> None:
+    def guard(template: Template) -> None:
+        store.delete(template.id, actor="other")
+
+    with pytest.raises(TemplateNotFound):
+        store.update(one.id, patch(description="x"), actor="bob", guard=guard)
+    assert revisions(store, one.id) == [(1, "created", "alice"), (2, "deleted", "other")]
 
 
 def test_rename(store: Store, one: Template) -> None:
