@@ -14,7 +14,7 @@ from mongoengine.queryset import QuerySetNoCache
 from .database import TEMPLATES
 from .errors import WorkerTemplatesError
 from .spec import LICENSE_TYPES
-from .state import current_state
+from .state import ready_state
 
 
 def _refuse(*args: Any, **kwargs: Any) -> NoReturn:
@@ -73,6 +73,8 @@ class ClaimDocument(me.EmbeddedDocument):  # type: ignore[misc]
 class WorkerTemplate(me.Document):  # type: ignore[misc]
     """A worker template as MongoDB keeps it, for the host's queries and references.
 
+    Like the rest of the Python API it waits for the seeding, and raises `NotReady` where that failed.
+
     ``labels`` holds ``key=value`` strings: ``WorkerTemplate.objects(labels="team=qa")``.
     """
 
@@ -109,7 +111,7 @@ class WorkerTemplate(me.Document):  # type: ignore[misc]
 
     @classmethod
     def _get_db(cls) -> Any:
-        return current_state().access.collections.database
+        return ready_state().access.collections.database
 
     @classmethod
     def _get_collection(cls) -> Any:

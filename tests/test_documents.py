@@ -17,7 +17,7 @@ from mongoengine.queryset.base import BaseQuerySet
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from flask_worker_templates import WorkerTemplate, WorkerTemplates, WorkerTemplatesError
+from flask_worker_templates import NotReady, WorkerTemplate, WorkerTemplates, WorkerTemplatesError
 from flask_worker_templates.database import TEMPLATES
 from flask_worker_templates.spec import FIELDS
 from tests.apps import AppFactory
@@ -117,6 +117,32 @@ def test_reading_makes_no_index(templates: WorkerTemplates, database: Database[d
     before = set(database[TEMPLATES].index_information())
     list(WorkerTemplate.objects)
     assert set(database[TEMPLATES].index_information()) == before
+
+
+# Its first use
+
+
+@pytest.fixture
+def unused(make_app: AppFactory) -> Flask:
+    """An app whose definition file holds two templates, and that nobody has used yet."""
+    return make_app(templates=[SMALL, LARGE])
+
+
+def test_a_route_that_only_queries_sees_what_is_seeded(unused: Flask) -> None:
+    unused.add_url_rule("/count", "count", lambda: str(WorkerTemplate.objects.count()))
+    assert unused.test_client().get("/count").text == "2"
+
+
+def test_a_command_that_only_queries_seeds_nothing(unused: Flask) -> None:
+    unused.cli.command("count")(lambda: print(WorkerTemplate.objects.count()))
+    assert unused.test_cli_runner().invoke(args=["count"]).output == "0\n"
+
+
+@mongomock_only
+def test_where_seeding_failed_a_query_raises(make_app: AppFactory) -> None:
+    app = make_app(templates=[spec("bad", max_nodes=0)])
+    with app.app_context(), pytest.raises(NotReady):
+        WorkerTemplate.objects.count()
 
 
 # References
