@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
 from collections.abc import Callable
 from threading import Lock
@@ -79,6 +80,9 @@ class OwnApi(Api):  # type: ignore[misc]
 
     @spec.setter
     def spec(self, document: Any) -> None:
+        if document is not None:
+            # apispec writes into its options, which are the host's own setting, and may be another app's as well.
+            document.options = copy.deepcopy(document.options)
         self._document = document
 
     def register_blueprint(self, blueprint: DocumentedBlueprint) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,10 +54,38 @@ def _uri(value: Any) -> str | None:
     return value
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
+# What other keys set, what the routes say themselves, and what apispec takes for arguments of its own.
+_NO_SPEC_OPTIONS = frozenset(
+    {"openapi", "openapi_version", "paths", "plugins", "response_plugin", "swagger", "title", "version"}
+)
+
+
+def _spec_options(value: Any) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise ValueError("a dict")
+    for place in _no_json(dict(value), ""):
+        raise ValueError(f"a dict of what JSON can hold, with strings for keys ({place} is something else)")
+    for key in sorted(_NO_SPEC_OPTIONS.intersection(value)):
+        raise ValueError(
+            f"a dict of members of an OpenAPI document, such as 'components', 'info', 'security' or 'servers' ({key!r} "
+            "cannot be among them)"
+        )
     return value
+
+
+def _no_json(value: Any, path: str) -> Iterator[str]:
+    """Yield the place of each thing that JSON cannot hold."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if isinstance(key, str):
+                yield from _no_json(inner, f"{path}.{key}" if path else key)
+            else:
+                yield f"the key {key!r:.100}" + (f" of {path}" if path else "")
+    elif isinstance(value, list | tuple):
+        for number, inner in enumerate(value):
+            yield from _no_json(inner, f"{path}.{number}")
+    elif not (value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))):
+        yield path
 
 
 # Segments of RFC 3986's unreserved characters and a few more: what else there is, a URL must escape, so that a request
@@ -137,8 +166,8 @@ class Settings:
     )
     api_spec_options: Mapping[str, Any] | None = _key(
         None,
-        _mapping,
-        "More for the OpenAPI document that the extension makes, such as `security`; see flask-smorest.",
+        _spec_options,
+        "More members of the OpenAPI document that the extension makes, such as `security`, in the form of JSON.",
     )
     max_body_bytes: int = _key(
         262_144, _integer(1024, 16_777_216), "Largest request body that is read, in bytes (else 413)."

@@ -135,6 +135,24 @@ def test_the_title_and_more_can_be_set() -> None:
     assert "<title>Fleet &lt;templates&gt;</title>" in page.text
 
 
+def test_two_apps_may_share_their_options() -> None:
+    options = {
+        "info": {"description": "Shared."},
+        "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
+    }
+    before = copy.deepcopy(options)
+    apps = []
+    for title in ("First", "Second"):
+        app = Flask(title)
+        app.config.update(WORKER_TEMPLATES_API_TITLE=title, WORKER_TEMPLATES_API_SPEC_OPTIONS=options)
+        WorkerTemplates(app)
+        apps.append(app)
+    for app in apps:
+        assert document_of(app)["info"]["title"] == app.name
+        assert document_of(app)["info"]["description"] == "Shared."
+    assert options == before
+
+
 def test_the_prefixes_can_be_set() -> None:
     app = Flask("plain_host")
     app.config.update(WORKER_TEMPLATES_URL_PREFIX="/fleet/wt", WORKER_TEMPLATES_DOCS_URL_PREFIX="/fleet/docs")

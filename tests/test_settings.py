@@ -85,6 +85,11 @@ GOOD: list[tuple[str, Any, Any]] = [
     ("DOCS_URL_PREFIX", "/docs", "/docs"),
     ("API_TITLE", "Fleet", "Fleet"),
     ("API_SPEC_OPTIONS", {"security": []}, {"security": []}),
+    (
+        "API_SPEC_OPTIONS",
+        {"info": {"x-a": [None, 1, 1.5, True, "a", ()]}},
+        {"info": {"x-a": [None, 1, 1.5, True, "a", ()]}},
+    ),
     ("MAX_BODY_BYTES", 1024, 1024),
     ("MAX_BODY_BYTES", 16_777_216, 16_777_216),
 ]
@@ -102,6 +107,16 @@ ON_OFF = "one of 'on', 'off'"
 NO_PATHS: list[Any] = [1, True, [], {}, [1], b"a.yaml", ["a", None], {"a.yaml"}]
 NO_NAMES: list[Any] = ["", None, 1, []]
 NO_MAPPINGS: list[Any] = [[], "security", 1]
+MEMBERS = "a dict of members of an OpenAPI document, such as 'components', 'info', 'security' or 'servers'"
+NO_MEMBERS = ["openapi", "openapi_version", "paths", "plugins", "response_plugin", "swagger", "title", "version"]
+NO_JSON: list[tuple[Any, str]] = [
+    ({1: "a"}, "the key 1"),
+    ({"components": {"responses": {404: {}}}}, "the key 404 of components.responses"),
+    ({"security": [{"token": {"a"}}]}, "security.0.token"),
+    ({"tags": [{"name": object}]}, "tags.0.name"),
+    ({"x-limit": math.inf}, "x-limit"),
+    ({"externalDocs": b"https://docs.example"}, "externalDocs"),
+]
 BAD: list[tuple[str, Any, str]] = [
     *(("CONFIG_PATH", value, PATHS) for value in NO_PATHS),
     *(("CONFIG_PATH", value, "paths that are not empty and hold no NUL") for value in ("", ["a", ""], "a\0b")),
@@ -129,6 +144,18 @@ BAD: list[tuple[str, Any, str]] = [
     ),
     *((key, value, "a string that is not empty") for key in ("DB_ALIAS", "API_TITLE") for value in NO_NAMES),
     *(("API_SPEC_OPTIONS", value, "a dict") for value in NO_MAPPINGS),
+    *(
+        (
+            "API_SPEC_OPTIONS",
+            {"security": [], key: "x"},
+            f"{MEMBERS} ({key!r} cannot be among them)",
+        )
+        for key in NO_MEMBERS
+    ),
+    *(
+        ("API_SPEC_OPTIONS", value, f"a dict of what JSON can hold, with strings for keys ({place} is something else)")
+        for value, place in NO_JSON
+    ),
 ]
 
 
