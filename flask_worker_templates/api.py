@@ -223,6 +223,7 @@ class Views:
         else:
             template = self._authorized("read", template_id)
             revision, shown = template.revision, template.to_json()
+        http.no_query()
         headers = {"ETag": etag(revision)}
         known = http.not_modified(revision)  # first, so that a malformed header is told of in any case
         if not http.matches(revision):
@@ -246,6 +247,7 @@ class Views:
     def delete_template(self, template_id: str) -> Response:
         """Delete a template that is not in use."""
         guards = [guard for guard in (self._guard("delete", template_id), self._hooks.usage_guard) if guard]
+        http.no_query()
 
         def guard(template: Template) -> None:
             for one in guards:
@@ -264,6 +266,7 @@ class Views:
     def get_drift(self) -> Response:
         """Compare the definition files with the database: what differs, and what a sync would do."""
         self._authorize("read")
+        http.no_query()
         try:
             files = self._state.read_files()
         except InvalidFiles as error:
@@ -324,6 +327,7 @@ class Views:
     def claim_template(self, template_id: str, worker_id: str) -> Response:
         """Register a worker's use of a template, which then cannot be deleted."""
         self._authorized_or_open("claim", template_id)
+        http.no_query()
         worker = _worker(worker_id)
         claim, made = self._store.claim(template_id, worker, actor=self._hooks.actor())
         return json_response(to_json(claim.to_dict()), 201) if made else http.empty_response(204)
@@ -331,6 +335,7 @@ class Views:
     def release_template(self, template_id: str, worker_id: str) -> Response:
         """End a worker's use of a template."""
         self._authorized_or_open("claim", template_id)
+        http.no_query()
         self._store.release(template_id, _worker(worker_id))
         return http.empty_response(204)
 
@@ -368,6 +373,8 @@ class Views:
         return guard
 
     def _json(self, *accepted: str) -> Any:
+        """Return the body of the current request; what has one takes no parameters besides."""
+        http.no_query()
         return read_json(accepted or (http.JSON,), most=self._settings.max_body_bytes)
 
     def _precondition(self) -> Precondition | None:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from typing import Any, cast
+from urllib.parse import unquote_to_bytes
 
 from flask import Response, request
 from marshmallow import fields
@@ -229,17 +230,30 @@ def query_arguments(many: frozenset[str] = frozenset()) -> dict[str, Any]:
     arguments: dict[str, Any] = {}
     twice: dict[str, list[str]] = {}
     try:
-        given = request.args
-    except UnicodeDecodeError as error:  # bytes of their own; Werkzeug replaces those that are percent-encoded
+        # Percent-encoded or not; Werkzeug fails for the latter, and takes the former for the text "%FF".
+        unquote_to_bytes(request.query_string).decode()
+    except UnicodeDecodeError as error:
         message = f"Is not UTF-8: byte {error.start} cannot be read."
         raise Problem(422, "The query has errors.", {"query": {"_schema": [message]}}) from None
-    for key, values in given.lists():
+    for key, values in request.args.lists():
         arguments[key] = values if key in many else values[0]
         if key not in many and len(values) > 1:
             twice[key] = ["Given more than once."]
     if twice:
         raise Problem(422, "The query has errors.", {"query": twice})
     return arguments
+
+
+def no_query() -> None:
+    """Refuse the parameters of a query string on a route that has none.
+
+    Passed over in silence, one that is misplaced would do harm: ``DELETE …?dry_run=true`` would delete.
+
+    Raises:
+        Problem: 422 for every parameter.
+    """
+    if request.query_string and (given := query_arguments()):
+        raise Problem(422, "The query has errors.", {"query": {name: ["Unknown field."] for name in given}})
 
 
 REPEATABLE = frozenset(name for name, field in ListSchema().fields.items() if isinstance(field, fields.List))

@@ -85,11 +85,12 @@ OPERATIONS: dict[str, dict[str, Any]] = {
     "get_drift": operation(
         "getWorkerTemplateDrift",
         {200: answer("How every template stands.", WorkerTemplateDriftSchema(), DRIFT_EXAMPLE)},
+        (422,),
     ),
     "validate_template": operation(
         "validateWorkerTemplate",
         {200: answer("What is wrong, or the normal form.", WorkerTemplateValidationSchema(), VALIDATION_EXAMPLE)},
-        (400, 413, 415),
+        _BODY_PROBLEMS,
         # Any JSON is answered: what is wrong with it is the answer.
         request_body=body({"description": "A spec, or what may be one."}, SPEC_EXAMPLE),
     ),

@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 
 from tests.apps import AppFactory
 from tests.backends import mongomock_only
-from tests.calls import NOWHERE, URL, create, one, problem, spec
+from tests.calls import NOWHERE, URL, create, one, problem, snapshot, spec
 from tests.openapi_document import operation, operations, own_document, validator
 
 CALLS: dict[str, tuple[str, str, Any]] = {
@@ -136,6 +136,8 @@ TABLE: dict[tuple[str, int], Scenario] = {
     ("deleteWorkerTemplate", 409): partial(claimed, "deleteWorkerTemplate"),
     ("claimWorkerTemplate", 409): partial(disabled, "claimWorkerTemplate"),
     ("listWorkerTemplates", 422): partial(plain, "listWorkerTemplates", query_string="colour=red"),
+    ("getWorkerTemplateDrift", 422): partial(plain, "getWorkerTemplateDrift", query_string="colour=red"),
+    ("validateWorkerTemplate", 422): partial(plain, "validateWorkerTemplate", query_string="colour=red"),
     ("listWorkerTemplateEvents", 422): partial(plain, "listWorkerTemplateEvents", query_string="since=today"),
     ("getWorkerTemplate", 422): partial(plain, "getWorkerTemplate", headers={"If-None-Match": "1"}),
     ("getWorkerTemplateHistory", 422): partial(plain, "getWorkerTemplateHistory", query_string="page=0"),
@@ -176,6 +178,22 @@ def test_status(make_app: AppFactory, name: str, code: int) -> None:
 @pytest.mark.parametrize(("name", "code"), [key for key in TABLE if key[1] in _DATABASE_HAS_NO_PART], ids=str)
 def test_status_that_no_database_has_a_part_in(make_app: AppFactory, name: str, code: int) -> None:
     _check(TABLE[name, code](make_app), name, code)
+
+
+@mongomock_only
+@pytest.mark.parametrize("name", CALLS)
+def test_a_parameter_that_an_operation_does_not_have_is_an_error_and_nothing_is_done(
+    make_app: AppFactory, name: str
+) -> None:
+    client = make_app().test_client()
+    template = create(client)
+    if name == "releaseWorkerTemplate":
+        assert client.put(one(template, "/claims/w1")).status_code == 201
+    before = snapshot(client), client.get(one(template, "/claims")).get_json()
+    for query in ("dry_run=true", "dry_run=", "dry_run", "dry_run=1&dry_run=2", "page=1&dry_run=true"):
+        problem(call(client, name, template["id"], query_string=query), 422, "query.dry_run")
+    assert (snapshot(client), client.get(one(template, "/claims")).get_json()) == before
+    assert call(client, name, template["id"], query_string="").status_code < 300
 
 
 def _check(answer: TestResponse, name: str, code: int) -> None:

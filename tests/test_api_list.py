@@ -269,8 +269,21 @@ def test_a_value_is_only_compared(client: FlaskClient, fleet: list[dict[str, Any
     assert found == (["delta"] if parameter == "ami" else [])  # whose pattern is `*`
 
 
-@pytest.mark.parametrize("path", ["", "/history", f"/{NOWHERE}/history"])
-@pytest.mark.parametrize("query", ["name=\x92", "\xff", "page=1&\xc3=1"])
+@pytest.mark.parametrize("path", ["", "/history", f"/{NOWHERE}/history", "/drift"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "name=\x92",
+        "\xff",
+        "page=1&\xc3=1",
+        "name=%ff",
+        "%FF",
+        "page=1&%c3=1",
+        "name=%C3%28",
+        "name=%ed%a0%80",
+        "a=\xc3%28",
+    ],
+)
 def test_bytes_that_are_no_text_are_no_query(client: FlaskClient, path: str, query: str) -> None:
     # A server hands the bytes on as Latin-1.
     answer = client.get(URL + path, environ_overrides={"QUERY_STRING": query})
