@@ -26,6 +26,9 @@ log = logging.getLogger("flask_worker_templates")
 RETRY_SECONDS = 5.0
 """The least time between two attempts after a failure."""
 
+LEAST_WAIT_SECONDS = 30.0
+"""Others wait at least so long for the one that prepares."""
+
 # Not the number of the thread: an async receiver of a signal runs in a thread of its own, with the context of this one.
 _preparing: ContextVar[tuple[Readiness, ...]] = ContextVar("worker_templates_preparing", default=())
 """Those whose preparation the current thread, greenlet or task is a part of."""

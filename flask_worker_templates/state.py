@@ -16,7 +16,7 @@ from flask import Flask, current_app, has_app_context, has_request_context
 from . import signals
 from .database import DatabaseAccess, Document
 from .hooks import Hooks
-from .readiness import Readiness
+from .readiness import LEAST_WAIT_SECONDS, Readiness
 from .settings import Settings
 from .store import Progress, Store
 from .template import Template
@@ -66,7 +66,9 @@ class AppState:
             hooks=hooks,
             access=access,
             store=Store(access, _Signals(app)),
-            readiness=Readiness(prepare, wait=settings.db_timeout_ms / 1000),
+            # A preparation is many operations, each with a time limit of its own: where the database is away, the first
+            # one ends it, so that nobody waits for long in vain.
+            readiness=Readiness(prepare, wait=max(LEAST_WAIT_SECONDS, 6 * settings.db_timeout_ms / 1000)),
             root=app_directory(app),
         )
         return state

@@ -43,7 +43,7 @@ from flask_worker_templates.spec import normalize
 from flask_worker_templates.state import app_directory
 from flask_worker_templates.template import from_stored
 from tests.apps import AppFactory
-from tests.backends import mongod_only
+from tests.backends import mongod_only, mongomock_only
 from tests.monitoring import READS, monitored
 from tests.servers import Mongod, ReplicaSet, free_port, with_database
 
@@ -447,8 +447,28 @@ def test_concurrent_first_requests_wait_for_the_one_that_seeds_and_the_host_goes
         assert [future.result(30) for future in [first, *others]] == [(200, 2)] * 7
 
 
-def test_who_waits_longer_than_the_time_limit_is_told_to_come_again(make_app: AppFactory) -> None:
+def test_who_waits_for_a_seeding_waits_longer_than_for_an_operation(make_app: AppFactory) -> None:
     app = make_app(templates=[ONE], WORKER_TEMPLATES_DB_TIMEOUT_MS=1000)
+    with ThreadPoolExecutor(2) as pool, held_seeding(app) as (reached, let_go):
+        first = pool.submit(lambda: app.test_client().get(URL).status_code)
+        assert reached.wait(30)
+        second = pool.submit(lambda: app.test_client().get(URL).status_code)
+        time.sleep(1.5)
+        assert not second.done()
+        let_go.set()
+        assert (first.result(30), second.result(30)) == (200, 200)
+
+
+@pytest.mark.parametrize(("timeout_ms", "seconds"), [(50, 30), (5000, 30), (10_000, 60)])
+@mongomock_only
+def test_how_long_others_wait(make_app: AppFactory, timeout_ms: int, seconds: int) -> None:
+    app = make_app(WORKER_TEMPLATES_DB_TIMEOUT_MS=timeout_ms)
+    assert app.extensions["worker_templates"].readiness._wait == seconds
+
+
+def test_who_has_waited_too_long_is_told_to_come_again(make_app: AppFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = make_app(templates=[ONE])
+    monkeypatch.setattr(app.extensions["worker_templates"].readiness, "_wait", 0.5)
     with ThreadPoolExecutor(1) as pool, held_seeding(app) as (reached, let_go):
         first = pool.submit(lambda: app.test_client().get(URL).status_code)
         assert reached.wait(30)
