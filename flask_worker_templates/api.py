@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import dataclasses
 import logging
 from collections.abc import Callable
 from threading import Lock
@@ -189,9 +190,9 @@ class Views:
         if request.path != prefix and not request.path.startswith(prefix + "/"):
             return None
         if isinstance(error, NotFound):
-            # The usual mistake is a name in the place of the id.
-            message = "There is nothing at this URL. A template is at its id (a UUID); the list finds it by ?name=."
-            return Problem(404, message).response()
+            # The usual mistakes are a name in the place of the id, and a worker id that is a path.
+            found_by = "A template is at its id (a UUID); the list finds it by ?name=."
+            return Problem(404, f"There is nothing at this URL. {found_by} A worker id holds no slash.").response()
         return http.problem_response(error)
 
     def before(self) -> None:
@@ -274,6 +275,8 @@ class Views:
             log.error("The definition files cannot be compared with the database:\n%s", error)  # noqa: TRY400
             message = "The definition files cannot be read; the server's log says why."
             raise Problem(503, message) from None
+        if files.warnings:  # they name the directory where the file was looked for: for people at the server
+            files = dataclasses.replace(files, warnings=("There is no definition file.",))
         from .sync import plan_sync
 
         plan = plan_sync(self._store, files)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import re
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -50,6 +51,7 @@ _RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocumen
 
 _UNAUTHORIZED, _AUTHENTICATION_FAILED, NAMESPACE_NOT_FOUND = 13, 18, 26
 _LOG_AGAIN_SECONDS = 60.0
+_DRIVERS_STATE = re.compile(r" \(configured timeouts: [^)]*\)|, Timeout: [0-9.]+s, Topology Description: .*", re.DOTALL)
 _serial = itertools.count(1)
 
 
@@ -176,7 +178,10 @@ class DatabaseAccess:
             if said:
                 return
             self._logged[reason] = now
-        log.error("The worker template database is not available: %s (%s)", reason, str(error)[:1000])
+        # What the driver says names every server first, and then all that it knows of each, in a page of text.
+        detail = _DRIVERS_STATE.sub("", str(error))[:500]
+        source = f"the MongoEngine connection {self._alias!r}" if self._uri is None else "WORKER_TEMPLATES_MONGODB_URI"
+        log.error("The worker template database (see %s) is not available: %s (%s)", source, reason, detail)
 
     def _note_recovery(self) -> None:
         with self._log_lock:

@@ -113,8 +113,8 @@ class RevisionMismatch(WorkerTemplatesError):
         self.template_id = template_id
         self.current = current
         super().__init__(
-            f"Worker template {template_id!r} is at revision {current}, not at the one this change was made for: "
-            "read it again and repeat the change."
+            f"Worker template {template_id!r} is at revision {current}, which the given condition does not allow: read "
+            "it again before you repeat the request."
         )
 
 

@@ -12,6 +12,7 @@ from .api import install_api
 from .commands import install_commands
 from .errors import InvalidParameters, TemplateNotFound
 from .hooks import Hooks, synchronous
+from .http import REPEATABLE
 from .query import Window, list_parameters, page_parameters, trail_parameters, worker_id_of
 from .readiness import Status
 from .spec import Spec, normalize, patched
@@ -244,9 +245,12 @@ class WorkerTemplates:
 
         Raises:
             TemplateNotFound, RevisionNotFound: if there is no such template or revision.
+            InvalidParameters: if `revision` is no number.
             RevisionMismatch: if it is not at `if_revision`.
             NameTaken: if its name of then belongs to another template.
         """
+        if not isinstance(revision, int) or isinstance(revision, bool):
+            raise InvalidParameters({"revision": ["Not a valid integer."]})
         return ready_state().store.revert(
             _id(template_id), revision, actor=self._hooks.actor(actor), allowed=_only(if_revision)
         )
@@ -382,11 +386,14 @@ class WorkerTemplates:
         """Return one page of the templates.
 
         Args:
-            **parameters: those of ``GET /api/v1/templates``; ``license_type`` and ``label`` take lists.
+            **parameters: those of ``GET /api/v1/templates``; ``license_type`` and ``label`` also take lists.
 
         Raises:
             InvalidParameters: if a parameter is unknown or has a value that it cannot take.
         """
+        for key in REPEATABLE & set(parameters):
+            if isinstance(parameters[key], str):
+                parameters[key] = [parameters[key]]
         return ready_state().store.page(list_parameters(parameters))
 
 

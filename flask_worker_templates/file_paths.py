@@ -65,7 +65,7 @@ def find_files(paths: Sequence[str | Path], *, root: Path) -> Iterator[FoundFile
                     seen.add(real)
                     yield FoundFile(_display(path, root), real)
         except _Missing as error:
-            yield NoFile(_display(member, root), str(error), missing=True)
+            yield NoFile(_display(member, root), _missing(str(error), member, root), missing=True)
         except OSError as error:
             yield NoFile(_display(member, root), f"Cannot be read: {error.strerror}.", missing=False)
         except ValueError:
@@ -74,6 +74,14 @@ def find_files(paths: Sequence[str | Path], *, root: Path) -> Iterator[FoundFile
 
 class _Missing(Exception):  # becomes a warning or a Fault
     pass
+
+
+def _missing(problem: str, member: str, root: Path) -> str:
+    """Say also where it was looked for: often not where it was meant. For people at the server, not for clients."""
+    if not member:
+        return problem
+    looked = "" if Path(member).is_absolute() else f"Looked for in {printable(str(root.absolute()))}. "
+    return f"{problem} {looked}The setting WORKER_TEMPLATES_CONFIG_PATH can name another place."
 
 
 def _expand(member: str, root: Path) -> list[str]:

@@ -35,7 +35,8 @@ MOST_PAGE_SIZE = 200
 MOST_PAGES = 1_000_000
 LONGEST_NAME = 100
 
-_INTEGER = re.compile(r"[0-9]{1,9}\Z")
+# A number beyond all bounds is told the bounds; Python reads no more digits than these at any setting of its own.
+_INTEGER = re.compile(r"-?[0-9]{1,640}\Z")
 
 
 class Number(fields.Integer):
@@ -55,6 +56,8 @@ class Number(fields.Integer):
 class Truth(Flag):
     """A boolean of a query string: true or false."""
 
+    default_error_messages: ClassVar[dict[str, Any]] = {"invalid": "Must be true or false."}  # type: ignore[misc]
+
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kw: Any) -> bool:
         if isinstance(value, str):
             value = {"true": True, "false": False}.get(value, value)
@@ -65,7 +68,7 @@ class Moment(fields.DateTime):
     """A time with its offset from UTC, as RFC 3339 writes it; loaded as naive UTC, as MongoDB keeps it."""
 
     default_error_messages: ClassVar[dict[str, Any]] = {  # type: ignore[misc]
-        "invalid": "Must be a time with its offset, such as 2026-01-31T12:00:00Z."
+        "invalid": "Must be a time with its offset, such as 2026-01-31T12:00:00Z; in a URL, + is written %2B."
     }
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kw: Any) -> datetime:
@@ -112,7 +115,7 @@ class ListSchema(PageSchema):
         Text(
             max=320,
             pattern=LABEL_KEY_PATTERN.removesuffix("$") + "=" + TEXT_PATTERN.removeprefix("^"),
-            rule="Must be key=value.",
+            rule="Must be key=value, the key 1–63 characters of A-Z a-z 0-9 . _ / -.",
         ),
         metadata={"description": "Has this label, as `key=value`; all of them where repeated."},
     )

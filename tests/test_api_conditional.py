@@ -96,6 +96,18 @@ def test_if_none_match_on_a_change(client: FlaskClient, at_2: dict[str, str], ho
     assert change(client, how, at_2, "If-None-Match", '"1"').status_code in {200, 204}
 
 
+def test_the_message_of_a_412_holds_for_every_condition(client: FlaskClient, at_2: dict[str, str]) -> None:
+    for answer in (
+        client.patch(one(at_2), json={"max_nodes": 3}, headers={"If-Match": '"1"'}),
+        client.patch(one(at_2), json={"max_nodes": 3}, headers={"If-None-Match": '"2"'}),
+        client.get(one(at_2), headers={"If-Match": '"1"'}),
+    ):
+        assert problem(answer, 412)["message"] == (
+            f"Worker template {at_2['id']!r} is at revision 2, which the given condition does not allow: "
+            "read it again before you repeat the request."
+        )
+
+
 def test_several_headers_of_one_name_are_one_list(client: FlaskClient, at_2: dict[str, str]) -> None:
     headers = [("If-Match", '"1"'), ("If-Match", '"2"')]
     assert client.patch(one(at_2), json={"max_nodes": 3}, headers=headers).status_code == 200

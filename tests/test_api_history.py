@@ -172,6 +172,14 @@ def test_a_bad_parameter_of_the_trail_is_named(client: FlaskClient, query: str, 
 
 
 @mongomock_only
+def test_a_plus_that_a_url_made_a_blank_gets_the_hint(client: FlaskClient) -> None:
+    answer = client.get(f"{TRAIL}?since=2026-01-31T12:00:00+01:00")
+    assert problem(answer, 422)["errors"]["query"] == {
+        "since": ["Must be a time with its offset, such as 2026-01-31T12:00:00Z; in a URL, + is written %2B."]
+    }
+
+
+@mongomock_only
 @pytest.mark.parametrize("query", ["actor=ann", "since=2026-01-01T00:00:00Z", "page=x", "page=1&page=1"])
 def test_a_bad_parameter_of_one_history_is_named(client: FlaskClient, query: str) -> None:
     template = create(client)

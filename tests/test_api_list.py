@@ -241,6 +241,29 @@ def test_a_bad_parameter_is_named(client: FlaskClient, query: str, place: str) -
     problem(client.get(f"{URL}?{query}"), 422, f"query.{place}")
 
 
+PAGES = "Must be greater than or equal to 1 and less than or equal to 1000000."
+
+
+@mongomock_only
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("page=0", PAGES),
+        ("page=-1", PAGES),
+        ("page=1000001", PAGES),
+        ("page=99999999999999999999", PAGES),
+        ("page=" + "9" * 600, PAGES),
+        ("page=1.5", "Not a valid integer."),
+        ("page=", "Not a valid integer."),
+        ("enabled=yes", "Must be true or false."),
+        ("enabled=True", "Must be true or false."),
+    ],
+)
+def test_the_message_says_what_a_parameter_can_be(client: FlaskClient, query: str, message: str) -> None:
+    errors = problem(client.get(f"{URL}?{query}"), 422)["errors"]["query"]
+    assert errors == {query.partition("=")[0]: [message]}
+
+
 def test_all_bad_parameters_are_named_at_once(client: FlaskClient) -> None:
     query = "page=0&sort=x&colour=red&enabled=maybe&label=x"
     answer = client.get(f"{URL}?{query}")

@@ -375,7 +375,8 @@ def test_validate_annotates_on_github(offline: Shell) -> None:
     assert result.stdout.startswith("::error file=a%2Cb%25.yaml,line=4,col=25::capacity.cpu_cores: Must be")
     assert len(result.stdout.splitlines()) == 1
     missing = offline.run("worker-templates", "validate", "--format", "github", "no.yaml", code=1)
-    assert missing.stdout == "::error file=no.yaml::There is no such file or directory.\n"
+    where = f"Looked for in {Path.cwd()}. The setting WORKER_TEMPLATES_CONFIG_PATH can name another place."
+    assert missing.stdout == f"::error file=no.yaml::There is no such file or directory. {where}\n"
     Path("good.yaml").write_text(yaml.safe_dump({"templates": [spec("one")]}))
     good = offline.run("worker-templates", "validate", "--format", "github", "good.yaml")
     assert (good.stdout, good.stderr) == ("", "Valid: 1 template in 1 file.\n")
@@ -403,7 +404,10 @@ def test_annotations_name_files_from_the_root_of_the_checkout(
 def test_validate_warns_of_a_missing_file_at_the_default_path(tmp_path: Path) -> None:
     app = Flask("plain_host", root_path=str(tmp_path))
     WorkerTemplates(app)
-    warning = "config/worker_templates.yaml: There is no such file or directory."
+    warning = (
+        f"config/worker_templates.yaml: There is no such file or directory. Looked for in {tmp_path}. "
+        "The setting WORKER_TEMPLATES_CONFIG_PATH can name another place."
+    )
     results = {
         kind: app.test_cli_runner().invoke(args=["worker-templates", "validate", "--format", kind])
         for kind in ("text", "json", "github")
@@ -435,13 +439,19 @@ def test_json_schema_is_that_of_a_definition_file(offline: Shell) -> None:
     ],
     ids=" ".join,
 )
-def test_an_unreachable_database_is_exit_code_5_soon(offline: Shell, arguments: list[str]) -> None:
+def test_an_unreachable_database_is_exit_code_5_soon(
+    offline: Shell, arguments: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
     started = time.perf_counter()
     result = offline.run(*arguments, code=5)
     assert time.perf_counter() - started < 5
     assert result.stdout == ""
     assert result.stderr.startswith("Error: The worker template database is not available: ")
     assert len(result.stderr.splitlines()) == 1
+    # Where nobody has set up logging, the entry of the log is there on standard error as well.
+    said = caplog.records[0].getMessage()
+    assert said.startswith("The worker template database (see WORKER_TEMPLATES_MONGODB_URI) is not available: ")
+    assert len(said) < 200
     document = offline.json(*arguments, code=5)
     assert set(document) == {"version", "error"}
     assert document["error"]["type"] == "DatabaseUnavailable"

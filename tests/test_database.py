@@ -124,6 +124,24 @@ def test_one_log_entry_for_each_cause_of_an_outage_until_it_is_over(
     assert len(caplog.records) == 4
 
 
+@pytest.mark.parametrize("alias", [None, "fleet"])
+def test_the_log_entry_says_what_to_check_and_not_all_that_the_driver_knows(
+    alias: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    uri = f"mongodb://127.0.0.1:{free_port()},127.0.0.1:{free_port()}/fleet?replicaSet=r"
+    if alias:
+        mongoengine.connect(alias=alias, host=uri, uuidRepresentation="standard")
+    access = DatabaseAccess(Settings(mongodb_uri=None if alias else uri, db_alias=alias or "", db_timeout_ms=300))
+    with pytest.raises(DatabaseUnavailable), access.operation() as db:
+        db.templates.find_one({})
+    [said] = [record.getMessage() for record in caplog.records]
+    source = "the MongoEngine connection 'fleet'" if alias else "WORKER_TEMPLATES_MONGODB_URI"
+    assert said.startswith(f"The worker template database (see {source}) is not available: it did not answer within")
+    assert said.count("Connection refused") == 2  # one for each server
+    assert len(said) < 300
+    assert "Topology" not in said
+
+
 def test_one_log_entry_for_what_is_refused_though_other_operations_succeed(
     nowhere: DatabaseAccess, caplog: pytest.LogCaptureFixture
 ) -> None:

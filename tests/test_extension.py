@@ -115,6 +115,16 @@ def test_update_replace_and_revert_each_make_a_revision(templates: WorkerTemplat
     assert [event.action for event in templates.history(first.id)] == ["reverted", "updated", "updated", "created"]
 
 
+@pytest.mark.parametrize("revision", ["1", None, 1.0, True, {"$gt": 0}])
+def test_a_revision_is_a_number(templates: WorkerTemplates, revision: Any) -> None:
+    made = templates.create(spec())
+    templates.update(made.id, {"max_nodes": 8})
+    with pytest.raises(InvalidParameters) as caught:
+        templates.revert(made.id, revision)
+    assert caught.value.errors == {"revision": ["Not a valid integer."]}
+    assert templates.get(made.id).revision == 2
+
+
 def test_a_change_that_changes_nothing_is_none(templates: WorkerTemplates) -> None:
     made = templates.create(spec())
     assert templates.update(made.id, {"max_nodes": 20}) == made
@@ -271,7 +281,8 @@ def test_list_takes_the_parameters_of_http(crowd: WorkerTemplates) -> None:
     assert names(page) == ["cheap", "a same price"]
     assert (page.total, page.page, page.page_size, len(page)) == (6, 2, 4, 2)
     assert (page[0].name, names(page[:1])) == ("cheap", ["cheap"])
-    assert names(crowd.list(license_type=["ENTERPRISE"])) == ["large"]
+    assert names(crowd.list(license_type=["ENTERPRISE"])) == names(crowd.list(license_type="ENTERPRISE")) == ["large"]
+    assert names(crowd.list(label="team=qa", enabled=True)) == ["cheap", "unknown price"]
     assert names(crowd.list(label=["team=qa"], enabled=True)) == ["cheap", "unknown price"]
     assert names(crowd.list(name_prefix="un", min_cpu_cores=48)) == ["unknown price"]
     assert names(crowd.list(is_seeded=True)) == []
@@ -285,7 +296,8 @@ def test_list_takes_the_parameters_of_http(crowd: WorkerTemplates) -> None:
         ({"sort": "_id"}, {"sort"}),
         ({"name": {"$ne": "x"}}, {"name"}),
         ({"enabled": {"$exists": True}}, {"enabled"}),
-        ({"license_type": "PERSONAL"}, {"license_type"}),
+        ({"license_type": "FREE"}, {"license_type"}),
+        ({"license_type": {"$ne": "FREE"}, "label": {"$ne": "x"}}, {"license_type", "label"}),
     ],
 )
 def test_list_refuses_what_it_does_not_know(

@@ -167,11 +167,12 @@ class TestPathSets:
     @pytest.mark.parametrize(
         ("path", "message"),
         [
-            ("no.yaml", "no.yaml: There is no such file or directory."),
-            ("a.yaml/no.yaml", "a.yaml/no.yaml: There is no such file or directory."),
-            ("no/*.yaml", "no/*.yaml: No file matches this glob."),
-            ("empty", "empty: This directory holds no *.yaml, *.yml, *.json file."),
-            ("dangling.yaml", "dangling.yaml: There is no such file or directory."),
+            ("no.yaml", "no.yaml: There is no such file or directory. {where}"),
+            ("a.yaml/no.yaml", "a.yaml/no.yaml: There is no such file or directory. {where}"),
+            ("no/*.yaml", "no/*.yaml: No file matches this glob. {where}"),
+            ("empty", "empty: This directory holds no *.yaml, *.yml, *.json file. {where}"),
+            ("dangling.yaml", "dangling.yaml: There is no such file or directory. {where}"),
+            ("/no/no.yaml", "/no/no.yaml: There is no such file or directory. {elsewhere}"),
             ("", ".: The path is empty."),
         ],
     )
@@ -180,7 +181,8 @@ class TestPathSets:
         (folder.root / "empty").mkdir()
         (folder.root / "dangling.yaml").symlink_to("nowhere")
         [fault] = folder.faults(path, "a.yaml")
-        assert str(fault) == message
+        elsewhere = "The setting WORKER_TEMPLATES_CONFIG_PATH can name another place."
+        assert str(fault) == message.format(where=f"Looked for in {folder.root}. {elsewhere}", elsewhere=elsewhere)
         files = folder.read(path, "a.yaml", missing_ok=True)
         assert files.warnings == (str(fault),)
         assert names(files) == ["a"]

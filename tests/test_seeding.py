@@ -718,11 +718,15 @@ def test_a_missing_file_at_the_default_path_is_a_warning(
     app.config.update(connection, TESTING=True)
     templates = WorkerTemplates(app)
     assert listed(app.test_client()) == {}
-    assert "config/worker_templates.yaml: There is no such file or directory." in caplog.text
+    warning = (
+        f"config/worker_templates.yaml: There is no such file or directory. Looked for in {tmp_path}. "
+        "The setting WORKER_TEMPLATES_CONFIG_PATH can name another place."
+    )
+    assert warning in caplog.text
     with app.app_context():
         seeded = templates.status().seeded
     assert seeded is not None
-    assert seeded.warnings == ("config/worker_templates.yaml: There is no such file or directory.",)
+    assert seeded.warnings == (warning,)
 
 
 @pytest.mark.parametrize("path", ["config/worker_templates.yaml", "no/such/*.yaml", "."])

@@ -10,6 +10,7 @@ from flask import Flask
 from flask_worker_templates import InvalidParameters, WorkerTemplates
 
 BOUNDS = ["Must be greater than or equal to 0 and less than or equal to 999999999."]
+KEYS = ["Must be key=value, the key 1–63 characters of A-Z a-z 0-9 . _ / -."]
 LICENSES = ["Must be one of: PERSONAL, ENTERPRISE, EVALUATION."]
 
 
@@ -18,7 +19,7 @@ LICENSES = ["Must be one of: PERSONAL, ENTERPRISE, EVALUATION."]
     [
         ({"cpu_cores": -1, "nodes": -1}, {"cpu_cores": BOUNDS, "nodes": BOUNDS}),
         ({"license_type": "FREE"}, {"license_type": LICENSES}),
-        ({"labels": {"team": "qa", "two words": ""}}, {"labels": {"two words": ["Must be key=value."]}}),
+        ({"labels": {"team": "qa", "two words": ""}}, {"labels": {"two words": KEYS}}),
     ],
 )
 def test_the_errors_name_the_arguments(arguments: dict[str, Any], errors: dict[str, Any]) -> None:
