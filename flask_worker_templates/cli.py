@@ -121,7 +121,9 @@ def seed_templates(paths: tuple[str, ...], dry_run: bool, kind: str) -> None:
     if not dry_run:
         state.store.prepare()
     with progress(len(files.entries), "Seeding") as advance:
-        result = state.seed(files, dry_run=dry_run, progress=advance)
+        result = state.seed(files, dry_run=dry_run, progress=advance, log_warnings=False)
+    for warning in result.warnings:
+        click.echo(f"Warning: {warning}", err=True)
     if kind == "json":
         print_json(result.to_dict())
     else:

@@ -108,13 +108,18 @@ class AppState:
         configured = paths or self.settings.config_path
         return read_files(configured or [DEFAULT_CONFIG_PATH], root=root or self.root, missing_ok=not configured)
 
-    def seed(self, files: FileSet, *, dry_run: bool = False, progress: Progress | None = None) -> SeedResult:
-        """Create the templates that are missing, and tell the log and the signal."""
+    def seed(
+        self, files: FileSet, *, dry_run: bool = False, progress: Progress | None = None, log_warnings: bool = True
+    ) -> SeedResult:
+        """Create the templates that are missing, and tell the log and the signal.
+
+        Without `log_warnings` the warnings are the caller's to tell: a command prints them.
+        """
         from .seeding import seed
 
         reseed = self.settings.reseed_deleted
         result = seed(self.store, files, reseed_deleted=reseed, dry_run=dry_run, progress=progress)
-        for warning in result.warnings:
+        for warning in result.warnings if log_warnings else ():
             log.warning("%s", warning)
         if result.created and not dry_run:
             log.info("Seeded %d worker templates; %d were there.", len(result.created), result.existing)

@@ -143,7 +143,12 @@ def test_a_bad_file_is_an_error_that_names_the_places(
 def test_what_was_deleted_is_created_again_with_a_warning(seeded: Shell, caplog: pytest.LogCaptureFixture) -> None:
     with seeded.app.app_context():
         seeded.templates.delete(seeded.templates.get_by_name("large").id, actor="mallory")
-    document = seeded.json("seed-templates")
+    announced = seeded.run("seed-templates", "--dry-run")
+    assert announced.stdout == "would create  large\n1 would be created, 1 there already.\n"
+    assert announced.stderr.startswith("Warning: Template 'large' was deleted by 'mallory' at ")
+    assert announced.stderr.endswith(" and would be created again.\n")
+    result = seeded.run("seed-templates", "--format", "json")
+    document = json.loads(result.stdout)
     assert document["created"] == ["large"]
     [again] = document["recreated"]
     assert (again["name"], again["deleted_by"]) == ("large", "mallory")
@@ -151,7 +156,18 @@ def test_what_was_deleted_is_created_again_with_a_warning(seeded: Shell, caplog:
     assert document["warnings"] == [
         f"Template 'large' was deleted by 'mallory' at {again['deleted_at']} and is created again."
     ]
-    assert document["warnings"][0] in caplog.text
+    assert result.stderr == f"Warning: {document['warnings'][0]}\n"
+    assert document["warnings"][0] not in caplog.text  # without a log of its own, an app prints that on stderr too
+
+
+def test_a_missing_file_at_the_default_path_is_said(connection: dict[str, str], tmp_path: Path) -> None:
+    app = Flask("plain_host", root_path=str(tmp_path))
+    app.config.update(connection)
+    WorkerTemplates(app)
+    result = app.test_cli_runner().invoke(args=["seed-templates"])
+    assert result.exit_code == 0
+    assert result.stdout == "0 created, 0 there already.\n"
+    assert result.stderr.startswith("Warning: config/worker_templates.yaml: There is no such file or directory. ")
 
 
 def test_a_respected_deletion_is_said(make_app: AppFactory) -> None:
