@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote_plus
 
 import bson
 import mongoengine
@@ -52,6 +52,9 @@ _RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocumen
 _UNAUTHORIZED, _AUTHENTICATION_FAILED, NAMESPACE_NOT_FOUND = 13, 18, 26
 _LOG_AGAIN_SECONDS = 60.0
 _DRIVERS_STATE = re.compile(r" \(configured timeouts: [^)]*\)|, Timeout: [0-9.]+s, Topology Description: .*", re.DOTALL)
+_INVALID_URI = "is not a valid MongoDB URI: see https://www.mongodb.com/docs/manual/reference/connection-string/"
+_NO_DATABASE_NAME = re.compile(r'[/\\."$\s\0]')
+_LONGEST_DATABASE_NAME = 63
 _serial = itertools.count(1)
 
 
@@ -207,19 +210,38 @@ class DatabaseAccess:
 
 
 def _check_uri(uri: str) -> None:
-    # The parser's own message may quote a part of the password, so none of it is passed on.
     problem = None
     try:
-        if not urlsplit(uri).path.strip("/"):
-            problem = "names no database: put its name after the host, as in mongodb://localhost:27017/fleet"
-        elif uri.startswith("mongodb://"):  # the parser would look a mongodb+srv name up in DNS
+        problem = _problem_of_place(uri)
+        if problem is None and uri.startswith("mongodb://"):  # the parser would look a mongodb+srv name up in DNS
             uri_parser.parse_uri(uri, warn=True)
     except OSError:
         problem = "names a certificate file that cannot be read"
     except (PyMongoError, ValueError):
-        problem = "is not a valid MongoDB URI: see https://www.mongodb.com/docs/manual/reference/connection-string/"
+        # The parser's own message may quote a part of the password, so none of it is passed on.
+        problem = _INVALID_URI
     if problem:
         raise SettingsError(f"WORKER_TEMPLATES_MONGODB_URI {problem}")
+
+
+def _problem_of_place(uri: str) -> str | None:
+    """Return what is wrong with the hosts and the database of a URI, of which the parser takes more than can be."""
+    place = uri.partition("://")[2].partition("?")[0]
+    hosts, _, name = place.partition("/")
+    name = unquote_plus(name)
+    if "@" in name:  # a slash in a password that is not percent-encoded
+        return _INVALID_URI
+    if not all(host.partition(":")[0] for host in hosts.rpartition("@")[2].split(",")):
+        return "names no host: put it before the database, as in mongodb://localhost:27017/fleet"
+    if not name:
+        return "names no database: put its name after the host, as in mongodb://localhost:27017/fleet"
+    # Of what follows a dot the driver would make a collection: another database than the one that was meant.
+    if _NO_DATABASE_NAME.search(name) or len(name.encode()) > _LONGEST_DATABASE_NAME:
+        return (
+            'names a database that cannot be: its name has at most 63 bytes, and none of / \\ . " $ or a blank among '
+            "them"
+        )
+    return None
 
 
 def find_raw(

@@ -241,6 +241,8 @@ def test_a_host_whose_settings_are_wrong_gets_nothing_of_the_extension() -> None
         "mongodb://user:p@S3CRET@host/fleet",
         "mongodb://user:S3CRET@host:port/fleet",
         "mongodb://user:S3CRET@host/fl$eet",
+        "mongodb+srv://us/er:S3CRET@cluster.example/fleet",
+        "mongodb://user:S3CRET@host/fl\udce4et",
         "mongodb://user:S3CRET@host/fleet?replicaSet",
         "mongodb://user:S3CRET@[::1/fleet",
         "mongodb://user:S3CRET@host/fleet?tls=true&tlsCAFile=/S3CRET/missing.pem",
@@ -262,6 +264,33 @@ def test_a_uri_without_a_database_says_how_to_name_one() -> None:
     message = message_of({PREFIX + "MONGODB_URI": "mongodb://localhost:27017"})
     assert message == (
         f"{PREFIX}MONGODB_URI names no database: put its name after the host, as in mongodb://localhost:27017/fleet"
+    )
+
+
+@pytest.mark.parametrize("scheme", ["mongodb", "mongodb+srv"])
+@pytest.mark.parametrize(
+    "name",
+    ["a.b", "a/b", "a%2Fb", "a\\b", 'a"b', "a%22b", "a$b", "a b", "a%20b", "a%0Ab", "a%00b", "x" * 64, "%C3%A9" * 32],
+)
+def test_a_database_that_cannot_be_is_refused(scheme: str, name: str) -> None:
+    assert message_of({PREFIX + "MONGODB_URI": f"{scheme}://host/{name}"}) == (
+        f"{PREFIX}MONGODB_URI names a database that cannot be: "
+        'its name has at most 63 bytes, and none of / \\ . " $ or a blank among them'
+    )
+
+
+@pytest.mark.parametrize("name", ["x" * 63, "%C3%A9" * 31, "fleet-2_a", "a,b"])
+def test_a_database_that_can_be_is_not(name: str) -> None:
+    app = Flask("host")
+    app.config[PREFIX + "MONGODB_URI"] = f"mongodb://user:S3CRET@host,other:27017/{name}?replicaSet=rs0"
+    WorkerTemplates(app)
+
+
+@pytest.mark.parametrize("scheme", ["mongodb", "mongodb+srv"])
+@pytest.mark.parametrize("hosts", ["", "user:S3CRET@", ":27017", "host,", "user:S3CRET@:27017"])
+def test_a_uri_without_a_host_says_so(scheme: str, hosts: str) -> None:
+    assert message_of({PREFIX + "MONGODB_URI": f"{scheme}://{hosts}/fleet"}) == (
+        f"{PREFIX}MONGODB_URI names no host: put it before the database, as in mongodb://localhost:27017/fleet"
     )
 
 
