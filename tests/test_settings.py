@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 
 from flask_worker_templates import SettingsError, WorkerTemplates
-from flask_worker_templates.settings import PREFIX, Settings
+from flask_worker_templates.settings import _FIXED_ROUTES, PREFIX, Settings
 
 URI = "mongodb://localhost:27017/fleet"
 
@@ -164,12 +164,39 @@ def test_bad_values_fail_init_app_with_the_key_and_what_it_can_take(key: str, va
     assert message_of({PREFIX + key: value}) == f"{PREFIX}{key} must be {allowed}, not {value!r}"
 
 
-def test_the_documentation_must_not_hide_behind_the_routes() -> None:
-    same = {PREFIX + "URL_PREFIX": "/same", PREFIX + "DOCS_URL_PREFIX": "/same"}
-    assert message_of(same) == (
-        f"{PREFIX}DOCS_URL_PREFIX must be another path than {PREFIX}URL_PREFIX, not '/same' too"
+@pytest.mark.parametrize(
+    ("routes", "docs"),
+    [
+        ("/same", "/same"),
+        ("/fleet", "/fleet/history"),
+        ("/fleet", "/fleet/drift"),
+        ("/fleet", "/fleet/validate"),
+        ("/fleet/openapi.json", "/fleet"),
+    ],
+)
+def test_the_documentation_must_not_hide_a_route(routes: str, docs: str) -> None:
+    both = {PREFIX + "URL_PREFIX": routes, PREFIX + "DOCS_URL_PREFIX": docs}
+    assert message_of(both) == (
+        f"{PREFIX}DOCS_URL_PREFIX must be a path at which there is no other route, not {docs!r} where "
+        f"{PREFIX}URL_PREFIX is {routes!r}"
     )
-    assert Settings.from_config({**same, PREFIX + "DOCS": "off"}).url_prefix == "/same"
+    assert Settings.from_config({**both, PREFIX + "DOCS": "off"}).url_prefix == routes
+
+
+def test_every_fixed_route_is_guarded_so() -> None:
+    app = Flask("host")
+    WorkerTemplates(app)
+    rules = [rule for rule in app.url_map.iter_rules() if rule.endpoint.startswith("worker-templates.")]
+    fixed = {rule.rule.removeprefix("/api/v1/templates") for rule in rules if not rule.arguments}
+    assert fixed == set(_FIXED_ROUTES)
+
+
+@pytest.mark.parametrize("docs", ["/fleet/docs", "/fleet/history/docs", "/flee", "/docs"])
+def test_the_documentation_may_be_below_the_prefix(docs: str) -> None:
+    app = Flask("host")
+    app.config.update({PREFIX + "URL_PREFIX": "/fleet", PREFIX + "DOCS_URL_PREFIX": docs})
+    WorkerTemplates(app)
+    assert app.test_client().get(docs).mimetype == "text/html"
 
 
 def test_every_key_has_good_and_bad_values_here() -> None:
