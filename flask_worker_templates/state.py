@@ -6,8 +6,9 @@ import logging
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 import click
@@ -44,6 +45,7 @@ class AppState:
     store: Store
     readiness: Readiness
     root: Path
+    indexed: Event = field(default_factory=Event)
 
     @classmethod
     def of(cls, app: Flask, hooks: Hooks) -> AppState:
@@ -72,6 +74,12 @@ class AppState:
             root=app_directory(app),
         )
         return state
+
+    def ensure_indexes(self) -> None:
+        """Make the indexes, unless that was done before."""
+        if not self.indexed.is_set():
+            self.store.prepare()
+            self.indexed.set()
 
     def prepare(self) -> SeedResult | None:
         """Make the indexes, then seed and sync as the settings say."""
@@ -174,7 +182,7 @@ def ready_state() -> AppState:
     state = current_state()
     if click.get_current_context(silent=True) is not None and not has_request_context():
         # A command of the host must not seed as a side effect; only the indexes are needed.
-        state.store.prepare()
+        state.ensure_indexes()
     else:
         state.readiness.ensure()
     return state

@@ -27,10 +27,12 @@ from flask_smorest import Api, Blueprint
 from mongoengine.connection import _connection_settings
 from pymongo import MongoClient
 
-from flask_worker_templates import WorkerTemplate, WorkerTemplates
+from flask_worker_templates import DatabaseUnavailable, WorkerTemplate, WorkerTemplates
+from flask_worker_templates.store import Store
 from tests.apps import AppFactory
 from tests.backends import mongod_only, mongomock_only
 from tests.calls import NOWHERE, URL, create, names, one, problem, spec
+from tests.hosts import host
 from tests.openapi_document import document_of
 from tests.servers import Mongod, free_port, with_database
 
@@ -330,6 +332,32 @@ def test_two_apps_with_two_databases_at_the_same_time(server_uri: str, make_app:
 
 
 # No database I/O where none is due
+
+
+@mongomock_only
+def test_a_command_of_the_host_makes_the_indexes_once(make_app: AppFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    app, templates = host(make_app)
+    failures = [DatabaseUnavailable("it cannot be reached"), None]
+    prepare = Store.prepare
+
+    def failing_first(store: Store) -> None:
+        if failure := failures.pop(0):
+            raise failure
+        prepare(store)
+
+    monkeypatch.setattr(Store, "prepare", failing_first)
+
+    @app.cli.command("mine")
+    def mine() -> None:
+        with pytest.raises(DatabaseUnavailable):
+            templates.list()
+        made = templates.create(spec())
+        for number in range(5):
+            templates.update(made.id, {"max_nodes": number + 1})
+            assert WorkerTemplate.objects.get().max_nodes == number + 1
+
+    assert app.test_cli_runner().invoke(args=["mine"], catch_exceptions=False).exit_code == 0
+    assert failures == []  # asked for twice, and the second time with success
 
 
 @pytest.fixture
