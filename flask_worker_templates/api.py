@@ -27,7 +27,7 @@ from .errors import (
     WorkerTemplatesError,
 )
 from .http import MERGE_PATCH, Problem, etag, json_response, pagination, query_arguments, read_json
-from .query import Window, list_parameters, page_parameters, trail_parameters, worker_id_of
+from .query import REPEATABLE, Window, list_parameters, page_parameters, trail_parameters, worker_id_of
 from .spec import Spec, normalize, patched
 from .store import Guard, Precondition
 from .template import Page, Template, to_json
@@ -205,7 +205,7 @@ class Views:
     def list_templates(self) -> Response:
         """List the templates."""
         self._authorize("read")
-        arguments = query_arguments(http.REPEATABLE) if request.query_string else {}
+        arguments = query_arguments(REPEATABLE) if request.query_string else {}
         page = self._store.page_raw(_query(list_parameters, arguments))
         return json_response(b"[" + b",".join(page) + b"]", headers=pagination(page))
 

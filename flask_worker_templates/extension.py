@@ -12,8 +12,7 @@ from .api import install_api
 from .commands import install_commands
 from .errors import InvalidParameters, TemplateNotFound
 from .hooks import Hooks, synchronous
-from .http import REPEATABLE
-from .query import Window, list_parameters, page_parameters, trail_parameters, worker_id_of
+from .query import REPEATABLE, Window, list_parameters, page_parameters, trail_parameters, worker_id_of
 from .readiness import Status
 from .spec import Spec, normalize, patched
 from .state import EXTENSION, AppState, current_state, ready_state

@@ -9,7 +9,6 @@ from typing import Any, cast
 from urllib.parse import unquote_to_bytes
 
 from flask import Response, request
-from marshmallow import fields
 from werkzeug.datastructures import ETags
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.http import HTTP_STATUS_CODES, parse_etags
@@ -26,7 +25,6 @@ from .errors import (
     TemplateInUse,
     TemplateNotFound,
 )
-from .query import ListSchema
 from .store import Precondition
 from .template import Page
 
@@ -254,10 +252,6 @@ def no_query() -> None:
     """
     if request.query_string and (given := query_arguments()):
         raise Problem(422, "The query has errors.", {"query": {name: ["Unknown field."] for name in given}})
-
-
-REPEATABLE = frozenset(name for name, field in ListSchema().fields.items() if isinstance(field, fields.List))
-"""Parameters of the list of templates that may be given several times."""
 
 
 def pagination(page: Page[Any]) -> dict[str, str]:

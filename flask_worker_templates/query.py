@@ -140,6 +140,8 @@ class TrailSchema(PageSchema):
 
 
 _list = ListSchema()
+REPEATABLE = frozenset(name for name, field in _list.fields.items() if isinstance(field, fields.List))
+"""Parameters of the list of templates that may be given several times."""
 _trail = TrailSchema()
 _page = PageSchema()
 

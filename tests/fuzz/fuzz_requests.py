@@ -82,7 +82,7 @@ def conditional_headers() -> None:
 
 def list_query() -> None:
     """The parameters of the list, which become operands of a query, and never operators."""
-    asked = query.list_parameters(http.query_arguments(http.REPEATABLE))
+    asked = query.list_parameters(http.query_arguments(query.REPEATABLE))
     for condition in query.conditions(asked):
         only_compares(condition)
     if "ami" in asked:
