@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -83,8 +84,12 @@ def test_history_outlives_the_template(client: FlaskClient, edited: dict[str, An
 
 
 def test_the_trail_tells_of_all_templates(client: FlaskClient) -> None:
-    first, second = create(client, "a"), create(client, "b")
+    first = create(client, "a")
+    time.sleep(0.002)  # of one millisecond the events of two templates have no order
+    second = create(client, "b")
+    time.sleep(0.002)
     client.patch(one(first), json={"max_nodes": 1})
+    time.sleep(0.002)
     client.delete(one(second))
     answer = client.get(TRAIL)
     told = [(event["name"], event["action"], event["changes"]) for event in answer.get_json()]
