@@ -111,7 +111,18 @@ class DatabaseAccess:
         self._logged: dict[str, float] = {}
         if self._uri is not None:
             _check_uri(self._uri)
+            self._uri = self._with_bounded_lookup(self._uri)
             self._alias = f"worker-templates-{next(_serial)}"
+
+    def _with_bounded_lookup(self, uri: str) -> str:
+        # A mongodb+srv name is looked up in DNS before there is a client, where `pymongo.timeout` does not reach. This
+        # option bounds it, and only in the URI: an argument is not passed on to the lookup of MongoEngine's own.
+        server, _, options = uri.partition("?")
+        separator = ";" if ";" in options else "&"
+        given = {option.partition("=")[0].lower() for option in options.split(separator)}
+        if not uri.startswith("mongodb+srv://") or "connecttimeoutms" in given:
+            return uri
+        return f"{server}?{options}{separator if options else ''}connectTimeoutMS={round(self._seconds * 1000)}"
 
     @property
     def collections(self) -> Collections:
@@ -128,16 +139,27 @@ class DatabaseAccess:
                 f"MongoEngine has no usable connection {self._alias!r}; connect it with mongoengine.connect, name "
                 "another in WORKER_TEMPLATES_DB_ALIAS, or set WORKER_TEMPLATES_MONGODB_URI."
             )
-        with self._lock:  # MongoEngine would let two threads open a client each
-            try:
-                return mongoengine.get_db(self._alias)  # type: ignore[no-any-return]
-            except mongoengine.connection.ConnectionFailure:
-                # Registered at the first use, so that no client is opened before a fork, and again after the host has
-                # disconnected every alias.
-                mongoengine.register_connection(
-                    self._alias, host=self._uri, uuidRepresentation="standard", appname="flask-worker-templates"
-                )
-            return self._connected("the server of WORKER_TEMPLATES_MONGODB_URI cannot be looked up")
+        lock = self._lock  # one at a time: MongoEngine would let two threads open a client each
+        if not lock.acquire(timeout=self._seconds):
+            raise DatabaseUnavailable(self._too_slow()) from TimeoutError("another thread is still connecting to it")
+        try:
+            return self._own_database(time.monotonic() + self._seconds)
+        finally:
+            lock.release()
+
+    def _own_database(self, deadline: float) -> Database[Document]:
+        problem = "the server of WORKER_TEMPLATES_MONGODB_URI cannot be looked up"
+        try:
+            return mongoengine.get_db(self._alias)  # type: ignore[no-any-return]
+        except mongoengine.connection.ConnectionFailure as error:
+            if time.monotonic() > deadline:  # it is registered, and the client's own lookup took all the time
+                raise DatabaseUnavailable(problem) from error
+            # Registered at the first use, so that no client is opened before a fork, and again after the host has
+            # disconnected every alias.
+            mongoengine.register_connection(
+                self._alias, host=self._uri, uuidRepresentation="standard", appname="flask-worker-templates"
+            )
+        return self._connected(problem)
 
     def _connected(self, problem: str) -> Database[Document]:
         try:
@@ -194,7 +216,7 @@ class DatabaseAccess:
 
     def _reason(self, error: PyMongoError) -> str:
         if error.timeout:
-            return f"it did not answer within {self._seconds * 1000:,.0f} ms"
+            return self._too_slow()
         if isinstance(error, WriteConcernError) or (
             isinstance(error, BulkWriteError) and error.details.get("writeConcernErrors")
         ):
@@ -207,6 +229,9 @@ class DatabaseAccess:
             name = (error.details or {}).get("codeName") or f"code {error.code}"
             return f"it refused the operation ({name})"
         return "it cannot be reached"
+
+    def _too_slow(self) -> str:
+        return f"it did not answer within {self._seconds * 1000:,.0f} ms"
 
 
 def _check_uri(uri: str) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, timedelta, timezone
 from typing import Any
 
+import dns.resolver
 import mongoengine
 import pymongo
 import pytest
@@ -176,6 +180,112 @@ def test_an_operation_inside_of_another_does_not_extend_its_time(nowhere: Databa
         pass
     with pytest.raises(DatabaseUnavailable, match="did not answer"), nowhere.operation() as db:
         db.templates.find_one({})
+
+
+# A name server that is silent
+
+
+SLACK = 3.0
+"""Seconds over a limit that a loaded machine is granted. Without the limit a lookup takes 20 s."""
+
+
+@pytest.fixture
+def _silent_name_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """DNS goes to a port of this host where everything is taken and nothing answered."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        resolver = dns.resolver.Resolver(configure=False)
+        resolver.nameservers = ["127.0.0.1"]
+        resolver.port = silent.getsockname()[1]
+        monkeypatch.setattr(dns.resolver, "default_resolver", resolver)
+        yield
+
+
+def look_up(options: str, limit_ms: int) -> float:
+    """Fail to look the server up, and return how many seconds that took."""
+    uri = f"mongodb+srv://user:never-show-this@cluster.example.test/fleet{options}"
+    access = DatabaseAccess(Settings(mongodb_uri=uri, db_timeout_ms=limit_ms))
+    begun = time.monotonic()
+    with pytest.raises(DatabaseUnavailable, match="cannot be reached"), access.operation():
+        pytest.fail("there is nothing to work on")
+    return time.monotonic() - begun
+
+
+@pytest.mark.usefixtures("_silent_name_server")
+@pytest.mark.parametrize(
+    "options", ["", "?", "?retryWrites=true", "?retryWrites=true&w=majority", "?retryWrites=true;w=majority"]
+)
+def test_a_lookup_in_dns_ends_within_the_limit(options: str, caplog: pytest.LogCaptureFixture) -> None:
+    assert 0.3 <= look_up(options, 300) < 0.3 + SLACK
+    assert len(caplog.records) == 1
+    assert "never-show-this" not in caplog.text
+
+
+@pytest.mark.usefixtures("_silent_name_server")
+@pytest.mark.parametrize("option", ["connectTimeoutMS", "connecttimeoutms"])
+def test_a_time_for_connecting_that_the_uri_sets_is_left_alone(option: str) -> None:
+    assert look_up(f"?w=majority&{option}=300", 60_000) < 0.3 + SLACK
+
+
+@pytest.mark.usefixtures("_silent_name_server")
+def test_a_lookup_that_is_registered_ends_within_the_limit_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    access = DatabaseAccess(Settings(mongodb_uri="mongodb+srv://cluster.example.test/fleet", db_timeout_ms=300))
+    lookups: list[float] = []
+
+    def silent(alias: str) -> None:
+        lookups.append(time.monotonic())
+        time.sleep(0.4)  # as the client's own lookup, where the one of the registration was answered
+        raise mongoengine.connection.ConnectionFailure(alias)
+
+    monkeypatch.setattr(mongoengine, "get_db", silent)
+    with pytest.raises(DatabaseUnavailable, match="cannot be looked up"), access.operation():
+        pytest.fail("there is nothing to work on")
+    assert len(lookups) == 1  # and no other after the time is over
+
+
+class Hanging:
+    """A lookup that takes until it is let go on, in the thread that comes first."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.inside = threading.Event()
+        self.go_on = threading.Event()
+        self._get_db = mongoengine.get_db
+        monkeypatch.setattr(mongoengine, "get_db", self)
+
+    def __call__(self, alias: str) -> Any:
+        if not self.inside.is_set():
+            self.inside.set()
+            self.go_on.wait(60)
+        return self._get_db(alias)
+
+    def run(self, access: DatabaseAccess, meanwhile: Callable[[], object]) -> None:
+        """Do something while another thread is inside."""
+
+        def connect() -> None:
+            with contextlib.suppress(DatabaseUnavailable):  # its time may be over when it is let go on
+                assert access.collections
+
+        thread = threading.Thread(target=connect)
+        thread.start()
+        assert self.inside.wait(60)
+        try:
+            meanwhile()
+        finally:
+            self.go_on.set()
+            thread.join()
+
+
+def test_who_waits_for_another_that_connects_waits_no_longer_than_the_limit(
+    nowhere: DatabaseAccess, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def wait() -> None:
+        begun = time.monotonic()
+        with pytest.raises(DatabaseUnavailable, match="did not answer within 200 ms"), nowhere.operation():
+            pytest.fail("there is nothing to work on")
+        assert time.monotonic() - begun < 0.2 + SLACK
+
+    Hanging(monkeypatch).run(nowhere, wait)
+    assert "another thread is still connecting" in caplog.text
 
 
 # On real servers
