@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import multiprocessing
 import socket
 import threading
 import time
@@ -286,6 +287,71 @@ def test_who_waits_for_another_that_connects_waits_no_longer_than_the_limit(
 
     Hanging(monkeypatch).run(nowhere, wait)
     assert "another thread is still connecting" in caplog.text
+
+
+# Forks
+
+
+@pytest.fixture
+def forked() -> DatabaseAccess:
+    """With time enough for a process to be forked."""
+    return DatabaseAccess(Settings(mongodb_uri=f"mongodb://127.0.0.1:{free_port()}/fleet", db_timeout_ms=10_000))
+
+
+# Python warns of a fork beside other threads, which is what is tried here.
+beside_threads = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+
+
+def in_a_fork(work: Callable[[], object]) -> int | None:
+    """The exit code of a process that does this work, forked here; None where it hangs."""
+    process = multiprocessing.get_context("fork").Process(target=work)
+    process.start()
+    process.join(20)
+    if process.exitcode is None:
+        process.kill()
+        process.join()
+        return None
+    return process.exitcode
+
+
+@beside_threads
+def test_a_fork_while_another_thread_connects(forked: DatabaseAccess, monkeypatch: pytest.MonkeyPatch) -> None:
+    def work() -> None:
+        assert forked.collections.templates.name == "worker_templates"
+
+    exits: list[int | None] = []
+    Hanging(monkeypatch).run(forked, lambda: exits.append(in_a_fork(work)))
+    assert exits == [0]
+
+
+@beside_threads
+def test_a_fork_by_the_thread_that_connects(forked: DatabaseAccess, monkeypatch: pytest.MonkeyPatch) -> None:
+    get_db = mongoengine.get_db
+    exits: list[int | None] = []
+
+    def work() -> None:
+        assert forked.collections.templates.name == "worker_templates"
+
+    def forking(alias: str) -> Any:
+        monkeypatch.setattr(mongoengine, "get_db", get_db)
+        exits.append(in_a_fork(work))
+        return get_db(alias)
+
+    monkeypatch.setattr(mongoengine, "get_db", forking)
+    work()
+    assert exits == [0]
+
+
+@beside_threads
+def test_a_fork_while_another_thread_notes_a_failure(forked: DatabaseAccess) -> None:
+    def work() -> None:
+        with pytest.raises(DatabaseUnavailable), forked.operation():
+            raise AutoReconnect("x")
+
+    exits: list[int | None] = []
+    with forked._log_lock:  # whoever held it is not there in the child
+        exits.append(in_a_fork(work))
+    assert exits == [0]
 
 
 # On real servers
