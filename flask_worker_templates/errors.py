@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -150,11 +151,20 @@ class DuplicateNames(WorkerTemplatesError):
     """The collection holds several templates of one name, because the unique index on names is not there.
 
     It cannot be made then, and the templates cannot be compared with definition files or exported.
+
+    Attributes:
+        names: how often each of them is there, of the first few.
+        more: whether there are others.
     """
 
+    MOST = 20
+    """So many names are listed."""
+
     def __init__(self, names: Mapping[str, int], collection: str) -> None:
-        self.names = dict(names)
+        self.names = dict(itertools.islice(names.items(), self.MOST))
+        self.more = len(names) > self.MOST
         listed = ", ".join(f"{name!r} ({count} times)" for name, count in self.names.items())
+        listed += ", and more" * self.more
         super().__init__(
             f"The collection {collection!r} holds several templates of the same name: {listed}. "
             "Rename or remove all but one of each; nothing was changed or deleted."

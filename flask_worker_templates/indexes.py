@@ -58,11 +58,14 @@ def _ensure(collection: Collection[Document], wanted: tuple[IndexModel, ...]) ->
 
 
 def duplicate_names(collection: Collection[Document]) -> dict[str, int]:
-    """Return names that several templates of a collection have, the first few, with how many have each."""
+    """Return the names that several templates have, sorted, each with how many have it.
+
+    At most one more than `DuplicateNames` lists, which tells it that there are more.
+    """
     pipeline: list[dict[str, Any]] = [
         {"$group": {"_id": "$name", "count": {"$sum": 1}}},
         {"$match": {"count": {"$gt": 1}}},
         {"$sort": {"_id": 1}},
-        {"$limit": 20},
+        {"$limit": DuplicateNames.MOST + 1},
     ]
     return {str(row["_id"]): row["count"] for row in collection.aggregate(pipeline, allowDiskUse=True)}

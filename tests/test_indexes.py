@@ -83,6 +83,21 @@ def test_names_that_are_there_twice_are_listed_and_left_alone(store: Store, data
     assert UNIQUE_NAME not in database.worker_templates.index_information()
 
 
+@pytest.mark.parametrize(("there", "more"), [(20, False), (21, True), (30, True)])
+def test_of_many_names_that_are_there_twice_the_first_are_listed_and_that_there_are_more(
+    there: int, more: bool, store: Store, database: Raw
+) -> None:
+    names = [f"name-{number:02}" for number in range(there)]
+    database.worker_templates.insert_many([{"_id": f"{turn}-{name}", "name": name} for turn in "abc" for name in names])
+    with pytest.raises(DuplicateNames) as caught:
+        store.prepare()
+    assert caught.value.names == dict.fromkeys(names[:20], 3)
+    assert caught.value.more is more
+    listed = str(caught.value).partition(": ")[2].partition(". ")[0]
+    assert listed.startswith("'name-00' (3 times), 'name-01' (3 times), ")
+    assert listed.endswith("'name-19' (3 times), and more" if more else "'name-19' (3 times)")
+
+
 # Using them (on a real server)
 
 
