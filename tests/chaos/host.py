@@ -1,6 +1,6 @@
 """A tiny host app for the load, served by gunicorn: `create()` with its config, as JSON, in an environment variable.
 
-The actor of a request is its header ``X-Actor``.
+The actor of a request is its header ``X-Actor``; the header ``X-Worker`` of an answer is the process that gave it.
 """
 
 from __future__ import annotations
@@ -24,6 +24,11 @@ def create() -> Flask:
     @templates.actor_loader
     def actor() -> str:
         return request.headers.get("X-Actor", "nobody")
+
+    @app.after_request
+    def name_worker(answer: Response) -> Response:
+        answer.headers["X-Worker"] = str(os.getpid())
+        return answer
 
     @app.get("/health")
     def health() -> tuple[Response, int]:

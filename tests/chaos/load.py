@@ -9,6 +9,7 @@ import contextlib
 import http.client
 import itertools
 import json
+import math
 import random
 import time
 from collections import Counter
@@ -25,6 +26,8 @@ LOGICAL = {404, 409, 412}
 """Answers that the load brings upon itself: gone, taken, in use, moved on."""
 SHARED_NAMES = 5
 MOST_TEMPLATES = 40
+CONNECTION_REQUESTS = 25
+"""Requests that a client sends over one connection. Over the next one, another worker process may answer."""
 
 
 @dataclass(slots=True)
@@ -38,6 +41,7 @@ class Told:
         statuses: how many answers of each status.
         slowest: seconds that the slowest request took.
         broken: connections that ended without an answer.
+        workers: the processes of the app that answered.
         wrong: answers that must not be, and other things that must not be seen.
     """
 
@@ -47,6 +51,7 @@ class Told:
     statuses: Counter[int] = field(default_factory=Counter)
     slowest: float = 0.0
     broken: int = 0
+    workers: set[str] = field(default_factory=set)
     wrong: list[str] = field(default_factory=list)
 
 
@@ -60,6 +65,7 @@ def together(parts: Sequence[Told]) -> Told:
         whole.statuses += part.statuses
         whole.slowest = max(whole.slowest, part.slowest)
         whole.broken += part.broken
+        whole.workers |= part.workers
         whole.wrong += part.wrong
     whole.times.sort()
     return whole
@@ -72,10 +78,13 @@ class Client:
         port: where the app is, on 127.0.0.1.
         name: the first part of the actors, names and worker ids that it uses.
         secrets: texts that no answer may hold.
+        count: a number that all clients share: of the changes that were acknowledged.
     """
 
-    def __init__(self, port: int, name: str, secrets: Sequence[str] = ()) -> None:
+    def __init__(self, port: int, name: str, secrets: Sequence[str] = (), count: Any = None) -> None:
         self.told = Told()
+        self._count = count
+        self._sent = 0
         self._link = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         self._name = name
         self._random = random.Random(name)
@@ -104,6 +113,9 @@ class Client:
 
     def call(self, method: str, path: str, actor: str, body: Any = None, **headers: str) -> tuple[int, Any]:
         """Send one request. Returns the status, 0 where none came, and the decoded body."""
+        if self._sent % CONNECTION_REQUESTS == 0:
+            self._link.close()
+        self._sent += 1
         begun = time.monotonic()
         try:
             sent = None if body is None else json.dumps(body).encode()
@@ -119,6 +131,7 @@ class Client:
             return 0, None
         self.told.slowest = max(self.told.slowest, time.monotonic() - begun)
         self.told.statuses[answer.status] += 1
+        self.told.workers.add(answer.headers.get("X-Worker", ""))
         if answer.status == 503:
             if not answer.headers.get("Retry-After", "").isdigit():
                 self._wrong(f"503 without Retry-After to {method} {path}")
@@ -130,12 +143,18 @@ class Client:
                 self._wrong(f"a secret in the answer to {method} {path}")
         return answer.status, json.loads(text) if text else None
 
+    def _acknowledged(self) -> None:
+        self.told.times.append(time.monotonic())
+        if self._count is not None:
+            with self._count.get_lock():
+                self._count.value += 1
+
     def _wrong(self, what: str) -> None:
         if len(self.told.wrong) < 20:
             self.told.wrong.append(what)
 
     def _changed(self, action: str, actor: str, template: dict[str, Any]) -> None:
-        self.told.times.append(time.monotonic())
+        self._acknowledged()
         self._known[template["id"]] = template["revision"]
         may_be_nothing = action == "reverted"
         self.told.writes.append(
@@ -197,7 +216,7 @@ class Client:
             return
         status, _ = self.call("DELETE", f"/{one}", actor)
         if status == 204:
-            self.told.times.append(time.monotonic())
+            self._acknowledged()
             self.told.writes.append(Write(one, "deleted", actor=actor))
         if status in {204, 404}:
             self._known.pop(one, None)
@@ -234,8 +253,9 @@ class Client:
                     self._wrong(f"the history of {one} shows the revisions {revisions}")
 
 
-def _client(port: int, name: str, secrets: Sequence[str], end: Any, results: Any) -> None:
-    results.send(Client(port, name, secrets).run(end.is_set))
+def _client(port: int, name: str, secrets: Sequence[str], shared: tuple[Any, Any], results: Any) -> None:
+    end, count = shared
+    results.send(Client(port, name, secrets, count).run(end.is_set))
 
 
 class Load:
@@ -249,15 +269,28 @@ class Load:
 
     def __init__(self, port: int, *, clients: int, secrets: Sequence[str] = ()) -> None:
         self._end = CONTEXT.Event()
+        self._count = CONTEXT.Value("Q", 0)
         self._running = []
         for number in range(clients):
             results, theirs = CONTEXT.Pipe(duplex=False)
             process = CONTEXT.Process(
-                target=_client, args=(port, f"c{number}", secrets, self._end, theirs), daemon=True
+                target=_client, args=(port, f"c{number}", secrets, (self._end, self._count), theirs), daemon=True
             )
             process.start()
             theirs.close()
             self._running.append((process, results))
+
+    @property
+    def acknowledged(self) -> int:
+        """How many changes were acknowledged until now."""
+        return int(self._count.value)
+
+    def wait_for_more(self, changes: int) -> None:
+        """Return once so many more changes were acknowledged, or after a minute, which the summary will show."""
+        wanted = self.acknowledged + changes
+        deadline = time.monotonic() + 60
+        while self.acknowledged < wanted and time.monotonic() < deadline:
+            time.sleep(0.01)
 
     def told(self) -> Told:
         """End it, and return what all clients were told."""
@@ -278,13 +311,25 @@ class Load:
 
 @dataclass(slots=True)
 class Summary:
-    """What a run has shown, to be printed and asserted."""
+    """What a run has shown, to be printed and asserted.
+
+    Attributes:
+        name: of the run.
+        told: what the clients were told.
+        faults: what was done to the app or its database, and how often.
+        violations: sentences on what is lost or wrong.
+        longest_stall: seconds in which no change was acknowledged.
+        longest_recovery: seconds from the end of a fault to the first change that was acknowledged after it.
+        synced: changes that processes of the app took from the definition file when they started.
+    """
 
     name: str
     told: Told
     faults: Counter[str]
     violations: list[str]
     longest_stall: float
+    longest_recovery: float
+    synced: int
 
     def __str__(self) -> str:
         """Several lines for people."""
@@ -294,9 +339,11 @@ class Summary:
             [
                 f"\n{self.name}",
                 f"  operations acknowledged: {len(self.told.writes)} changes, {len(self.told.uses)} claims held",
+                f"  app:                     {len(self.told.workers)} processes answered, {self.synced} changes synced",
                 f"  faults injected:         {injected}",
                 f"  lost or wrong:           {len(self.violations) or 'nothing'}",
                 f"  longest stall:           {self.longest_stall:.1f} s without an acknowledged change",
+                f"  longest recovery:        {self.longest_recovery:.1f} s to the first one after the end of a fault",
                 f"  answers:                 {statuses}; {self.told.broken} connections broken",
                 f"  slowest request:         {self.told.slowest:.1f} s",
             ]
@@ -307,3 +354,8 @@ def longest_gap(times: Sequence[float], begin: float, end: float) -> float:
     """The longest time in which nothing happened."""
     moments = [begin, *(moment for moment in times if begin < moment < end), end]
     return max(later - earlier for earlier, later in itertools.pairwise(moments))
+
+
+def longest_recovery(times: Sequence[float], healed: Sequence[float]) -> float:
+    """The longest time from one of the moments `healed` to the first of the sorted `times` after it."""
+    return max(next((later for later in times if later > moment), math.inf) - moment for moment in healed)

@@ -46,11 +46,11 @@ class Gunicorn:
         threads: int = 4,
     ) -> None:
         self.log = directory / "gunicorn.log"
-        definitions = directory / "worker_templates.yaml"
-        definitions.write_text(yaml.safe_dump({"templates": seeds or []}, sort_keys=False), encoding="utf-8")
+        self.definitions = directory / "worker_templates.yaml"
+        self.define(seeds or [])
         self._config = {
             "WORKER_TEMPLATES_ANONYMOUS": "write",
-            "WORKER_TEMPLATES_CONFIG_PATH": str(definitions),
+            "WORKER_TEMPLATES_CONFIG_PATH": str(self.definitions),
             **config,
         }
         self._size = workers, threads
@@ -89,6 +89,12 @@ class Gunicorn:
         self._stop()
         if isinstance(error, Exception):
             error.add_note(f"--- log of gunicorn\n{self.log_text()[-4000:]}")
+
+    def define(self, seeds: list[dict[str, Any]]) -> None:
+        """Write its definition file anew; who reads it meanwhile sees the old one or the new one."""
+        written = self.definitions.with_suffix(".new")
+        written.write_text(yaml.safe_dump({"templates": seeds}, sort_keys=False), encoding="utf-8")
+        written.replace(self.definitions)
 
     def workers(self) -> list[int]:
         """Process ids of the workers that run now."""
