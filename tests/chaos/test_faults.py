@@ -325,7 +325,9 @@ ACTIONS = {"create": "created", "update": "updated", "revert": "reverted", "dele
 
 
 @pytest.mark.parametrize("refusal", REFUSALS)
-def test_a_command_that_fails_loses_nothing(refusal: str, client: FlaskClient, server: Mongod, uri: str) -> None:
+def test_a_command_that_fails_loses_nothing(
+    refusal: str, client: FlaskClient, server: Mongod, uri: str, caplog: pytest.LogCaptureFixture
+) -> None:
     fault = REFUSALS[refusal]
     secret = str(urlsplit(uri).password)
     writes: list[Write] = []
@@ -336,8 +338,13 @@ def test_a_command_that_fails_loses_nothing(refusal: str, client: FlaskClient, s
             continue
         one = client.post(URL, json=spec(f"target-{number}")).get_json()["id"]
         assert client.patch(f"{URL}/{one}", json={"description": "second"}).status_code == 200
+        caplog.clear()
         with server.fail_command(command, app_name=APP_NAME, skip=skip, **fault):
+            begun = time.monotonic()
             answer = every_call(client.application, one)[name]()
+            seconds = time.monotonic() - begun
+        assert seconds < LIMIT_MS / 1000 + SLACK
+        assert len(caplog.records) <= 1, caplog.text  # a request says one thing in the log, or nothing that was said
         if answer.status_code >= 500:
             assert_unavailable(answer, secret)
             failed += 1
@@ -346,6 +353,7 @@ def test_a_command_that_fails_loses_nothing(refusal: str, client: FlaskClient, s
             writes.append(Write(shown.get("id", one), ACTIONS[name], shown.get("revision"), None, shown or None))
         # As long as the driver waits before it asks a server again that said it is no primary.
         wait_for(lambda: client.get(URL).status_code == 200)
+        assert secret not in caplog.text
         client.delete(f"{URL}/{one}/claims/worker")
         if new := client.get(URL, query_string={"name": "new"}).get_json():
             assert client.delete(f"{URL}/{new[0]['id']}").status_code == 204
