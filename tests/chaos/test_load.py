@@ -37,7 +37,7 @@ LEAST = 60
 """So many changes are acknowledged in a run, if need be after its time is over."""
 PATIENCE = 120.0
 """So many seconds after the time of a run it ends all the same."""
-RECOVERY = 5.0
+RECOVERY = 10.0
 """Seconds from when there is a server, or a primary, to the first change that is acknowledged."""
 
 Raw = Database[dict[str, Any]]
