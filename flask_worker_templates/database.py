@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import itertools
 import logging
-import os
 import re
 import threading
 import time
-import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,6 +31,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from .errors import DatabaseUnavailable, SettingsError
+from .forks import renew_in_children
 from .settings import Settings
 
 log = logging.getLogger("flask_worker_templates")
@@ -106,7 +105,7 @@ class DatabaseAccess:
         self._uri = settings.mongodb_uri
         self._alias = settings.db_alias
         self._seconds = settings.db_timeout_ms / 1000
-        self._renew_locks()
+        self.renew_locks()
         self._collections: Collections | None = None
         self._outage: set[str] = set()
         self._logged: dict[str, float] = {}
@@ -114,9 +113,10 @@ class DatabaseAccess:
             _check_uri(self._uri)
             self._uri = self._with_bounded_lookup(self._uri)
             self._alias = f"worker-templates-{next(_serial)}"
-        _instances.add(self)
+        renew_in_children(self)
 
-    def _renew_locks(self) -> None:
+    def renew_locks(self) -> None:
+        """Make new locks."""
         self._lock = threading.Lock()
         self._log_lock = threading.Lock()
 
@@ -238,19 +238,6 @@ class DatabaseAccess:
 
     def _too_slow(self) -> str:
         return f"it did not answer within {self._seconds * 1000:,.0f} ms"
-
-
-_instances: weakref.WeakSet[DatabaseAccess] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    # A lock that another thread held at the moment of a fork would stay locked in the child for ever.
-    for access in _instances:
-        access._renew_locks()  # noqa: SLF001
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _check_uri(uri: str) -> None:

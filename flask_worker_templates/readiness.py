@@ -7,16 +7,15 @@ Python API, does it, and others that come meanwhile wait for it.
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
-import weakref
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .errors import DatabaseUnavailable, NotReady, WorkerTemplatesError
+from .forks import renew_in_children
 
 if TYPE_CHECKING:
     from .seeding import SeedResult
@@ -65,13 +64,14 @@ class Readiness:
     def __init__(self, prepare: Callable[[], SeedResult | None], *, wait: float) -> None:
         self._prepare = prepare
         self._wait = wait
-        self._renew_lock()
+        self.renew_locks()
         self._status = Status("pending")
         self._failure: WorkerTemplatesError | None = None
         self._next_attempt = 0.0
-        _instances.add(self)
+        renew_in_children(self)
 
-    def _renew_lock(self) -> None:
+    def renew_locks(self) -> None:
+        """Make a new lock."""
         self._lock = threading.Lock()
 
     def ensure(self) -> None:
@@ -144,16 +144,3 @@ class Readiness:
             return NotReady(str(failure), retry_after=wait)
         # The faults name files and lines of the server: they are for its log, not for its clients.
         return NotReady("The worker templates could not be prepared; the server's log says why.", retry_after=wait)
-
-
-_instances: weakref.WeakSet[Readiness] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    # A lock that another thread held at the moment of a fork would stay locked in the child for ever.
-    for readiness in _instances:
-        readiness._renew_lock()  # noqa: SLF001
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
