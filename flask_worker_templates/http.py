@@ -316,7 +316,7 @@ def _tags(name: str) -> ETags | None:
     if _ETAG_LIST.match(header) is None:
         message = 'Must be * or entity tags in double quotes, such as "3".'
         raise Problem(422, f"The header {name} is malformed.", {"headers": {name: [message]}})
-    return parse_etags(header)
+    return parse_etags(header.strip())  # Werkzeug before 3.1.9 takes blanks for a part of a tag
 
 
 def _contains(tags: ETags, revision: int) -> bool:

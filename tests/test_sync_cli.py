@@ -377,11 +377,13 @@ def test_a_template_that_changes_meanwhile_exits_4(drifted: Deployment) -> None:
 
 
 ON_A_TERMINAL = """
+import signal
 import sys
 from flask import Flask
 from flask.cli import ScriptInfo
 from flask_worker_templates import WorkerTemplates
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background inherits that it is ignored
 app = Flask("plain_host")
 app.config.update(WORKER_TEMPLATES_MONGODB_URI=sys.argv[1], WORKER_TEMPLATES_CONFIG_PATH=sys.argv[2])
 WorkerTemplates(app)
