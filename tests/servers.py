@@ -541,8 +541,11 @@ class ReplicaSet:
         return max(claims, key=lambda claim: claim[0])[1] if claims else None
 
     def _healthy(self) -> bool | None:
-        whole = len(self.secondaries()) == len(self.members) - 1 and self._elected() is not None
-        return True if whole else None
+        # Of one answer of each member: one that is asked twice may be a secondary first, and the primary then.
+        hellos = [hello for _, hello in self._hellos()]
+        leading = [hello for hello in hellos if hello.get("isWritablePrimary")]
+        following = [hello for hello in hellos if hello.get("secondary")]
+        return True if (len(leading), len(following)) == (1, len(self.members) - 1) else None
 
 
 @atexit.register
