@@ -63,15 +63,24 @@ def to_json(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
-@functools.lru_cache(maxsize=4096)
+_LARGEST_REMEMBERED = 8192  # bytes; so that what is remembered is bounded too, by some 64 MB
+
+
 def present_raw(raw: bytes) -> tuple[int, bytes]:
     """Return the revision and the JSON of a template, given the BSON bytes that the server returned.
 
     Remembered by those bytes: what is shown is always what the server said a moment ago, and a template that did not
     change is not decoded again.
     """
+    return _remembered(raw) if len(raw) <= _LARGEST_REMEMBERED else _decoded(raw)
+
+
+def _decoded(raw: bytes) -> tuple[int, bytes]:
     document = bson.decode(raw)
     return document["revision"], to_json(present(document))
+
+
+_remembered = functools.lru_cache(maxsize=4096)(_decoded)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from flask_worker_templates import template as template_module
 from flask_worker_templates.errors import InvalidSpec
 from flask_worker_templates.spec import FIELDS, merge_patch, normalize, patched
 from flask_worker_templates.state import ready_state
-from tests.calls import URL, one, problem
+from tests.backends import mongomock_only
+from tests.calls import URL, one, problem, spec
 from tests.openapi_document import component, own_document
 from tests.strategies import edits, names, raw_specs, spec_with, specs
 
@@ -153,3 +155,15 @@ def test_a_patch_that_is_documented_is_taken_or_breaks_a_rule_across_fields(spec
         assert result == normalize(result)
     across = {"port_range", "labels"}  # the two rules that a schema cannot say: order, and how many in all
     assert refused <= across if valid else refused
+
+
+@mongomock_only
+def test_what_is_remembered_of_large_templates_is_nothing(client: FlaskClient) -> None:
+    labels = {f"label-{number}": "\N{SNOWMAN}" * 256 for number in range(64)}
+    large = client.post(URL, json={**spec("large"), "labels": labels}).get_json()
+    small = client.post(URL, json=spec("small")).get_json()
+    for template, kept in ((large, 0), (small, 1)):
+        template_module._remembered.cache_clear()
+        assert client.get(one(template)).get_json() == template
+        assert client.get(one(template)).get_json() == template
+        assert template_module._remembered.cache_info().currsize == kept

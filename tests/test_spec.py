@@ -246,6 +246,15 @@ def test_a_price_is_a_float_in_the_normal_form() -> None:
     assert (price, type(price)) == (3.0, float)
 
 
+def test_large_label_maps_are_not_remembered() -> None:
+    # Anybody who may have a spec checked could fill the memory with them.
+    normalize(MINIMAL)
+    before = _remembered.cache_info().currsize
+    labels = {f"label-{number}": "x" * 256 for number in range(5)}
+    assert normalize({**MINIMAL, "labels": labels})["labels"] == labels
+    assert _remembered.cache_info().currsize == before
+
+
 def test_minus_zero_is_zero() -> None:
     _remembered.cache_clear()  # 0.0, which equals it, may have been loaded before
     price = normalize(with_field("cost_per_hour_usd", -0.0))["cost_per_hour_usd"]
