@@ -654,15 +654,14 @@ def closed_port() -> int:
     return free_port()
 
 
-def unreachable(port: int, tmp_path: Path, **config: Any) -> tuple[Flask, WorkerTemplates]:
+def unreachable(port: int, tmp_path: Path, *, timeout_ms: int = 300) -> tuple[Flask, WorkerTemplates]:
     (tmp_path / "templates.yaml").write_text(yaml.safe_dump({"templates": [ONE]}))
     app = Flask("plain_host")
     app.config.update(
         TESTING=True,
         WORKER_TEMPLATES_MONGODB_URI=f"mongodb://127.0.0.1:{port}/fleet",
         WORKER_TEMPLATES_CONFIG_PATH=str(tmp_path / "templates.yaml"),
-        WORKER_TEMPLATES_DB_TIMEOUT_MS=300,
-        **config,
+        WORKER_TEMPLATES_DB_TIMEOUT_MS=timeout_ms,
     )
     return app, WorkerTemplates(app)
 
@@ -696,7 +695,8 @@ def test_an_unreachable_database_gives_503_with_retry_after(closed_port: int, tm
 
 @pytest.mark.usefixtures("_disconnected", "quick_retry")
 def test_it_heals_when_the_database_comes_up(closed_port: int, tmp_path: Path) -> None:
-    app, _ = unreachable(closed_port, tmp_path)
+    # Time enough to make the indexes: on a busy disk that takes longer than it may take to see that nobody listens.
+    app, _ = unreachable(closed_port, tmp_path, timeout_ms=2000)
     client = app.test_client()
     assert client.get(URL).status_code == 503
     with Mongod(port=closed_port):
