@@ -448,12 +448,12 @@ def test_concurrent_first_requests_wait_for_the_one_that_seeds_and_the_host_goes
 
 
 def test_who_waits_for_a_seeding_waits_longer_than_for_an_operation(make_app: AppFactory) -> None:
-    app = make_app(templates=[ONE], WORKER_TEMPLATES_DB_TIMEOUT_MS=1000)
+    app = make_app(templates=[ONE], WORKER_TEMPLATES_DB_TIMEOUT_MS=2000)
     with ThreadPoolExecutor(2) as pool, held_seeding(app) as (reached, let_go):
         first = pool.submit(lambda: app.test_client().get(URL).status_code)
         assert reached.wait(30)
         second = pool.submit(lambda: app.test_client().get(URL).status_code)
-        time.sleep(1.5)
+        time.sleep(2.5)
         assert not second.done()
         let_go.set()
         assert (first.result(30), second.result(30)) == (200, 200)
