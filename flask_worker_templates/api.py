@@ -155,6 +155,7 @@ def _blueprint(state: AppState) -> Blueprint:
         blueprint.add_url_rule(rule, view.__name__, _plain(view), methods=[method], strict_slashes=False)
     blueprint.before_app_request(views.misdirected)
     blueprint.before_request(views.before)
+    blueprint.after_request(_after)
     for kind in (HTTPException, WorkerTemplatesError, Problem):
         blueprint.register_error_handler(kind, http.problem_response)
     return blueprint
@@ -167,6 +168,13 @@ def _plain(view: Callable[..., Response]) -> Callable[..., Response]:
 
     function.__name__, function.__doc__ = view.__name__, view.__doc__
     return function
+
+
+def _after(response: Response) -> Response:
+    if "X-Content-Type-Options" not in response.headers:  # Flask's answer to OPTIONS, or that of a hook of the host
+        for name, value in http.HEADERS:
+            response.headers.setdefault(name, value)
+    return response
 
 
 class Views:

@@ -69,14 +69,14 @@ def quoting_json(value: Any) -> bytes:
     return json.dumps(value, allow_nan=False).encode("ascii")
 
 
-# "no-cache": keep it, but ask each time whether it still holds.
-_HEADERS = (("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-cache"))
-_JSON_HEADERS = (("Content-Type", JSON), *_HEADERS)
+HEADERS = (("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-cache"))
+"""Of every answer. "no-cache": keep it, but ask each time whether it still holds."""
+_JSON_HEADERS = (("Content-Type", JSON), *HEADERS)
 
 
 def empty_response(code: int, headers: Mapping[str, str] | None = None) -> Response:
     """Return a response without a body, and so without a content type."""
-    response = Response(status=code, headers=[*_HEADERS, *(headers or {}).items()])
+    response = Response(status=code, headers=[*HEADERS, *(headers or {}).items()])
     del response.headers["Content-Type"]
     return response
 

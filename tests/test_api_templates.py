@@ -277,6 +277,8 @@ def test_options_tells_the_methods_without_touching_the_database(
         answer = client.options(URL + tail)
         assert answer.status_code == 200
         assert methods <= set(answer.allow)
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Cache-Control"] == "no-cache"
     assert database.list_collection_names() == []
 
 
