@@ -313,6 +313,7 @@ def test_deletions_are_known_by_name(store: Store, one: Template) -> None:
     store.create_missing([Seed(spec_with(name), "a.yaml") for name in ("x", "y", "z")], actor="seeder")
     for name, actor in (("x", "first"), ("y", "bob"), ("one", "bob")):
         store.delete(store.get_by_name(name).id, actor=actor)
+    pause()
     store.create_missing([Seed(spec_with("x"), "a.yaml")], actor="seeder")
     again = store.get_by_name("x").id
     store.delete(again, actor="second")
