@@ -6,6 +6,7 @@ The writes follow `protocol`, and histories are read by `trail`.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -58,7 +59,7 @@ Progress = Callable[[int], None]
 """Told how many items were just dealt with."""
 
 _SHOWN_CLAIMS = 5
-_CHUNK = 2000  # documents in one insert
+_CHUNK = 1000  # documents in one insert
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,20 +291,26 @@ class Store:
 
         Who else creates the same at the same time does no harm: each name is created once, by one of them.
         """
+        chunks = [seeds[start : start + _CHUNK] for start in range(0, len(seeds), _CHUNK)]
         created: list[str] = []
-        for start in range(0, len(seeds), _CHUNK):
-            documents = [
-                new_document(seed.spec, actor=actor, action="seeded", base=seed.spec, source=seed.source)
-                for seed in seeds[start : start + _CHUNK]
-            ]
-            with self._access.operation() as db:  # a time limit for each chunk, however many there are
-                won = insert_new(db, documents)
-            for document in won:
-                self._tell(document)
-            created += [document["name"] for document in won]
-            if progress is not None:
-                progress(len(documents))
+        # Two chunks at a time, so that this process makes the documents of one while the server writes those of the
+        # other. One alone, which is what most have, needs no thread, and none is started.
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            insert = pool.map if len(chunks) > 1 else map
+            for chunk, won in zip(chunks, insert(partial(self._insert, actor), chunks), strict=True):
+                for document in won:
+                    self._tell(document)
+                created += [document["name"] for document in won]
+                if progress is not None:
+                    progress(len(chunk))
         return created
+
+    def _insert(self, actor: str, seeds: Sequence[Seed]) -> list[Document]:
+        documents = [
+            new_document(seed.spec, actor=actor, action="seeded", base=seed.spec, source=seed.source) for seed in seeds
+        ]
+        with self._access.operation() as db:  # a time limit for each chunk, however many there are
+            return insert_new(db, documents)
 
     def update(
         self,

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 from pymongo.database import Database
+from pymongo.errors import AutoReconnect
 
 from flask_worker_templates import store as store_module
-from flask_worker_templates.database import DatabaseAccess
+from flask_worker_templates.database import Collections, DatabaseAccess
 from flask_worker_templates.errors import (
+    DatabaseUnavailable,
     NameTaken,
     RevisionMismatch,
     RevisionNotFound,
@@ -21,7 +23,7 @@ from flask_worker_templates.errors import (
     TemplateInUse,
     TemplateNotFound,
 )
-from flask_worker_templates.protocol import Copied
+from flask_worker_templates.protocol import Copied, insert_new
 from flask_worker_templates.query import Window, list_parameters, trail_parameters
 from flask_worker_templates.settings import Settings
 from flask_worker_templates.spec import Spec, patched
@@ -114,6 +116,43 @@ def test_create_missing_creates_what_is_missing(store: Store, one: Template, tol
     assert (managed["two"].base, managed["two"].source) == (two.spec, "config/a.yaml")
     assert (managed["one"].base, managed["one"].source) == (None, None)
     assert store.create_missing(seeds, actor="seeder") == []
+
+
+def test_many_are_created_in_chunks_and_keep_their_order(
+    store: Store, one: Template, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "_CHUNK", 2)
+    dealt: list[int] = []
+    names = ["g", "f", "one", "e", "d", "c", "b"]
+    seeds = [Seed(spec_with(name), "a.yaml") for name in names]
+    created = store.create_missing(seeds, actor="seeder", progress=dealt.append)
+    assert created == [name for name in names if name != "one"]
+    assert dealt == [2, 2, 2, 1]
+    assert [name for _, _, name in told[1:]] == created
+    assert sorted(event.name for event in trail(store)) == sorted(names)
+    assert all(store.get_by_name(name).revision == 1 for name in names)
+
+
+def test_a_chunk_that_fails_ends_the_seeding_and_its_cause_is_kept(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(db: Collections, documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        if documents[0]["name"] == "c":
+            raise AutoReconnect("the server is gone")
+        return insert_new(db, documents)
+
+    seeds = [Seed(spec_with(name), "a.yaml") for name in "abcdefgh"]
+    dealt: list[int] = []
+    with monkeypatch.context() as fault:
+        fault.setattr(store_module, "_CHUNK", 2)
+        fault.setattr(store_module, "insert_new", failing)
+        with pytest.raises(DatabaseUnavailable) as caught:
+            store.create_missing(seeds, actor="seeder", progress=dealt.append)
+    assert isinstance(caught.value.__cause__, AutoReconnect)
+    assert dealt == [2]
+    assert {"a", "b"} <= store.names() <= set("abefgh")
+    assert {"c", "d"} <= set(store.create_missing(seeds, actor="seeder"))
+    assert store.names() == set("abcdefgh")
 
 
 # Updating
