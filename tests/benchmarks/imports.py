@@ -1,4 +1,8 @@
-"""What importing and initializing the extension costs, against importing what it is built on."""
+"""What importing and initializing the extension costs, against importing what it is built on.
+
+Both also without the interpreter's garbage collector. It goes through all that was loaded whenever enough came on top;
+in which import that falls is chance, and there it costs more than most imports do.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +21,13 @@ _OURS = """\
 from flask import Flask
 from flask_worker_templates import WorkerTemplates
 WorkerTemplates().init_app(Flask("host"))"""
+_BASE = "import flask_smorest, mongoengine"
+_UNCOLLECTED = "import gc; gc.disable()\n"
 _CODE = {
-    "ours": ("import this extension, init_app", _OURS),
-    "base": ("import flask_smorest, mongoengine", "import flask_smorest, mongoengine"),
+    "ours": ("import this extension, init_app", _BEGIN + _OURS),
+    "base": (_BASE, _BEGIN + _BASE),
+    "ours uncollected": ("the first, collector off", _UNCOLLECTED + _BEGIN + _OURS),
+    "base uncollected": ("the second, collector off", _UNCOLLECTED + _BEGIN + _BASE),
 }
 
 
@@ -31,18 +39,22 @@ def run(*, rounds: int) -> tuple[Results, str]:
         # where packages are installed. The first round writes it.
         for round_ in range(-1, rounds):
             for key, (_, code) in _CODE.items():
-                figures = _child(_BEGIN + code + _END, cache)
+                figures = _child(code + _END, cache)
                 if round_ >= 0:
                     measured[key].append(figures)
     compared = {
-        clock: ratio([run[index] for run in measured["ours"]], [run[index] for run in measured["base"]])
+        f"{clock}{collector}": ratio(
+            [run[index] for run in measured[f"ours{collector}"]], [run[index] for run in measured[f"base{collector}"]]
+        )
         for index, clock in enumerate(("wall", "cpu"))
+        for collector in ("", " uncollected")
     }
     rows = [
         [title, *(Spread.of([run[index] * 1e3 for run in measured[key]]) for index in (0, 1)), ""]
         for key, (title, _) in _CODE.items()
     ]
     rows.append(["ratio", compared["wall"], compared["cpu"], _TARGET.verdict(compared["cpu"].median)])
+    rows.append(["ratio, collector off", compared["wall uncollected"], compared["cpu uncollected"], ""])
     results: Results = {
         "seconds": measured,
         "ratios": {clock: spread.to_dict() for clock, spread in compared.items()},
