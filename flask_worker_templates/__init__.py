@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib as _importlib
 import typing as _typing
 
-from .documents import WorkerTemplate
+from .document import WorkerTemplate
 from .errors import (
     DatabaseUnavailable,
     DuplicateNames,
@@ -32,15 +32,15 @@ from .errors import (
     WorkerTemplatesError,
 )
 from .extension import WorkerTemplates
-from .readiness import Status
-from .signals import template_created, template_deleted, template_updated, templates_seeded
-from .store import Deletion
-from .template import Capacity, Claim, Event, Page, PortRange, Template
+from .model.records import Deletion
+from .model.template import Capacity, Claim, Event, Page, PortRange, Template
+from .runtime.signals import template_created, template_deleted, template_updated, templates_seeded
+from .runtime.startup import Status
 
 if _typing.TYPE_CHECKING:
-    from .plan import SyncPlan
-    from .seeding import SeedResult
-    from .sync import SyncChange, SyncResult
+    from .reconcile.plan import SyncPlan
+    from .reconcile.seed import SeedResult
+    from .reconcile.sync import SyncChange, SyncResult
 
 __all__ = [
     "Capacity",
@@ -84,7 +84,12 @@ __all__ = [
 ]
 
 # Results of what few processes do; loaded with the first use of their names.
-_LATER = {"SeedResult": ".seeding", "SyncChange": ".sync", "SyncPlan": ".plan", "SyncResult": ".sync"}
+_LATER = {
+    "SeedResult": ".reconcile.seed",
+    "SyncChange": ".reconcile.sync",
+    "SyncPlan": ".reconcile.plan",
+    "SyncResult": ".reconcile.sync",
+}
 
 
 def __getattr__(name: str) -> _typing.Any:

@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import Flask
 
-from .api import install_api
-from .commands import install_commands
+from .cli.install import install_commands
 from .errors import InvalidParameters, TemplateNotFound
-from .hooks import Hooks, synchronous
-from .query import REPEATABLE, Window, list_parameters, page_parameters, trail_parameters, worker_id_of
-from .readiness import Status
-from .spec import Spec, normalize, patched
-from .state import EXTENSION, AppState, current_state, ready_state
-from .store import Precondition
-from .template import Claim, Event, Page, Template
+from .http.blueprint import install_api
+from .model.parameters import REPEATABLE, Window, list_parameters, page_parameters, trail_parameters, worker_id_of
+from .model.spec import Spec, normalize, patched
+from .model.template import Claim, Event, Page, Template
+from .runtime.app_state import EXTENSION, AppState, current_state, ready_state
+from .runtime.hooks import Hooks, synchronous
+from .runtime.startup import Status
+from .store.store import Precondition
 
 if TYPE_CHECKING:
-    from .plan import OnConflict, SyncPlan
-    from .seeding import SeedResult
-    from .sync import SyncResult
+    from .reconcile.plan import OnConflict, SyncPlan
+    from .reconcile.seed import SeedResult
+    from .reconcile.sync import SyncResult
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -319,8 +319,8 @@ class WorkerTemplates:
         """
         state = ready_state()
         files = state.read_files(paths)
-        from .plan import SyncOptions
-        from .sync import plan_sync
+        from .reconcile.plan import SyncOptions
+        from .reconcile.sync import plan_sync
 
         return plan_sync(state.store, files, SyncOptions(**options), guard=self._hooks.check_usage)
 
@@ -356,8 +356,8 @@ class WorkerTemplates:
             DuplicateNames: if the collection holds several templates of one name.
         """
         state = current_state()
-        from .plan import SyncOptions
-        from .sync import apply, plan_sync
+        from .reconcile.plan import SyncOptions
+        from .reconcile.sync import apply, plan_sync
 
         options = SyncOptions(on_conflict, prune, max_delete, tuple(adopt), tuple(restore))
         plan = plan_sync(state.store, state.read_files(paths), options, guard=self._hooks.check_usage)
@@ -369,7 +369,7 @@ class WorkerTemplates:
         Raises:
             ExportRefused: if the database holds values that no definition file may hold.
         """
-        from .export import export_text
+        from .reconcile.export import export_text
 
         return export_text(ready_state().store)
 

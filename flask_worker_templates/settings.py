@@ -92,7 +92,6 @@ def _no_json(value: Any, path: str) -> Iterator[str]:
 # never equals it, or a route takes it for a variable.
 _URL_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~!$&'()*+,;=:@-]+)+\Z")
 
-
 # Those of `api` that are no variable; the documentation may be anywhere else, also below the prefix.
 _FIXED_ROUTES = ("", "/history", "/drift", "/validate")
 

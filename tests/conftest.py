@@ -18,9 +18,9 @@ from playwright.sync_api import Browser, sync_playwright
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from tests.apps import AppFactory
-from tests.needs import CI, missing
-from tests.servers import Mongod, ReplicaSet, ServerMissingError, live_servers, with_database
+from tests.support.apps import AppFactory
+from tests.support.needs import CI, missing
+from tests.support.servers import Mongod, ReplicaSet, ServerMissingError, live_servers, with_database
 
 CHROMIUM = Path("/usr/bin/chromium")
 REAL_FIXTURES = {"mongod", "replica_set", "server_uri", "database_uri", "browser"}

@@ -37,8 +37,8 @@ from flask_worker_templates import (
     template_updated,
     templates_seeded,
 )
-from tests.apps import AppFactory
-from tests.backends import mongomock_only
+from tests.support.apps import AppFactory
+from tests.support.backends import mongomock_only
 
 URL = "/api/v1/templates"
 NO_SUCH = "00000000-0000-4000-8000-000000000000"

@@ -7,14 +7,12 @@ import re
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
 
 import pytest
 
 import flask_worker_templates
-from flask_worker_templates import signals
-
-ROOT = Path(__file__).parents[1]
+from flask_worker_templates.runtime import signals
+from tests.support.paths import ROOT
 
 
 def test_every_public_name_is_there_and_sorted() -> None:
@@ -83,7 +81,7 @@ def test_the_wheel_holds_every_file_of_the_package_and_no_other(wheel: set[str])
         for path in (ROOT / "flask_worker_templates").rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    assert "flask_worker_templates/static/docs.js" in package
+    assert "flask_worker_templates/http/static/docs.js" in package
     assert {name for name in wheel if ".dist-info/" not in name} == package
 
 

@@ -12,11 +12,11 @@ from flask import Flask
 from marshmallow import Schema, fields
 
 from flask_worker_templates import WorkerTemplates
-from flask_worker_templates.commands import LazyCommand
-from flask_worker_templates.json_schema import definition_file_schema
-from flask_worker_templates.query import ListSchema, TrailSchema
+from flask_worker_templates.cli.json_schema import definition_file_schema
+from flask_worker_templates.model.fields import Pattern
+from flask_worker_templates.model.parameters import ListSchema, TrailSchema
+from flask_worker_templates.model.spec import WorkerTemplateSpecSchema
 from flask_worker_templates.settings import PREFIX, Settings
-from flask_worker_templates.spec import Pattern, WorkerTemplateSpecSchema
 
 PACKAGE = "flask_worker_templates"
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -117,8 +117,7 @@ def operation_rows() -> Iterator[tuple[str, str, str]]:
 def command_names() -> Iterator[str]:
     """Yield the name of each of the extension's commands, as it is typed after ``flask``."""
     for name, registered in host().cli.commands.items():
-        command = registered.load() if isinstance(registered, LazyCommand) else registered
-        inner = command.commands if isinstance(command, click.Group) else {"": command}
+        inner = registered.commands if isinstance(registered, click.Group) else {"": registered}
         for rest, one in inner.items():
             if one.callback and one.callback.__module__.startswith(PACKAGE):
                 yield f"{name} {rest}".rstrip()

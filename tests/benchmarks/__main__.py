@@ -16,7 +16,7 @@ from typing import Any
 
 from tests.benchmarks import environment, growth, http, imports, seeding
 from tests.benchmarks.report import Results
-from tests.servers import Mongod
+from tests.support.servers import Mongod
 
 RESULTS = environment.HERE / "results"
 PLOT = environment.ROOT / "docs" / "_static" / "performance.svg"

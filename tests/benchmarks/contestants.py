@@ -17,7 +17,7 @@ from typing import Any, Self
 from tests.benchmarks import environment
 from tests.benchmarks.data import Spec
 from tests.benchmarks.peers.common import PATH
-from tests.servers import free_port
+from tests.support.servers import free_port
 
 READS = ("list", "get")
 ALL = ("list", "get", "not modified", "create", "update")

@@ -12,14 +12,14 @@ from flask import Flask
 from pymongo import MongoClient
 
 from flask_worker_templates import WorkerTemplates
-from flask_worker_templates.state import current_state
-from flask_worker_templates.store import Seed
+from flask_worker_templates.model.records import Seed
+from flask_worker_templates.runtime.app_state import current_state
 from tests.benchmarks import data, load
 from tests.benchmarks.contestants import OURS, Server, id_of
 from tests.benchmarks.load import Load
 from tests.benchmarks.peers.common import PATH
 from tests.benchmarks.report import Results, Spread, Target, number, ratio, table
-from tests.servers import Mongod, with_database
+from tests.support.servers import Mongod, with_database
 
 _FEW_REVISIONS = 100
 _TARGET = Target(1.3, at_most=True)

@@ -17,7 +17,7 @@ from tests.benchmarks.contestants import ALL, CONTESTANTS, OURS, Contestant, Ser
 from tests.benchmarks.load import Load
 from tests.benchmarks.peers.common import PATH
 from tests.benchmarks.report import Results, Spread, Target, number, ratio, table, verdict
-from tests.servers import Mongod, with_database
+from tests.support.servers import Mongod, with_database
 
 WRITES = ("create", "update")
 

@@ -16,7 +16,7 @@ from pymongo import MongoClient
 
 from tests.benchmarks import data, environment
 from tests.benchmarks.report import Results, Spread, Target, number, ratio, table, verdict
-from tests.servers import Mongod, with_database
+from tests.support.servers import Mongod, with_database
 
 _RATIOS = (
     ("cold: loop / ours", "naive cold", "ours cold", Target(20)),

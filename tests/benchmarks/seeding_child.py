@@ -17,10 +17,10 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from flask_worker_templates import WorkerTemplates
-from flask_worker_templates.database import Collections
-from flask_worker_templates.indexes import ensure_indexes
-from flask_worker_templates.state import current_state
-from flask_worker_templates.yaml_reader import read_yaml
+from flask_worker_templates.files.parse_yaml import read_yaml
+from flask_worker_templates.runtime.app_state import current_state
+from flask_worker_templates.store.connection import Collections
+from flask_worker_templates.store.indexes import ensure_indexes
 from tests.benchmarks.peers import smorest_mongoengine as documented
 
 

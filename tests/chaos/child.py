@@ -17,14 +17,14 @@ from typing import Any
 
 from pymongo import monitoring
 
-from flask_worker_templates.database import DatabaseAccess
-from flask_worker_templates.files import read_files
-from flask_worker_templates.plan import SyncOptions
-from flask_worker_templates.seeding import seed
+from flask_worker_templates.files.load import read_files
+from flask_worker_templates.model.spec import Spec, patched
+from flask_worker_templates.reconcile.plan import SyncOptions
+from flask_worker_templates.reconcile.seed import seed
+from flask_worker_templates.reconcile.sync import apply, plan_sync
 from flask_worker_templates.settings import Settings
-from flask_worker_templates.spec import Spec, patched
-from flask_worker_templates.store import Store
-from flask_worker_templates.sync import apply, plan_sync
+from flask_worker_templates.store.connection import DatabaseAccess
+from flask_worker_templates.store.store import Store
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload([__name__])

@@ -11,9 +11,9 @@ import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from flask_worker_templates.store import Store
+from flask_worker_templates.store.store import Store
 from tests.chaos.child import make_store
-from tests.servers import Mongod, with_database
+from tests.support.servers import Mongod, with_database
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,8 @@ from typing import Any, Self
 import yaml
 
 from tests.chaos.host import CONFIG
-from tests.servers import free_port
+from tests.support.paths import ROOT
+from tests.support.servers import free_port
 
 START_SECONDS = 60.0
 
@@ -66,7 +67,7 @@ class Gunicorn:
         ]
         if setpriv := shutil.which("setpriv"):  # it ends with this process however that ends
             command = [setpriv, "--pdeathsig", "KILL", "--", *command]
-        root = Path(__file__).parents[2]
+        root = ROOT
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 command,

@@ -22,9 +22,9 @@ from pymongo.database import Database
 from tests.chaos import child
 from tests.chaos.checker import assert_whole
 from tests.chaos.child import Child, Stop
-from tests.needs import missing
-from tests.servers import ReplicaSet, ServerMissingError, with_database
-from tests.strategies import spec_with
+from tests.support.needs import missing
+from tests.support.servers import ReplicaSet, ServerMissingError, with_database
+from tests.support.strategies import spec_with
 
 pytestmark = pytest.mark.server
 

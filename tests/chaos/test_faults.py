@@ -24,14 +24,14 @@ from werkzeug.test import TestResponse
 
 from flask_worker_templates import WorkerTemplates
 from flask_worker_templates.errors import DatabaseUnavailable
-from flask_worker_templates.files import read_files
-from flask_worker_templates.seeding import SeedResult, seed
-from tests.calls import URL, spec
+from flask_worker_templates.files.load import read_files
+from flask_worker_templates.reconcile.seed import SeedResult, seed
 from tests.chaos.checker import Write, assert_whole
 from tests.chaos.child import make_store
-from tests.needs import missing
-from tests.servers import Mongod, ReplicaSet, ServerMissingError, with_database
-from tests.strategies import spec_with
+from tests.support.calls import URL, spec
+from tests.support.needs import missing
+from tests.support.servers import Mongod, ReplicaSet, ServerMissingError, with_database
+from tests.support.strategies import spec_with
 
 pytestmark = pytest.mark.server
 

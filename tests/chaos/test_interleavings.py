@@ -16,14 +16,14 @@ import yaml
 from pymongo.database import Database
 
 from flask_worker_templates.errors import TemplateInUse, TemplateNotFound
-from flask_worker_templates.query import Window, trail_parameters
-from flask_worker_templates.spec import patched
-from flask_worker_templates.store import Store
-from flask_worker_templates.template import Template
+from flask_worker_templates.model.parameters import Window, trail_parameters
+from flask_worker_templates.model.spec import patched
+from flask_worker_templates.model.template import Template
+from flask_worker_templates.store.store import Store
 from tests.chaos import child
 from tests.chaos.checker import Write, assert_whole
 from tests.chaos.child import Child, Stop
-from tests.strategies import spec_with
+from tests.support.strategies import spec_with
 
 Raw = Database[dict[str, Any]]
 

@@ -25,9 +25,9 @@ from tests.chaos import child
 from tests.chaos.checker import violations
 from tests.chaos.load import Load, Summary, longest_gap, longest_recovery
 from tests.chaos.served import Gunicorn
-from tests.needs import missing
-from tests.servers import Mongod, ReplicaSet, ServerMissingError, with_database
-from tests.strategies import spec_with
+from tests.support.needs import missing
+from tests.support.servers import Mongod, ReplicaSet, ServerMissingError, with_database
+from tests.support.strategies import spec_with
 
 pytestmark = pytest.mark.server
 

@@ -22,13 +22,13 @@ from flask_worker_templates.errors import (
     TemplateNotFound,
     WorkerTemplatesError,
 )
-from flask_worker_templates.query import Window
-from flask_worker_templates.spec import patched
-from flask_worker_templates.store import Store
-from flask_worker_templates.template import Template
+from flask_worker_templates.model.parameters import Window
+from flask_worker_templates.model.spec import patched
+from flask_worker_templates.model.template import Template
+from flask_worker_templates.store.store import Store
 from tests.chaos import child
 from tests.chaos.checker import Use, Write, assert_whole
-from tests.strategies import spec_with
+from tests.support.strategies import spec_with
 
 Raw = Database[dict[str, Any]]
 T = TypeVar("T")

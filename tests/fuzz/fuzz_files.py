@@ -18,9 +18,9 @@ import atheris
 with atheris.instrument_imports(include=["flask_worker_templates", "yaml"]):
     import yaml
 
-    from flask_worker_templates import yaml_reader
     from flask_worker_templates.errors import InvalidFiles
-    from flask_worker_templates.files import read_files
+    from flask_worker_templates.files import parse_yaml as yaml_reader
+    from flask_worker_templates.files.load import read_files
 
 # libyaml is compiled without coverage: only PyYAML's own parser guides the fuzzer to new syntax.
 READINGS = [("t.json", yaml_reader.LOADER), ("t.yaml", yaml_reader.LOADER), ("t.yaml", yaml.SafeLoader)]

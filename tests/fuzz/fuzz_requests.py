@@ -23,9 +23,11 @@ with atheris.instrument_imports(include=["flask_worker_templates"]):
     import bson
     from flask import Flask, request
 
-    from flask_worker_templates import http, query
     from flask_worker_templates.errors import InvalidInput
-    from flask_worker_templates.spec import ami_matches, flatten, normalize, patched
+    from flask_worker_templates.http import conditional, requests, responses
+    from flask_worker_templates.model import parameters
+    from flask_worker_templates.model.spec import ami_matches, flatten, normalize, patched
+    from flask_worker_templates.store import queries
 
 MOST = 2048  # bytes of a body; below the longest input, so that the limit is met too
 OPERATORS = {"$eq", "$gte", "$lte", "$lt", "$in", "$all"}
@@ -46,7 +48,7 @@ app = Flask(__name__)
 def read_body(accepted: tuple[str, ...]) -> Any:
     """Read the body of the current request, which must be what Python's own reader makes of it."""
     body = request.environ["wsgi.input"].getvalue()
-    found = http.read_json(accepted, most=MOST)
+    found = requests.read_json(accepted, most=MOST)
     if len(body) > MOST or found != json.loads(body.decode("utf-8-sig")):
         raise AssertionError(found)
     return found
@@ -54,7 +56,7 @@ def read_body(accepted: tuple[str, ...]) -> Any:
 
 def spec_body() -> None:
     """A spec: POST, PUT. What is accepted is in normal form, which is stable, and MongoDB can hold it."""
-    spec = normalize(read_body((http.JSON,)))
+    spec = normalize(read_body((responses.JSON,)))
     if normalize(spec) != spec or patched(spec, {}) != spec:
         raise AssertionError(spec)
     bson.encode(spec)
@@ -63,7 +65,7 @@ def spec_body() -> None:
 
 def patch_body() -> None:
     """A merge patch. Applied twice it does what it does once."""
-    patch = read_body((http.MERGE_PATCH, http.JSON))
+    patch = read_body((requests.MERGE_PATCH, responses.JSON))
     spec = patched(NORMAL, patch)
     if patched(spec, patch) != spec or set(flatten(spec)) - set(flatten(normalize(spec))):
         raise AssertionError(spec)
@@ -71,37 +73,37 @@ def patch_body() -> None:
 
 def conditional_headers() -> None:
     """If-Match and If-None-Match: with both the same, no revision is allowed that either one excludes."""
-    allowed = http.precondition(required=True)
+    allowed = conditional.precondition(required=True)
     if allowed is None:
         raise AssertionError(request.headers)
     for revision in (1, 2, 10):
-        named, known = http.matches(revision), http.not_modified(revision)
+        named, known = conditional.matches(revision), conditional.not_modified(revision)
         if allowed(revision) is not (named and not known):
             raise AssertionError(revision)
 
 
 def list_query() -> None:
     """The parameters of the list, which become operands of a query, and never operators."""
-    asked = query.list_parameters(http.query_arguments(query.REPEATABLE))
-    for condition in query.conditions(asked):
+    asked = parameters.list_parameters(requests.query_arguments(parameters.REPEATABLE))
+    for condition in queries.conditions(asked):
         only_compares(condition)
     if "ami" in asked:
         ami_matches("*", asked["ami"])
-    query.order(asked["sort"])
+    queries.order(asked["sort"])
     check_window(asked)
 
 
 def trail_query() -> None:
     """The parameters of the audit trail."""
-    asked = query.trail_parameters(http.query_arguments())
-    for condition in query.trail_conditions(asked):
+    asked = parameters.trail_parameters(requests.query_arguments())
+    for condition in queries.trail_conditions(asked):
         only_compares(condition)
     check_window(asked)
 
 
 def worker_id() -> None:
     """A worker id, which is a segment of a path."""
-    found = query.worker_id_of(request.query_string.decode("utf-8", "replace"))
+    found = parameters.worker_id_of(request.query_string.decode("utf-8", "replace"))
     if not found.isascii() or not found.isprintable() or "/" in found or found in {".", ".."}:
         raise AssertionError(found)
 
@@ -119,7 +121,7 @@ def only_compares(condition: dict[str, Any]) -> None:
 
 def check_window(asked: dict[str, Any]) -> None:
     """Check that the page asked for is one that MongoDB can skip to."""
-    if not 0 <= query.Window(asked["page"], asked["page_size"]).skip < 2**31 or asked["page_size"] > 200:
+    if not 0 <= parameters.Window(asked["page"], asked["page_size"]).skip < 2**31 or asked["page_size"] > 200:
         raise AssertionError(asked)
 
 
@@ -152,7 +154,7 @@ def check(data: bytes) -> None:
         "SERVER_PORT": "80",
         "wsgi.url_scheme": "http",
         "wsgi.input": io.BytesIO(rest),
-        "CONTENT_TYPE": http.JSON,
+        "CONTENT_TYPE": responses.JSON,
         "CONTENT_LENGTH": str(len(rest)),
         "QUERY_STRING": text,
         "HTTP_IF_MATCH": text,
@@ -162,8 +164,8 @@ def check(data: bytes) -> None:
     with app.request_context(environ):
         try:
             part()
-        except (http.Problem, InvalidInput) as error:
-            response = http.problem_response(error)
+        except (responses.Problem, InvalidInput) as error:
+            response = responses.problem_response(error)
             shown = json.loads(response.get_data())
             if shown["code"] != response.status_code or not 400 <= response.status_code < 500 or not shown["message"]:
                 raise AssertionError(shown) from None

@@ -1,0 +1,1 @@
+"""The commands of ``flask seed-templates`` and ``flask worker-templates``."""

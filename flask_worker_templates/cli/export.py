@@ -1,0 +1,114 @@
+"""The command ``export``: the database as a definition file, or back into the definition files."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+from click.core import ParameterSource
+
+from flask_worker_templates.errors import ExportRefused
+from flask_worker_templates.files.load import FileSet
+from flask_worker_templates.files.replace import replace_files
+from flask_worker_templates.reconcile.export import VERSION, EditedFile, count_changes, export_text, export_to_files
+from flask_worker_templates.runtime.app_state import current_state
+
+from .output import CONFLICT, DRIFT, ERROR, OK, command, config_option, print_error, print_json, read_files
+
+
+@click.command("export")
+@click.option("--write", is_flag=True, help="Write the database's values into the definition files.")
+@click.option("--dry-run", is_flag=True, help="With --write: show the changes as a unified diff, and write nothing.")
+@click.option(
+    "--add",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="PATH",
+    help="With --write: append the templates that no definition file holds to this one.",
+)
+@click.option(
+    "--max-remove",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    help="With --write: the most entries that may be removed, because their templates are not in the database.",
+)
+@config_option
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["yaml", "json"]),
+    default="yaml",
+    show_default=True,
+    help="Output format. With --write, json says for programs what was changed.",
+)
+@command
+def export(*, write: bool, dry_run: bool, add: Path | None, max_remove: int, paths: tuple[str, ...], kind: str) -> int:
+    """Print all templates of the database as a definition file, sorted by name.
+
+    With --write, change the definition files so that they say what the database says, and keep their comments, order
+    and layout: templates that were edited are updated, those that are not in the database are removed, and those that
+    were removed from a file, but are still in the database, are put back.
+
+    Exit codes: 0 done, 1 error, 3 there is something to write (with --dry-run), 4 a file was changed at the same time,
+    5 database not reachable. With 1 and 4 nothing was written, unless the message names the files that were.
+    """
+    state = current_state()
+    if not write:
+        limited = click.get_current_context().get_parameter_source("max_remove") is not ParameterSource.DEFAULT
+        if dry_run or add is not None or limited or paths:
+            raise click.UsageError("--dry-run, --add, --max-remove and --config are for --write.")
+        # A definition file is UTF-8, whatever the terminal is.
+        click.echo(export_text(state.store, "json" if kind == "json" else "yaml").encode(), nl=False)
+        return OK
+    try:
+        files = read_files(state, paths)
+        contents = export_to_files(
+            state.store, files, add_to=_found(add, files) if add else None, max_remove=max_remove
+        )
+        if not dry_run:
+            replace_files(contents)
+    except ExportRefused as error:
+        print_error(error, kind)
+        return CONFLICT if error.conflict else ERROR
+    if kind == "json":
+        print_json({"version": VERSION, "dry_run": dry_run, "files": [_document(content) for content in contents]})
+    else:
+        _print(contents, dry_run)
+    return DRIFT if dry_run and any(content.before != content.after for content in contents) else OK
+
+
+def _found(path: Path, files: FileSet) -> Path:
+    """Return the real path of a definition file that was named as the commands name it, or from where we are."""
+    return next((file.real_path for file in files.files if file.path == str(path)), path.resolve())
+
+
+def _document(content: EditedFile) -> dict[str, object]:
+    return {**content.to_dict(), "diff": "".join(unified_diff(content))}
+
+
+def _print(contents: Sequence[EditedFile], dry_run: bool) -> None:
+    """Print what was changed, for people: with a dry run the diff, which `git apply` takes."""
+    for content in contents:
+        if dry_run:
+            click.echo("".join(unified_diff(content)).encode(), nl=False)  # in the encoding of the file
+        for change in content.edit.changes:
+            details = ", ".join(change.fields) or change.note
+            if change.action == "renamed":
+                details = change.note
+            more = f"  ({details})" if details else ""
+            click.echo(f"{change.action:<8}  {change.name}  in {content.path}{more}", err=dry_run)
+    counts = [f"{number} {action}" for action, number in count_changes(contents).items()]
+    verb = "Would be" if dry_run else "Done"
+    click.echo(f"{verb}: {', '.join(counts)}." if counts else "The files say what the database says.", err=True)
+
+
+def unified_diff(content: EditedFile) -> Iterator[str]:
+    """Yield the lines of a unified diff of one file; none if it does not change."""
+    path = content.path
+    # Not splitlines: to a diff, only a line feed ends a line.
+    before, after = (re.findall(r"[^\n]*\n|[^\n]+", text.decode()) for text in (content.before, content.after))
+    for line in difflib.unified_diff(before, after, fromfile=f"a/{path}", tofile=f"b/{path}"):
+        yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"

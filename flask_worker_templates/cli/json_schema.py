@@ -1,0 +1,89 @@
+"""JSON Schemas for editors and other programs, made from the same schemas that validate and document."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+import marshmallow as ma
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+
+from flask_worker_templates.model.fields import LABEL_KEY_PATTERN
+from flask_worker_templates.model.spec import WorkerTemplateSpecSchema
+from flask_worker_templates.reconcile.diff_document import WorkerTemplateDriftSchema
+from flask_worker_templates.reconcile.plan_document import SyncPlanSchema
+from flask_worker_templates.reconcile.sync import SyncResultSchema
+
+from .error_document import ErrorDocumentSchema
+from .output import print_json
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def document_schema(document: str) -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of a document.
+
+    Args:
+        document: ``definition-file``, or the versioned ``diff``, ``error``, ``plan`` or ``sync``.
+    """
+    if document == "definition-file":
+        return definition_file_schema()
+    title, name, schema = _VERSIONED[document]
+    definitions = _definitions(name, schema())
+    return {"$schema": DIALECT, "title": title, **definitions.pop(name), "$defs": definitions}
+
+
+def definition_file_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a definition file."""
+    definitions = _definitions("WorkerTemplateSpec", WorkerTemplateSpecSchema())
+    properties = definitions["WorkerTemplateSpec"]["properties"]
+    # OpenAPI 3.0, which the same fields also describe, has no word for the one; generators of clients cannot read the
+    # other.
+    properties["labels"]["propertyNames"] = {"pattern": LABEL_KEY_PATTERN}
+    properties["port_range"]["default"] = {"start": 2000, "end": 9999}
+    return {
+        "$schema": DIALECT,
+        "title": "Worker template definition file",
+        "type": "object",
+        "properties": {
+            "$schema": {"type": "string", "description": "Where this schema is, for editors."},
+            "templates": {"type": "array", "items": {"$ref": "#/$defs/WorkerTemplateSpec"}},
+        },
+        "required": ["templates"],
+        "additionalProperties": False,
+        "$defs": definitions,
+    }
+
+
+def _definitions(name: str, schema: ma.Schema) -> dict[str, Any]:
+    document = APISpec("", "", "3.1.0", plugins=[MarshmallowPlugin()])
+    document.components.schema(name, schema=schema)
+    schemas = document.to_dict()["components"]["schemas"]
+    definitions: dict[str, Any] = json.loads(json.dumps(schemas).replace("#/components/schemas/", "#/$defs/"))
+    for definition in definitions.values():
+        for described in definition["properties"].values():
+            if "example" in described:  # a word of OpenAPI
+                described["examples"] = [described.pop("example")]
+    return definitions
+
+
+_VERSIONED: dict[str, tuple[str, str, type[ma.Schema]]] = {
+    "diff": ("Worker template diff, version 1", "Diff", WorkerTemplateDriftSchema),
+    "error": ("Worker template error, version 1", "ErrorDocument", ErrorDocumentSchema),
+    "plan": ("Worker template sync plan, version 1", "Plan", SyncPlanSchema),
+    "sync": ("Worker template sync result, version 1", "Sync", SyncResultSchema),
+}
+DOCUMENTS = ("definition-file", *_VERSIONED)
+
+
+@click.command("json-schema")
+@click.argument("document", type=click.Choice(DOCUMENTS), default="definition-file")
+@click.option("--format", type=click.Choice(["text", "json"]), expose_value=False, help="JSON in any case.")
+def json_schema(document: str) -> None:
+    """Print the JSON Schema of a definition file, by which editors complete and check it.
+
+    Or that of the JSON documents of `diff`, of `diff --out` (plan), of `sync`, and of what ends with an error.
+    """
+    print_json(document_schema(document))

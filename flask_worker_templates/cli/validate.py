@@ -1,0 +1,120 @@
+"""Checking definition files: the command ``validate``, and ``worker-templates-validate`` for where there is no app."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from flask_worker_templates.errors import InvalidFiles
+from flask_worker_templates.files.load import FileSet
+from flask_worker_templates.files.load import read_files as read_definition_files
+from flask_worker_templates.runtime.app_state import current_state
+
+from .output import ERROR, OK, command, counted, escape_what_cannot_be_printed, print_error, print_json, read_files
+
+validity_format_option = click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["text", "json", "github"]),
+    default="text",
+    show_default=True,
+    help="Output format; github prints annotations.",
+)
+
+
+@click.command("validate")
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@validity_format_option
+@command
+def validate(paths: tuple[str, ...], kind: str) -> int:
+    """Check definition files, without a database.
+
+    Exit codes: 0 valid, 1 not. Every fault is printed as path:line:column: field: message.
+    """
+    state = current_state()
+    return report_validity(lambda: read_files(state, paths), kind, root=Path.cwd() if paths else state.root)
+
+
+def report_validity(read: Callable[[], FileSet], kind: str, *, root: Path) -> int:
+    """Print whether definition files are valid, with every fault.
+
+    Args:
+        read: reads them.
+        kind: ``text``, ``json`` or ``github``.
+        root: the directory that relative paths of the files start from.
+
+    Returns:
+        The exit code.
+    """
+    try:
+        files = read()
+    except InvalidFiles as error:
+        if kind == "github":
+            _annotate(error, root)
+        else:
+            print_error(error, kind)
+        return ERROR
+    if kind == "json":
+        templates = Counter(entry.path for entry in files.entries)
+        print_json(
+            {
+                "files": [{"path": file.path, "templates": templates[file.path]} for file in files.files],
+                "faults": [],
+                "warnings": list(files.warnings),
+            }
+        )
+    else:
+        for warning in files.warnings:
+            click.echo(
+                f"::warning ::{_data(warning)}" if kind == "github" else f"Warning: {warning}",
+                err=kind == "text",
+            )
+        valid = f"Valid: {counted(files.entries, 'template')} in {counted(files.files, 'file')}."
+        click.echo(valid, err=kind == "github")
+    return OK
+
+
+def _annotate(error: InvalidFiles, root: Path) -> None:
+    for fault in error.faults:
+        place = [f"file={_property(_in_workspace(fault.path, root))}"]
+        place += [f"line={fault.line}"] if fault.line else []
+        place += [f"col={fault.column}"] if fault.column else []
+        text = f"{fault.field}: {fault.message}" if fault.field else fault.message
+        click.echo(f"::error {','.join(place)}::{_data(text)}")
+
+
+def _in_workspace(path: str, root: Path) -> str:
+    """Return a path as annotations need it: relative to the checkout, of which the app may be a part."""
+    workspace = os.path.normpath(Path(os.environ.get("GITHUB_WORKSPACE") or Path.cwd()).absolute())
+    absolute = Path(os.path.normpath(root.absolute() / path))
+    return str(absolute.relative_to(workspace) if absolute.is_relative_to(workspace) else absolute)
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+@click.command("worker-templates-validate")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@validity_format_option
+def main(paths: tuple[str, ...], kind: str) -> None:
+    """Check definition files as one set: files, directories and globs.
+
+    Exit codes: 0 valid, 1 not. Every fault is printed as path:line:column: field: message.
+    """
+    escape_what_cannot_be_printed()
+    here = Path.cwd()
+    sys.exit(report_validity(lambda: read_definition_files(paths, root=here), kind, root=here))
+
+
+if __name__ == "__main__":
+    main()

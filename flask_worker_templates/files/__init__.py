@@ -1,0 +1,1 @@
+"""Definition files: find, parse, load, edit in place, write, replace."""

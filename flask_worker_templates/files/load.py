@@ -1,0 +1,266 @@
+"""Definition files: read and validated as one set, all or nothing, with the place of every fault.
+
+Where the files are is the business of `file_paths`, what their text means of `yaml_reader` and `json_reader`,
+what a spec may hold of `spec`.
+"""
+
+from __future__ import annotations
+
+import codecs
+import difflib
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from marshmallow import fields
+
+from flask_worker_templates.errors import Fault, InvalidFiles, InvalidSpec
+from flask_worker_templates.model.fields import LABEL_KEY_PATTERN
+from flask_worker_templates.model.spec import FIELDS, Spec, WorkerTemplateSpecSchema, normalize
+
+from .parse_json import read_json
+from .parse_yaml import read_yaml
+from .parsed import MAX_FAULTS, Parsed, describe, position_at, printable, shown
+from .paths import FoundFile, Unusable, find_files, read_bytes
+
+TOP_LEVEL_KEYS = ("templates", "$schema")
+"""``$schema`` is for editors, which complete and check the file by it."""
+
+_fields = WorkerTemplateSpecSchema().fields
+_TEXT_FIELDS = frozenset(name for name, it in _fields.items() if isinstance(it, fields.String)) | {"labels"}
+_NESTED = {name: tuple(it.schema.fields) for name, it in _fields.items() if isinstance(it, fields.Nested)}
+_MAPPINGS = [(name,) for name in (*_NESTED, "labels")]
+_LABEL_KEY = re.compile(LABEL_KEY_PATTERN.removesuffix("$") + r"\Z")
+_UNKNOWN = "Unknown field."
+_LONGEST_MESSAGE = 300
+_LONGEST_NAME = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One template of a definition file."""
+
+    spec: Spec
+    """In normal form."""
+    path: str
+    """Path of the file for people, see `file_paths.FoundFile`."""
+    line: int
+    """Line of the entry in the file, from 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A definition file that was read."""
+
+    path: str
+    sha256: str
+    """Of the bytes that were read, in hexadecimal."""
+    real_path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class FileSet:
+    """The templates of all definition files; every one is valid, and each name is there once."""
+
+    entries: tuple[Entry, ...]
+    """In the order of the files, and of the entries in them."""
+    files: tuple[SourceFile, ...]
+    warnings: tuple[str, ...]
+
+
+def read_files(paths: Sequence[str | Path], *, root: Path, missing_ok: bool = False) -> FileSet:
+    """Read a set of definition files.
+
+    Args:
+        paths: files, directories (their ``*.yaml``, ``*.yml`` and ``*.json``, sorted) and globs.
+        root: the directory that relative paths start from.
+        missing_ok: whether a path that leads to no file is a warning instead of a fault.
+
+    Raises:
+        InvalidFiles: with every fault of every file, in the order of the files and of the places in them.
+            After `positions.MAX_FAULTS` faults reading stops.
+    """
+    reading = _Reading()
+    for found in find_files(paths, root=root):
+        if len(reading.faults) >= MAX_FAULTS:
+            break
+        if isinstance(found, FoundFile):
+            reading.read(found)
+        elif found.missing and missing_ok:
+            reading.warnings.append(f"{found.path}: {found.message}")
+        else:
+            reading.faults.append(Fault(found.path, None, None, None, found.message))
+    if reading.faults:
+        if len(reading.faults) >= MAX_FAULTS:
+            del reading.faults[MAX_FAULTS:]
+            last = reading.faults[-1].path
+            reading.faults.append(Fault(last, None, None, None, "There may be more: later faults are not listed."))
+        raise InvalidFiles(reading.faults)
+    return FileSet(tuple(reading.entries), tuple(reading.files), tuple(reading.warnings))
+
+
+def is_json(path: str) -> bool:
+    """Tell whether a definition file is read as JSON; every other one is YAML."""
+    return path.lower().endswith(".json")
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    """A fault whose place is not known yet: a path into the parsed value."""
+
+    path: tuple[str | int, ...]
+    message: str
+    complete: bool = True
+    """Whether the message already says what was found."""
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What has been read so far."""
+
+    entries: list[Entry] = field(default_factory=list)
+    files: list[SourceFile] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    names: dict[str, str] = field(default_factory=dict)
+    """Where each name was first, as ``path:line``."""
+
+    def read(self, file: FoundFile) -> None:
+        """Read one file: add its entries, or its faults."""
+        try:
+            data = read_bytes(file)
+            text = _decode(data)
+        except Unusable as error:
+            self.faults.append(Fault(file.path, error.line, error.column, None, str(error)))
+            return
+        read = read_json if is_json(file.path) else read_yaml
+        parsed = read(text)
+        findings = list(islice(self._examine(file, parsed), MAX_FAULTS)) if parsed.complete else []
+        if findings:
+            # Places are rarely needed and cost as much as the reading: so the text is read again for them.
+            parsed = read(text, locate=True)
+        self.faults += _faults(file, parsed, findings)
+        self.files.append(SourceFile(file.path, hashlib.sha256(data).hexdigest(), file.real_path))
+
+    def _examine(self, file: FoundFile, parsed: Parsed) -> Iterator[_Finding]:
+        """Add the valid entries of a file; yield what is wrong with the others."""
+        root = parsed.value
+        if not isinstance(root, dict):
+            what = "nothing" if root is None else "a text" if isinstance(root, str) else describe(root)
+            yield _Finding((), f"The file holds {what}: write `templates:` and under it a list.")
+            return
+        for key in root:
+            if key not in TOP_LEVEL_KEYS:
+                yield _Finding((key,), _UNKNOWN)
+        if not isinstance(root.get("$schema", ""), str):
+            yield _Finding(("$schema",), "Not a text: write the URL or the path of the JSON Schema.")
+        templates = root.get("templates")
+        if "templates" not in root:
+            yield _Finding((), "The key `templates` is missing: it holds the list of templates.")
+        elif not isinstance(templates, list):
+            yield _Finding(("templates",), f"Not a list but {shown(templates)}: write a list of templates.")
+        else:
+            yield from self._examine_entries(file, templates, parsed.lines[id(templates)])
+
+    def _examine_entries(self, file: FoundFile, templates: list[Any], lines: list[int]) -> Iterator[_Finding]:
+        for index, (data, line) in enumerate(zip(templates, lines, strict=True)):
+            path = ("templates", index)
+            if not isinstance(data, dict):
+                yield _Finding(path, f"Not a mapping but {shown(data)}: write a template, `name: …` first.")
+                continue
+            name = data.get("name")
+            try:
+                spec = normalize(data)
+                self.entries.append(Entry(spec, file.path, line))
+                name = spec["name"]
+            except InvalidSpec as error:
+                for inner, message in _leaves(error.errors, data):
+                    yield _Finding((*path, *inner), message, complete=False)
+            if not isinstance(name, str):
+                continue
+            if name in self.names:
+                other = self.names[name]
+                yield _Finding((*path, "name"), f"{shown(name)} is also the name of {other}: rename one of them.")
+            else:
+                self.names[name] = f"{file.path}:{line}"
+
+
+def _decode(data: bytes) -> str:
+    """Return the text of a file without its byte order mark."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise Unusable("Encoded as UTF-16: save the file as UTF-8.")
+    data = data.removeprefix(codecs.BOM_UTF8)
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode()
+        message = f"Not valid UTF-8: the byte 0x{data[error.start]:02x} is wrong here; save the file as UTF-8."
+        raise Unusable(message, *position_at(before, len(before))) from None
+    if "\0" in text:
+        message = "A NUL: this is not a text file, or it is encoded as UTF-16; save it as UTF-8."
+        raise Unusable(message, *position_at(text, text.index("\0")))
+    return text
+
+
+def _leaves(errors: Mapping[Any, Any], data: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield the path and the text of every error of a spec."""
+    for key, inner in errors.items():
+        known = isinstance(data, dict) and key in data
+        # What concerns a mapping as a whole is under `_schema`, which may also be a key of the file.
+        deeper = (*path, key) if known or key != "_schema" else path
+        if isinstance(inner, Mapping):
+            yield from _leaves(inner, data[key] if known else None, deeper)
+        else:
+            for message in inner:
+                yield deeper, str(message)
+
+
+def _faults(file: FoundFile, parsed: Parsed, findings: Sequence[_Finding]) -> list[Fault]:
+    """Return the faults of a file in the order of their places, each once."""
+    faults = [Fault(file.path, found.line, found.column, None, found.message) for found in parsed.problems]
+    # A value that the reader refused is a stand-in: what the spec says of it would only confuse.
+    refused = {(fault.line, fault.column) for fault in faults}
+    for finding in findings:
+        fault, there = _located(file, parsed, finding)
+        if not there or (fault.line, fault.column) not in refused:
+            faults.append(fault)
+    # An alias or a merge brings the same fault once for each use.
+    return sorted(dict.fromkeys(faults), key=lambda fault: (fault.line or 0, fault.column or 0))
+
+
+def _located(file: FoundFile, parsed: Parsed, finding: _Finding) -> tuple[Fault, bool]:
+    """Return the fault, and whether what it complains of is there, or missing."""
+    place, value, there = parsed.find(finding.path)
+    in_entry = len(finding.path) > 1 and finding.path[0] == "templates"
+    inner = finding.path[2:] if in_entry else finding.path
+    name = ".".join(printable(str(part)[:_LONGEST_NAME]) for part in inner) or None
+    message = printable(finding.message[:_LONGEST_MESSAGE])
+    at_key = not there
+    if finding.message == _UNKNOWN:
+        at_key = True
+        known = _NESTED.get(str(inner[0]), ()) if len(inner) > 1 else FIELDS if in_entry else TOP_LEVEL_KEYS
+        message = f"Unknown field{_suggestion(str(inner[-1]), known)}"
+    elif there and not finding.complete:
+        at_key = inner[0] == "labels" and inner[1:] != () and _LABEL_KEY.match(str(inner[-1])) is None
+        if not at_key and not (isinstance(value, dict) and inner in _MAPPINGS):
+            message = f"{message} {_found(inner, value, place.text)}"
+    line, column = (place.key_line, place.key_column) if at_key else (place.line, place.column)
+    return Fault(file.path, line, column, name, message), there
+
+
+def _found(path: Sequence[str | int], value: object, text: str | None) -> str:
+    """Return a sentence on what a faulty field holds."""
+    if text == "":
+        return "Nothing is written here."
+    if text is not None and not isinstance(value, str) and path[0] in _TEXT_FIELDS:
+        return f"YAML reads {shown(text)} as {describe(value)}: quote it to mean the text."
+    return f"Found {shown(value)}."
+
+
+def _suggestion(word: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(word[:_LONGEST_NAME], known, n=1)
+    return f": did you mean {shown(close[0])}?" if close else f": there are {', '.join(known)}."

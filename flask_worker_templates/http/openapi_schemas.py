@@ -1,0 +1,227 @@
+"""What the OpenAPI document says of the API: its schemas, its errors and its examples. For documentation only.
+
+Responses are made by `template.present` and its like, not by dumping these; a property test holds the two equal.
+The classes carry the prefix that their components get, because these live beside the host's own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import marshmallow as ma
+from marshmallow import fields
+
+from flask_worker_templates.model.fields import TEXT_PATTERN, Labels, Whole
+from flask_worker_templates.model.parameters import WORKER_ID_PATTERN
+from flask_worker_templates.model.spec import (
+    WorkerTemplateCapacitySchema,
+    WorkerTemplatePortRangeSchema,
+    WorkerTemplateSpecSchema,
+    normalize,
+)
+from flask_worker_templates.reconcile.compare import State
+from flask_worker_templates.reconcile.diff_document import ID, REVISION, TIME
+
+SPEC_EXAMPLE: dict[str, Any] = {
+    "name": "gpu-nightly",
+    "description": "Nightly GPU regression labs",
+    "instance_type": "g5.12xlarge",
+    "capacity": {"cpu_cores": 48, "memory_gb": 192, "storage_gb": 500},
+    "license_type": "ENTERPRISE",
+    "max_nodes": 100,
+    "ami_pattern": "CML-2.9.*",
+    "cost_per_hour_usd": 5.67,
+    "labels": {"team": "qa"},
+}
+TEMPLATE_EXAMPLE: dict[str, Any] = {
+    "id": ID["example"],
+    **normalize(SPEC_EXAMPLE),
+    "revision": 3,
+    "is_seeded": False,
+    "created_at": "2026-01-30T09:00:00.000Z",
+    "updated_at": TIME["example"],
+}
+EVENT_EXAMPLE: dict[str, Any] = {
+    "template_id": ID["example"],
+    "name": SPEC_EXAMPLE["name"],
+    "revision": 3,
+    "action": "updated",
+    "actor": "alice",
+    "at": TIME["example"],
+    "changes": [{"field": "max_nodes", "from": 20, "to": 100}],
+    "spec": normalize(SPEC_EXAMPLE),
+}
+DRIFT_EXAMPLE: dict[str, Any] = {
+    "version": 1,
+    "drift": True,
+    "summary": {state.value: int(state is State.FILE_CHANGED) for state in State},
+    "files": [
+        {
+            "path": "config/worker_templates.yaml",
+            "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        }
+    ],
+    "warnings": [],
+    "refusals": [],
+    "templates": [
+        {
+            "name": SPEC_EXAMPLE["name"],
+            "state": "file_changed",
+            "action": "update",
+            "id": ID["example"],
+            "revision": 3,
+            "path": "config/worker_templates.yaml",
+            "line": 4,
+            "source": "config/worker_templates.yaml",
+            "renamed_from": None,
+            "deleted_by": None,
+            "deleted_at": None,
+            "fields": [
+                {
+                    "field": "max_nodes",
+                    "resolution": "file",
+                    "base": 20,
+                    "file": 100,
+                    "database": 20,
+                    "result": 100,
+                }
+            ],
+        }
+    ],
+}
+VALIDATION_EXAMPLE: dict[str, Any] = {"valid": True, "errors": {}, "spec": normalize(SPEC_EXAMPLE)}
+CLAIM_EXAMPLE: dict[str, Any] = {"worker_id": "i-0abc123", "actor": "fleet", "claimed_at": TIME["example"]}
+PATCH_EXAMPLE: dict[str, Any] = {"max_nodes": 200, "labels": {"team": None, "owner": "ops"}}
+
+
+class WorkerTemplateSchema(WorkerTemplateSpecSchema):
+    """A template as the API shows it."""
+
+    class Meta:
+        """Clients must put up with fields that a later version adds."""
+
+        unknown = ma.EXCLUDE
+
+    id = fields.String(required=True, metadata={"description": "UUID of the template.", **ID})
+    revision = fields.Integer(required=True, metadata=REVISION)
+    is_seeded = fields.Boolean(required=True, metadata={"description": "Whether the seeder created it."})
+    created_at = fields.String(required=True, metadata={"description": "UTC, with milliseconds.", **TIME})
+    updated_at = fields.String(required=True, metadata={"description": "UTC, with milliseconds.", **TIME})
+
+    def __init__(self, **kw: Any) -> None:
+        super().__init__(**kw)
+        for field in self.fields.values():
+            field.required = True  # a response holds every field, defaults filled in
+
+
+def _all_optional(schema: ma.Schema) -> None:
+    for field in schema.fields.values():
+        # What has a default can be brought back to it; a nested schema says so itself.
+        if field.load_default is not ma.missing or isinstance(field, fields.Dict):
+            field.allow_none = True
+        field.required = False
+        field.load_default = ma.missing
+
+
+class WorkerTemplateCapacityPatchSchema(WorkerTemplateCapacitySchema):
+    """Changes of a capacity; what is left out stays."""
+
+    def __init__(self, **kw: Any) -> None:
+        super().__init__(**kw)
+        _all_optional(self)
+
+
+class WorkerTemplatePortRangePatchSchema(WorkerTemplatePortRangeSchema):
+    """Changes of a port range; null brings the default back."""
+
+    def __init__(self, **kw: Any) -> None:
+        super().__init__(**kw)
+        _all_optional(self)
+
+
+class WorkerTemplatePatchSchema(WorkerTemplateSpecSchema):
+    """A JSON Merge Patch (RFC 7396) of a spec: what is left out stays, null brings the default back."""
+
+    capacity = fields.Nested(WorkerTemplateCapacityPatchSchema(), metadata={"description": "What one machine has."})
+    # `nullable` as metadata: for `allow_none` of a nested schema apispec writes "this schema or any object".
+    port_range = fields.Nested(
+        WorkerTemplatePortRangePatchSchema(),
+        metadata={"description": "Ports that a machine opens.", "nullable": True},
+    )
+    labels = fields.Dict(  # type: ignore[assignment]
+        values=fields.String(allow_none=True, metadata={"maxLength": Labels.LONGEST_VALUE, "pattern": TEXT_PATTERN}),
+        metadata={"description": "Labels to set; null removes one.", "example": {"team": None, "owner": "ops"}},
+    )
+
+    def __init__(self, **kw: Any) -> None:
+        super().__init__(**kw)
+        _all_optional(self)
+
+
+class WorkerTemplateChangeSchema(ma.Schema):
+    """One field that a change changed."""
+
+    field = fields.String(required=True, metadata={"description": "Dotted path.", "example": "capacity.cpu_cores"})
+    # Any JSON value; not there where the field was not there.
+    from_ = fields.Raw(data_key="from", metadata={"description": "Before; left out where there was none."})
+    to = fields.Raw(metadata={"description": "After; left out where there is none."})
+
+
+class WorkerTemplateEventSchema(ma.Schema):
+    """One entry of the audit trail."""
+
+    template_id = fields.String(required=True, metadata=ID)
+    name = fields.String(required=True, metadata={"description": "Name after the change.", "example": "gpu-nightly"})
+    revision = fields.Integer(required=True, metadata=REVISION)
+    action = fields.String(
+        required=True,
+        validate=ma.validate.OneOf(["seeded", "created", "updated", "synced", "reverted", "deleted"]),
+        metadata={"example": "updated"},
+    )
+    actor = fields.String(required=True, metadata={"description": "Who.", "example": "alice"})
+    at = fields.String(required=True, metadata={"description": "UTC, with milliseconds.", **TIME})
+    changes = fields.List(fields.Nested(WorkerTemplateChangeSchema()), required=True)
+    spec = fields.Nested(
+        WorkerTemplateSpecSchema(), required=True, metadata={"description": "The spec after the change."}
+    )
+
+
+class WorkerTemplateClaimSchema(ma.Schema):
+    """A worker's registered use of a template."""
+
+    worker_id = fields.String(required=True, metadata={"pattern": WORKER_ID_PATTERN, "example": "i-0abc123"})
+    actor = fields.String(required=True, metadata={"description": "Who registered it.", "example": "fleet"})
+    claimed_at = fields.String(required=True, metadata={"description": "UTC, with milliseconds.", **TIME})
+
+
+class WorkerTemplateRevertSchema(ma.Schema):
+    """Which revision to go back to."""
+
+    class Meta:
+        """Strict: an unknown field is an error."""
+
+        unknown = ma.RAISE
+
+    revision = Whole(1, 2**31 - 1, required=True, metadata={"description": "An earlier revision.", "example": 1})
+
+
+class WorkerTemplateValidationSchema(ma.Schema):
+    """What is wrong with a spec, or its normal form."""
+
+    valid = fields.Boolean(required=True)
+    errors = fields.Dict(required=True, metadata={"description": "Messages by field; empty if it is valid."})
+    spec = fields.Nested(
+        WorkerTemplateSpecSchema(),
+        required=True,
+        allow_none=True,
+        metadata={"description": "The spec with its defaults; null if it is not valid."},
+    )
+
+
+class WorkerTemplateProblemSchema(ma.Schema):
+    """An error."""
+
+    code = fields.Integer(required=True, metadata={"description": "HTTP status code.", "example": 404})
+    status = fields.String(required=True, metadata={"description": "Name of the status.", "example": "Not Found"})
+    message = fields.String(metadata={"description": "What is wrong and what to do."})
+    errors = fields.Dict(metadata={"description": "Details, by field."})

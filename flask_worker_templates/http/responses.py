@@ -1,0 +1,135 @@
+"""Answers: JSON, and errors in flask-smorest's shape."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, cast
+
+from flask import Response
+from werkzeug.exceptions import HTTPException
+from werkzeug.http import HTTP_STATUS_CODES
+
+from flask_worker_templates.errors import (
+    DatabaseUnavailable,
+    InvalidInput,
+    NameTaken,
+    NotAllowed,
+    NotReady,
+    RevisionMismatch,
+    RevisionNotFound,
+    TemplateDisabled,
+    TemplateInUse,
+    TemplateNotFound,
+)
+from flask_worker_templates.model.template import Page
+
+JSON = "application/json"
+
+
+class Problem(Exception):
+    """An HTTP error that the routes themselves find."""
+
+    def __init__(
+        self,
+        code: int,
+        message: str | None = None,
+        errors: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.code = code
+        self.message = message
+        self.errors = errors
+        self.headers = dict(headers or {})
+        super().__init__(message)
+
+    def response(self) -> Response:
+        """Return the response: flask-smorest's error shape."""
+        body: dict[str, Any] = {"code": self.code, "status": HTTP_STATUS_CODES.get(self.code, "Unknown Error")}
+        if self.message:
+            body["message"] = self.message
+        if self.errors:
+            body["errors"] = self.errors
+        return json_response(quoting_json(body), self.code, self.headers)
+
+
+def quoting_json(value: Any) -> bytes:
+    """Return JSON that quotes what was sent: in ASCII, because a lone surrogate among it has no form in UTF-8."""
+    return json.dumps(value, allow_nan=False).encode("ascii")
+
+
+HEADERS = (("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-cache"))
+"""Of every answer. "no-cache": keep it, but ask each time whether it still holds."""
+_JSON_HEADERS = (("Content-Type", JSON), *HEADERS)
+
+
+def empty_response(code: int, headers: Mapping[str, str] | None = None) -> Response:
+    """Return a response without a body, and so without a content type."""
+    response = Response(status=code, headers=[*HEADERS, *(headers or {}).items()])
+    del response.headers["Content-Type"]
+    return response
+
+
+def json_response(body: bytes, code: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Return a JSON response."""
+    return Response(body, code, [*_JSON_HEADERS, *(headers or {}).items()])
+
+
+def problem_of(error: Exception) -> Problem:  # noqa: C901, PLR0911  # a table, read from top to bottom
+    """Return the HTTP problem that an exception means."""
+    match error:
+        case Problem():
+            return error
+        case HTTPException():
+            data = getattr(error, "data", None) or {}
+            headers = {
+                name: value
+                for name, value in [*error.get_headers(), *dict(data.get("headers") or {}).items()]
+                if name != "Content-Type"
+            }
+            errors = data.get("errors") or data.get("messages")
+            return Problem(error.code or 500, data.get("message") or error.description, errors, headers)
+        case InvalidInput():
+            return Problem(422, "The request has errors.", {"json": error.errors})
+        case TemplateNotFound() | RevisionNotFound():
+            return Problem(404, str(error))
+        case NotAllowed():
+            return Problem(403, str(error))
+        case NameTaken():
+            return Problem(409, str(error), {"name": error.name, "id": error.template_id})
+        case TemplateInUse():
+            errors = {"claims": error.claims, "workers": error.workers, "reason": error.reason}
+            return Problem(409, str(error), {key: value for key, value in errors.items() if value})
+        case TemplateDisabled():
+            return Problem(409, str(error))
+        case RevisionMismatch():
+            return Problem(412, str(error), {"revision": error.current}, {"ETag": etag(error.current)})
+        case DatabaseUnavailable() | NotReady():
+            retry = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
+            return Problem(503, str(error), headers=retry)
+    raise error  # a bug of this package or of a hook, which may name what clients shall not know
+
+
+def problem_response(error: Exception) -> Response:
+    """Return the response that an exception means; the error handler of the blueprints."""
+    if isinstance(error, HTTPException) and error.response is not None:
+        return cast("Response", error.response)  # a hook of the host made one of its own
+    return problem_of(error).response()
+
+
+def etag(revision: int) -> str:
+    """Return the entity tag of a revision."""
+    return f'"{revision}"'
+
+
+def pagination(page: Page[Any]) -> dict[str, str]:
+    """Return the ``X-Pagination`` header, with the members that flask-smorest gives it."""
+    last = max(1, -(-page.total // page.page_size))
+    data: dict[str, Any] = {"total": page.total, "total_pages": last if page.total else 0}
+    if page.total:
+        data |= {"first_page": 1, "last_page": last, "page": page.page}
+        if page.page > 1:
+            data["previous_page"] = min(page.page - 1, last)
+        if page.page < last:
+            data["next_page"] = page.page + 1
+    return {"X-Pagination": json.dumps(data)}

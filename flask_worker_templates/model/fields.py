@@ -1,0 +1,146 @@
+"""The kinds of field that a template has: strict, and documented by the patterns that they check."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import marshmallow as ma
+from marshmallow import fields, validate
+
+# C0, DEL and C1: they have no place in any string that ends in logs, terminals and HTML. Neither have lone
+# surrogates, which `Pattern` refuses: a class that names them is an error in some regular expressions, and in others
+# also means the halves of any character beyond U+FFFF.
+_CONTROL = "\\u0000-\\u001f\\u007f-\\u009f"
+_SURROGATE = re.compile("[\ud800-\udfff]")
+# Besides: white space other than the plain blank, invisible and direction-changing characters.
+_INVISIBLE = "\\u00a0\\u00ad\\u061c\\u1680\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u3000\\ufeff\\ufff9-\\ufffb"
+# The same text serves Python's `re` and JSON Schema (ECMA 262), so that the documentation cannot differ.
+TEXT_PATTERN = f"^[^{_CONTROL}]*$"
+NAME_PATTERN = f"^[^ {_CONTROL}{_INVISIBLE}]([^{_CONTROL}{_INVISIBLE}]*[^ {_CONTROL}{_INVISIBLE}])?$"
+WORD_PATTERN = f"^[^ {_CONTROL}{_INVISIBLE}]+$"
+LABEL_KEY_PATTERN = "^[A-Za-z0-9._/-]{1,63}$"
+
+
+class Pattern(validate.Validator):
+    """The whole string matches a pattern that JSON Schema reads in the same way, and holds no lone surrogate.
+
+    ``marshmallow.validate.Regexp`` is not used, because its ``$`` lets a trailing line break pass.
+    """
+
+    def __init__(self, pattern: str, rule: str) -> None:
+        self.rule = rule
+        # \Z instead of $: Python's $ also matches before a trailing line break.
+        self._match = re.compile(pattern.removesuffix("$") + r"\Z").match
+
+    def __call__(self, value: Any) -> str:
+        """Return the value if it is a string that matches."""
+        if not isinstance(value, str) or self._match(value) is None or _SURROGATE.search(value):
+            raise ma.ValidationError(self.rule)
+        return value
+
+
+class Text(fields.String):
+    """A string and nothing else, without control characters."""
+
+    def __init__(
+        self,
+        *,
+        min: int | None = None,  # noqa: A002  # the names of marshmallow's own validator
+        max: int | None = None,  # noqa: A002
+        pattern: str = TEXT_PATTERN,
+        rule: str = "Must not hold control characters.",
+        metadata: Mapping[str, Any] | None = None,
+        **kw: Any,
+    ) -> None:
+        bounds = validate.Length(min=min, max=max)
+        super().__init__(
+            validate=[bounds, Pattern(pattern, rule)], metadata={"pattern": pattern, **(metadata or {})}, **kw
+        )
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kw: Any) -> str:
+        if not isinstance(value, str):
+            raise self.make_error("invalid")
+        return value
+
+
+class Choice(fields.String):
+    """One of a few strings, written exactly so."""
+
+    def __init__(self, choices: Sequence[str], **kw: Any) -> None:
+        super().__init__(validate=validate.OneOf(choices, error="Must be one of: {choices}."), **kw)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kw: Any) -> str:
+        if not isinstance(value, str):
+            raise self.make_error("invalid")
+        return value
+
+
+class Whole(fields.Integer):
+    """An integer as JSON Schema defines it: 48 and 48.0, but not true, "48" or 3.9."""
+
+    def __init__(self, minimum: int, maximum: int | None, **kw: Any) -> None:
+        super().__init__(validate=validate.Range(minimum, maximum), **kw)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kw: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.make_error("invalid")
+        if isinstance(value, float) and not value.is_integer():
+            raise self.make_error("invalid")
+        return int(value)
+
+
+class Flag(fields.Boolean):
+    """true or false; none of the words and numbers that marshmallow's own field also takes."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kw: Any) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return value
+
+
+class Price(fields.Float):
+    """A finite number, zero or more."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kw: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.make_error("invalid")
+        try:
+            number = float(value)
+        except OverflowError:
+            raise self.make_error("too_large") from None
+        if not math.isfinite(number):
+            raise self.make_error("special")
+        return abs(number) if number == 0 else number  # -0.0 is 0.0
+
+
+class Labels(fields.Dict):
+    """A map of string to string. Its errors are keyed by the label: ``{"labels": {"a b": ["…"]}}``."""
+
+    MOST = 64
+    LONGEST_VALUE = 256
+
+    _key = Pattern(LABEL_KEY_PATTERN, "A label key is 1–63 characters of A-Z a-z 0-9 . _ / -.")
+    _value = Text(max=LONGEST_VALUE)
+
+    def __init__(self, *, metadata: Mapping[str, Any] | None = None, **kw: Any) -> None:
+        values = fields.String(metadata={"maxLength": self.LONGEST_VALUE, "pattern": TEXT_PATTERN})
+        super().__init__(values=values, metadata={"maxProperties": self.MOST, **(metadata or {})}, **kw)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kw: Any) -> dict[Any, Any]:
+        if not isinstance(value, Mapping):
+            raise self.make_error("invalid")
+        if len(value) > self.MOST:
+            raise ma.ValidationError(f"At most {self.MOST} labels.")
+        errors: dict[str, list[str]] = {}
+        for key, text in value.items():
+            try:
+                self._key(key)
+                self._value.deserialize(text)
+            except ma.ValidationError as error:
+                errors[str(key)] = [str(message) for message in error.messages]
+        if errors:
+            raise ma.ValidationError(errors)
+        return dict(sorted(value.items()))

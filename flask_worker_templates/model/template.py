@@ -1,0 +1,177 @@
+"""What callers get: templates, events, claims and pages, as values. Changing a template is the store's affair."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar, overload
+
+from .spec import FIELDS, Spec
+
+T = TypeVar("T")
+
+
+def rfc3339(moment: datetime) -> str:
+    """Return a UTC time as RFC 3339 with milliseconds and ``Z``; a naive time is UTC, as PyMongo returns it."""
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(UTC).replace(tzinfo=None)
+    return moment.isoformat(timespec="milliseconds") + "Z"
+
+
+def to_json(value: Any) -> bytes:
+    """Return compact UTF-8 JSON."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What one machine has: cores, and memory and storage in GB."""
+
+    cpu_cores: int
+    memory_gb: int
+    storage_gb: int
+
+
+@dataclass(frozen=True, slots=True)
+class PortRange:
+    """The ports that a machine opens, both ends included."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Template:
+    """One worker template, as it was when it was read: a value, equal to another that says the same.
+
+    Its fields are those that the API shows, in their order, which is also what ``flask.jsonify`` makes of it.
+    """
+
+    id: str
+    name: str
+    description: str
+    instance_type: str
+    capacity: Capacity
+    license_type: str
+    max_nodes: int
+    ami_pattern: str
+    startup_time_minutes: int
+    port_range: PortRange
+    enabled: bool
+    cost_per_hour_usd: float | None
+    labels: Mapping[str, str]
+    revision: int
+    is_seeded: bool
+    created_at: datetime
+    updated_at: datetime
+
+    def __repr__(self) -> str:
+        return f"<Template {self.name!r} at revision {self.revision}>"
+
+    def __hash__(self) -> int:
+        return hash((self.id, self.revision))
+
+    @property
+    def spec(self) -> Spec:
+        """The editable part, in normal form."""
+        return {name: _plain(getattr(self, name)) for name in FIELDS}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the template as the API shows it."""
+        return {
+            "id": self.id,
+            **self.spec,
+            "revision": self.revision,
+            "is_seeded": self.is_seeded,
+            "created_at": rfc3339(self.created_at),
+            "updated_at": rfc3339(self.updated_at),
+        }
+
+    @property
+    def etag(self) -> str:
+        """The entity tag: the revision, quoted."""
+        return f'"{self.revision}"'
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Capacity | PortRange):
+        return asdict(value)
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One entry of the audit trail.
+
+    Attributes:
+        spec: the spec after the change; for a deletion, the spec that was deleted.
+        changes: the leaves that the change changed, as ``{"field": path, "from": old, "to": new}``.
+    """
+
+    template_id: str
+    name: str
+    revision: int
+    action: str
+    actor: str
+    at: datetime
+    spec: Spec
+    changes: Sequence[Mapping[str, Any]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the event as the API shows it."""
+        return {
+            "template_id": self.template_id,
+            "name": self.name,
+            "revision": self.revision,
+            "action": self.action,
+            "actor": self.actor,
+            "at": rfc3339(self.at),
+            "changes": [dict(change) for change in self.changes],
+            "spec": copy.deepcopy(self.spec),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A worker's registered use of a template."""
+
+    worker_id: str
+    actor: str
+    claimed_at: datetime
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the claim as the API shows it."""
+        return {"worker_id": self.worker_id, "actor": self.actor, "claimed_at": rfc3339(self.claimed_at)}
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Sequence[T], Generic[T]):
+    """One page of a longer list; itself the sequence of its items.
+
+    Attributes:
+        total: how many items all pages hold. Of an unfiltered list it comes from the server's own count of the
+            collection, which may be off after a crash of the server until that was corrected by a write.
+        page: this page's number, from 1.
+        page_size: the most items that a page holds.
+    """
+
+    items: tuple[T, ...]
+    total: int
+    page: int
+    page_size: int
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[T]: ...
+    def __getitem__(self, index: int | slice) -> T | Sequence[T]:
+        return self.items[index]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self.items)

@@ -1,0 +1,1 @@
+"""One app's state in one process: readiness, the host's hooks, signals."""

@@ -1,0 +1,189 @@
+"""What the extension keeps for one app, and how this process is made ready for it."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING
+
+import click
+from flask import Flask, current_app, has_app_context, has_request_context
+
+from flask_worker_templates.settings import Settings
+from flask_worker_templates.store.connection import DatabaseAccess, Document
+from flask_worker_templates.store.store import Progress, Store
+from flask_worker_templates.store.stored_form import template_of
+
+from . import signals
+from .hooks import Hooks
+from .startup import LEAST_WAIT_SECONDS, Readiness
+
+if TYPE_CHECKING:
+    from flask_worker_templates.files.load import FileSet
+    from flask_worker_templates.reconcile.seed import SeedResult
+
+log = logging.getLogger("flask_worker_templates")
+
+EXTENSION = "worker_templates"
+"""The key of the extension in ``app.extensions``."""
+
+DEFAULT_CONFIG_PATH = "config/worker_templates.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class AppState:
+    """The extension's parts for one app, in ``app.extensions["worker_templates"]``."""
+
+    app: Flask
+    settings: Settings
+    hooks: Hooks
+    access: DatabaseAccess
+    store: Store
+    readiness: Readiness
+    root: Path
+    indexed: Event = field(default_factory=Event)
+
+    @classmethod
+    def of(cls, app: Flask, hooks: Hooks) -> AppState:
+        """Return the state of an app that gets the extension. No database and no file I/O.
+
+        Raises:
+            SettingsError: if a setting is wrong.
+        """
+        settings = Settings.from_config(app.config)
+        access = DatabaseAccess(settings)
+
+        def prepare() -> SeedResult | None:
+            # A receiver of its signals may use the Python API, also in the thread that a health check starts.
+            with nullcontext() if has_app_context() else app.app_context():
+                return state.prepare()
+
+        state = cls(
+            app=app,
+            settings=settings,
+            hooks=hooks,
+            access=access,
+            store=Store(access, _Signals(app)),
+            # A preparation is many operations, each with a time limit of its own: where the database is away, the first
+            # one ends it, so that nobody waits for long in vain.
+            readiness=Readiness(prepare, wait=max(LEAST_WAIT_SECONDS, 6 * settings.db_timeout_ms / 1000)),
+            root=app_directory(app),
+        )
+        return state
+
+    def ensure_indexes(self) -> None:
+        """Make the indexes, unless that was done before."""
+        if not self.indexed.is_set():
+            self.store.prepare()
+            self.indexed.set()
+
+    def prepare(self) -> SeedResult | None:
+        """Make the indexes, then seed and sync as the settings say."""
+        seeds, syncs = self.settings.seed == "on", self.settings.sync_on_start == "safe"
+        if not (seeds or syncs):
+            self.store.prepare()
+            return None
+        files = self.read_files()  # before anything is written: one bad entry, and nothing is
+        self.store.prepare()
+        result = self.seed(files) if seeds else None
+        if syncs:
+            from flask_worker_templates.reconcile.seed import ACTOR as SEEDER
+            from flask_worker_templates.reconcile.sync import sync_at_start
+
+            sync_at_start(self.store, files, actor=SEEDER)
+        return result
+
+    def read_files(
+        self, paths: str | Path | Sequence[str | Path] | None = None, *, root: Path | None = None
+    ) -> FileSet:
+        """Read and validate definition files: the given ones, else the configured ones.
+
+        Args:
+            paths: one or several, instead of the configured ones.
+            root: what relative paths are relative to; by default the directory that holds the app.
+
+        Raises:
+            InvalidFiles: with every fault of every file.
+        """
+        if isinstance(paths, str | Path):  # a string is a sequence too: of files with names of one character
+            paths = [paths]
+        from flask_worker_templates.files.load import read_files
+
+        configured = paths or self.settings.config_path
+        return read_files(configured or [DEFAULT_CONFIG_PATH], root=root or self.root, missing_ok=not configured)
+
+    def seed(
+        self, files: FileSet, *, dry_run: bool = False, progress: Progress | None = None, log_warnings: bool = True
+    ) -> SeedResult:
+        """Create the templates that are missing, and tell the log and the signal.
+
+        Without `log_warnings` the warnings are the caller's to tell: a command prints them.
+        """
+        from flask_worker_templates.reconcile.seed import seed
+
+        reseed = self.settings.reseed_deleted
+        result = seed(self.store, files, reseed_deleted=reseed, dry_run=dry_run, progress=progress)
+        for warning in result.warnings if log_warnings else ():
+            log.warning("%s", warning)
+        if result.created and not dry_run:
+            log.info("Seeded %d worker templates; %d were there.", len(result.created), result.existing)
+        if not dry_run:
+            signals.send(signals.templates_seeded, self.app, result=result)
+        return result
+
+
+class _Signals:
+    """Tells the app's signals of the store's changes."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+
+    def __call__(self, event: Document, document: Document) -> None:
+        action = event["action"]
+        if action == "deleted":
+            signal = signals.template_deleted
+        elif event["revision"] == 1:
+            signal = signals.template_created
+        else:
+            signal = signals.template_updated
+        if signal.receivers:  # building what nobody gets would double the time of a large seeding
+            signals.send(signal, self._app, template=template_of(document), action=action, actor=event["actor"])
+
+
+def app_directory(app: Flask) -> Path:
+    """Return the directory that holds the app: that of its module, or the one beside which its package stands."""
+    root = Path(app.root_path)
+    module = sys.modules.get(app.import_name)
+    return root.parent if hasattr(module, "__path__") else root
+
+
+def current_state() -> AppState:
+    """Return the state of the current app.
+
+    Raises:
+        RuntimeError: outside of an app context, or if the app has no worker templates.
+    """
+    state = current_app.extensions.get(EXTENSION)
+    if state is None:
+        raise RuntimeError("This app has no worker templates: call WorkerTemplates().init_app(app) first.")
+    return state  # type: ignore[no-any-return]
+
+
+def ready_state() -> AppState:
+    """Return the state of the current app once this process is ready.
+
+    Raises:
+        NotReady: if it could not be made ready.
+    """
+    state = current_state()
+    if click.get_current_context(silent=True) is not None and not has_request_context():
+        # A command of the host must not seed as a side effect; only the indexes are needed.
+        state.ensure_indexes()
+    else:
+        state.readiness.ensure()
+    return state

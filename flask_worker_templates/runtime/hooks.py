@@ -1,0 +1,117 @@
+"""What the host decides: who may do what, who acts, and what else counts as use of a template."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import click
+from flask import current_app, has_request_context
+
+from flask_worker_templates.errors import NotAllowed, TemplateInUse
+from flask_worker_templates.model.template import Template
+from flask_worker_templates.settings import Settings
+
+Authorizer = Callable[[str, Template | None], bool]
+ActorLoader = Callable[[], str]
+UsageCheck = Callable[[Template], int | str]
+
+ANONYMOUS = "anonymous"
+LONGEST_ACTOR = 256
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def synchronous(function: F, hook: str) -> F:
+    """Return a function that a host registers, if it can be one.
+
+    Raises:
+        TypeError: if it is an ``async def`` function.
+    """
+    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004
+        raise TypeError(
+            f"The {hook} must not be an async function: it is called where nothing awaits it, so that its answer would "
+            "always be a coroutine, and never what it returns."
+        )
+    return function
+
+
+@dataclass(slots=True)
+class Hooks:
+    """The functions that the host registered."""
+
+    authorizer: Authorizer | None = None
+    actor_loader: ActorLoader | None = None
+    usage_check: UsageCheck | None = None
+
+    def authorize(self, action: str, template: Template | None, settings: Settings) -> None:
+        """Return if the current request may do this.
+
+        Args:
+            action: ``read``, ``create``, ``update``, ``delete`` or ``claim``.
+            template: the template it is about, or None where it is about none or many.
+            settings: those of the app.
+
+        Raises:
+            NotAllowed: if not.
+            TypeError: if the host's authorizer gives no answer but something that is merely true.
+        """
+        if self.authorizer is not None:
+            answer = self.authorizer(action, template)
+            if answer and answer is not True:
+                # A response, a tuple or "denied" is true as well: it must not open what was meant to stay shut.
+                raise TypeError(f"The authorizer must return True or False, not {type(answer).__name__}.")
+            if not answer:
+                which = f"worker template {template.name!r}" if template else "worker templates"
+                raise NotAllowed(f"You are not allowed to {action} {which}.")
+            return
+        allowed = settings.anonymous or ("write" if current_app.debug or current_app.testing else "read")
+        if allowed == "none" or (allowed == "read" and action != "read"):
+            kind = "Reading" if action == "read" else "Writing"
+            raise NotAllowed(
+                f"{kind} worker templates is not allowed, because this app does not say who may. Its developer can "
+                "register a function with @templates.authorizer, or set WORKER_TEMPLATES_ANONYMOUS."
+            )
+
+    def actor(self, given: str | None = None) -> str:
+        """Return who acts now: the given one, else what the host's hook says, else ``cli:<os user>`` in a command."""
+        if given is None and has_request_context():
+            given = self.actor_loader() if self.actor_loader else None
+        elif given is None and click.get_current_context(silent=True) is not None:
+            given = f"cli:{_os_user()}"
+        # One line of bounded length, whatever it was made from, be it the number of a user: it ends in logs and
+        # terminals.
+        text = "" if given is None else str(given)
+        clean = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+        return clean[:LONGEST_ACTOR] or ANONYMOUS
+
+    @property
+    def usage_guard(self) -> Callable[[Template], None] | None:
+        """`check_usage`, or None where there is nothing to ask."""
+        return None if self.usage_check is None else self.check_usage
+
+    def check_usage(self, template: Template) -> None:
+        """Ask the host's usage check, if there is one.
+
+        Raises:
+            TemplateInUse: if it gives a number above zero, or a reason.
+            TypeError: if it gives something else.
+        """
+        answer: object = self.usage_check(template) if self.usage_check is not None else 0
+        if not isinstance(answer, int | str | None):
+            raise TypeError(f"The usage check must return a number or a reason, not {type(answer).__name__}.")
+        if isinstance(answer, int):
+            answer = "" if answer <= 0 else "1 worker uses it" if answer == 1 else f"{answer} workers use it"
+        if answer:
+            raise TemplateInUse(template.name, reason=answer.rstrip("."))
+
+
+def _os_user() -> str:
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may run under a user id that has no name
+        return "unknown"

@@ -1,0 +1,293 @@
+"""Every write of MongoDB, by a protocol that needs no transactions and survives a kill between any two commands.
+
+- A template's document carries ``last_event``, the event of its current revision. One conditional command on that
+  document (``{_id, revision: r}``) is the commit point of a change; nothing before it counts, nothing after it is
+  needed.
+- Before it, the event of revision r is made sure to be in the events collection; after it, the event of r + 1 is
+  copied there. A process that dies in between leaves a copy undone, which the next writer does.
+- A deletion cannot carry its event in the document it removes: it writes the event first, as an intent, removes the
+  document with one conditional command, and then writes the event again, confirmed. An intent whose deletion did not
+  happen is void, because its revision is beyond the document's.
+
+So of the events in the collection, only a deletion may be void, and only while its template lives: every other event
+was committed before it was copied there.
+
+Every event has a random ``token``, which tells two events of the same key apart: a committed one and an intent, the
+intents of two who delete at once, or an intent and its confirmation.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+import uuid
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bson import ObjectId
+from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
+
+from flask_worker_templates.errors import TemplateNotFound
+from flask_worker_templates.model.spec import Spec
+
+from .audit import event_id
+from .connection import Collections, Document
+from .stored_form import to_stored
+
+log = logging.getLogger("flask_worker_templates")
+
+_DUPLICATE_KEY = 11000
+
+
+class Copied:
+    """The events that this process has just copied to the events collection, so that it need not look for them.
+
+    Only what the server has confirmed is here: an event that is merely seen there may still be lost with a server that
+    is killed. And only for a minute: a restored backup may be without the event, and this process live on.
+    """
+
+    SECONDS = 60.0
+    MOST = 1000
+
+    def __init__(self) -> None:
+        self._times: OrderedDict[str, float] = OrderedDict()
+
+    def add(self, event: Document) -> None:
+        """Keep in mind that an event was copied, and confirmed."""
+        self._times[event["token"]] = time.monotonic()
+        if len(self._times) > self.MOST:
+            self._times.popitem(last=False)
+
+    def __contains__(self, event: Document) -> bool:
+        return time.monotonic() - self._times.get(event["token"], -self.SECONDS) < self.SECONDS
+
+
+def now() -> datetime:
+    """Return the time as naive UTC in milliseconds, which is what MongoDB keeps: it is read as it was written."""
+    moment = datetime.now(UTC).replace(tzinfo=None)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def _token() -> str:
+    # Unique among processes and hosts, as a UUID is, and a tenth of its cost, which counts when thousands are seeded.
+    return str(ObjectId())
+
+
+def new_event(
+    template_id: str,
+    revision: int,
+    spec: Spec,
+    *,
+    actor: str,
+    action: str,
+    managed: bool,
+    after: Document | None = None,
+) -> Document:
+    """Return the event of a change.
+
+    Args:
+        template_id: of which template.
+        revision: that the change makes.
+        spec: after the change.
+        actor: who.
+        action: what the audit trail calls it.
+        managed: whether the template has a base, and so belongs to a definition file.
+        after: the event of the revision before.
+    """
+    at = now()
+    if after is not None:
+        # Later than the event before it, also where that is of the same millisecond or of a host whose clock is
+        # ahead: the trail is ordered by time, and a change must not stand before the one it was made to.
+        at = max(at, after["at"] + timedelta(milliseconds=1))
+    return {
+        "_id": event_id(template_id, revision),
+        "template_id": template_id,
+        "revision": revision,
+        "name": spec["name"],
+        "action": action,
+        "actor": actor,
+        "at": at,
+        "managed": managed,
+        "token": _token(),
+        "spec": to_stored(spec),
+    }
+
+
+def new_document(spec: Spec, *, actor: str, action: str, base: Spec | None, source: str | None) -> Document:
+    """Return the document of a new template; the arguments are those of `Store.create`."""
+    template_id = str(uuid.uuid4())
+    event = new_event(template_id, 1, spec, actor=actor, action=action, managed=base is not None)
+    return {
+        "_id": template_id,
+        **event["spec"],
+        "revision": 1,
+        "is_seeded": action == "seeded",
+        "created_at": event["at"],
+        "updated_at": event["at"],
+        "source": source,
+        # The base of a seeded template is its spec: stored once more, but made once.
+        "base": event["spec"] if base is spec else None if base is None else to_stored(base),
+        "claims": [],
+        "last_event": event,
+    }
+
+
+def read_guarded(db: Collections, template_id: str) -> Document:
+    """Read a template for a write: from the primary, what a majority has; without its claims, which may be many.
+
+    Raises:
+        TemplateNotFound: if there is none with this id.
+    """
+    document = db.templates_guarded.find_one({"_id": template_id}, {"claims": 0})
+    if document is None:
+        raise TemplateNotFound(template_id)
+    return document
+
+
+def insert_new(db: Collections, documents: Sequence[Document]) -> list[Document]:
+    """Insert new templates and then their events; return those whose names were free."""
+    unconfirmed: BulkWriteError | None = None
+    lost: set[int] = set()
+    try:
+        db.templates_guarded.insert_many(documents, ordered=False)
+    except BulkWriteError as error:
+        lost = _duplicates(error)
+        unconfirmed = error if error.details.get("writeConcernErrors") else None
+    created = [document for index, document in enumerate(documents) if index not in lost]
+    if not created:
+        return []
+    failure = _insert_events(db, created)
+    if unconfirmed is not None:
+        # The templates were written, but not every member that had to confirm it did. The events are a later write; if
+        # that one is confirmed, all that is left to ask is whether a new primary has lost the templates meanwhile.
+        ids = [document["_id"] for document in created]
+        if failure or db.templates_guarded.count_documents({"_id": {"$in": ids}}) < len(ids):
+            raise unconfirmed
+    elif failure:
+        log.warning(
+            "The events of %d new templates are not all in the events collection: %.500s", len(created), failure
+        )
+    return created
+
+
+def _insert_events(db: Collections, created: Sequence[Document]) -> PyMongoError | None:
+    """Copy the events of new templates; return what failed, but for those that the next writer was faster to copy."""
+    try:
+        db.events_guarded.insert_many([document["last_event"] for document in created], ordered=False)
+    except BulkWriteError as error:
+        others = [fault for fault in error.details["writeErrors"] if fault["code"] != _DUPLICATE_KEY]
+        return error if others or error.details.get("writeConcernErrors") else None
+    except PyMongoError as error:
+        return error
+    return None
+
+
+def commit(db: Collections, document: Document, fields: Mapping[str, Any]) -> bool:
+    """Change a document if it is at the revision that was read, and return whether it was."""
+    key = {"_id": document["_id"], "revision": document["revision"]}
+    return bool(db.templates_guarded.update_one(key, {"$set": fields}).matched_count)
+
+
+def ensure_event(db: Collections, document: Document, copied: Copied) -> None:
+    """Make sure that the event of a template's revision is in the events collection.
+
+    A revision is committed once, so there is one true event for its key, and writing it is right at any time.
+    """
+    event = document["last_event"]
+    if event in copied:
+        return
+    there = db.events_guarded.find_one({"_id": event["_id"]}, {"token": 1})
+    if there is None or there["token"] != event["token"]:
+        _put(db, event)
+
+
+def copy_event(db: Collections, event: Document, copied: Copied) -> None:
+    """Copy the event of a change that is committed to the events collection."""
+    try:
+        try:
+            db.events_guarded.insert_one(event)
+        except DuplicateKeyError:
+            _put(db, event)  # over the intent of a deletion that came too late, or what the next writer has copied
+    except PyMongoError as error:
+        # The change is committed and its event is in the document: it stands, and the next writer copies it.
+        log.warning("The event %s is not in the events collection yet: %.500s", event["_id"], error)
+    else:
+        copied.add(event)
+
+
+def announce(db: Collections, document: Document, intent: Document) -> Document | bool | None:
+    """Write the intent of a deletion.
+
+    Returns:
+        The void event that it replaced, None where there was none, False where the template has changed.
+    """
+    try:
+        db.events_guarded.insert_one(intent)
+    except DuplicateKeyError:
+        # The event of a change or of a deletion that was committed just now, or the intent of another deletion. Read
+        # in this order: an intent that was there while the document still was is none of a deletion that happened.
+        # Should its deletion happen now, then its token changes, and it is not replaced.
+        other = db.events_guarded.find_one({"_id": intent["_id"]})
+        if other is None or other["action"] != "deleted":
+            return False
+        if read_guarded(db, document["_id"])["revision"] != document["revision"]:
+            return False
+        same = {"_id": other["_id"], "token": other["token"]}
+        return other if db.events_guarded.replace_one(same, intent).matched_count else False
+    return None
+
+
+def confirm(db: Collections, intent: Document) -> None:
+    """Write the event of a deletion that happened over whatever intent is there.
+
+    Another who deletes at the same time may have replaced our intent by its own, or be about to. The new token keeps
+    it from the latter. A failure is the caller's: unlike a change, whose event is in its document, the deletion may
+    then stand under the other's name.
+    """
+    _put(db, {**intent, "token": _token()})
+
+
+def withdraw(db: Collections, intent: Document, replaced: Document | bool | None) -> None:
+    """Take back the intent of a deletion that did not happen; left behind, it would be void all the same.
+
+    What it replaced is put back, because the deletion of the one who announced that may have happened instead. Whether
+    it did need not be asked, and must not be: the answer could be out of date before anything was done about it.
+    """
+    ours = {"_id": intent["_id"], "token": intent["token"]}
+    if isinstance(replaced, dict):
+        db.events_guarded.replace_one(ours, replaced)
+    else:
+        db.events_guarded.delete_one(ours)
+
+
+def attempts() -> Iterator[None]:
+    """Yield for each attempt at a write that others may be faster at; the operation's time limit ends it.
+
+    A lost race means that another writer got through, so that all of them together go forward; the growing random
+    pause lets many of them pass one after the other instead of all at once.
+    """
+    pause = 0.0005
+    while True:
+        yield
+        time.sleep(random.uniform(0, pause))  # noqa: S311
+        pause = min(pause * 2, 0.05)
+
+
+def _put(db: Collections, event: Document) -> None:
+    for _ in attempts():
+        try:
+            db.events_guarded.replace_one({"_id": event["_id"]}, event, upsert=True)
+        except DuplicateKeyError:
+            continue  # two upserts of one key at once: one of them inserts, and now there is something to replace
+        return
+
+
+def _duplicates(error: BulkWriteError) -> set[int]:
+    """Return the positions of the documents whose key exists already; raise where another write went wrong."""
+    faults = error.details["writeErrors"]
+    if any(fault["code"] != _DUPLICATE_KEY for fault in faults):
+        raise error
+    return {fault["index"] for fault in faults}

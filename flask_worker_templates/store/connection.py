@@ -1,0 +1,293 @@
+"""The way to MongoDB: which database, with which guarantees, within which time, and what a failure means.
+
+The client belongs to the host (its MongoEngine alias) or is the extension's own alias; it is looked up at each use
+and never kept, so that a fork, a `mongoengine.disconnect_all` or a reconnect by the host does no harm.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import re
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote_plus
+
+import bson
+import mongoengine
+import pymongo
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
+from pymongo import ReadPreference, uri_parser
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure, PyMongoError, WriteConcernError
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+from flask_worker_templates._forks import renew_in_children
+from flask_worker_templates.errors import DatabaseUnavailable, SettingsError
+from flask_worker_templates.settings import Settings
+
+log = logging.getLogger("flask_worker_templates")
+
+Document = dict[str, Any]
+
+TEMPLATES = "worker_templates"
+EVENTS = "worker_template_events"
+
+# What a client's own settings cannot weaken. Without `j` a standalone server loses acknowledged writes when it is
+# killed; without `majority` a replica set rolls them back when its primary is.
+_DURABLE = WriteConcern(w="majority", j=True)
+_MAJORITY = ReadConcern("majority")
+
+# A host's client may decode times as aware ones, or numbers as types of its own; here they are what PyMongo makes them.
+_PLAIN: CodecOptions[Document] = CodecOptions()
+_RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
+
+_UNAUTHORIZED, _AUTHENTICATION_FAILED, NAMESPACE_NOT_FOUND = 13, 18, 26
+_LOG_AGAIN_SECONDS = 60.0
+_DRIVERS_STATE = re.compile(r" \(configured timeouts: [^)]*\)|, Timeout: [0-9.]+s, Topology Description: .*", re.DOTALL)
+_INVALID_URI = "is not a valid MongoDB URI: see https://www.mongodb.com/docs/manual/reference/connection-string/"
+_NO_DATABASE_NAME = re.compile(r'[/\\."$\s\0]')
+_LONGEST_DATABASE_NAME = 63
+_serial = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Collections:
+    """The two collections, each for reading and for the write protocol."""
+
+    database: Database[Document]
+    templates: Collection[Document]  # reads for presentation: the host's read preference
+    templates_raw: Collection[Any]  # the same, as the BSON bytes that the server sends
+    events: Collection[Document]
+    templates_guarded: Collection[Document]  # writes, and the reads that guard them
+    events_guarded: Collection[Document]
+
+    @classmethod
+    def of(cls, database: Database[Document]) -> Collections:
+        """Return the collections of a database."""
+        templates = database.get_collection(TEMPLATES, codec_options=_PLAIN)
+        events = database.get_collection(EVENTS, codec_options=_PLAIN)
+        durable: dict[str, Any] = {
+            "read_preference": ReadPreference.PRIMARY,
+            "read_concern": _MAJORITY,
+            "write_concern": _DURABLE,
+        }
+        return cls(
+            database,
+            templates,
+            # mongomock holds no BSON; `find_raw` makes it.
+            templates.with_options(codec_options=_RAW) if isinstance(templates, Collection) else templates,
+            events,
+            templates.with_options(**durable),
+            events.with_options(**durable),
+        )
+
+
+class DatabaseAccess:
+    """One app's access to its database.
+
+    Args:
+        settings: the app's settings; nothing is connected before the first use.
+
+    Raises:
+        SettingsError: if ``WORKER_TEMPLATES_MONGODB_URI`` is malformed or names no database.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._uri = settings.mongodb_uri
+        self._alias = settings.db_alias
+        self._seconds = settings.db_timeout_ms / 1000
+        self.renew_locks()
+        self._collections: Collections | None = None
+        self._outage: set[str] = set()
+        self._logged: dict[str, float] = {}
+        if self._uri is not None:
+            _check_uri(self._uri)
+            self._uri = self._with_bounded_lookup(self._uri)
+            self._alias = f"worker-templates-{next(_serial)}"
+        renew_in_children(self)
+
+    def renew_locks(self) -> None:
+        """Make new locks."""
+        self._lock = threading.Lock()
+        self._log_lock = threading.Lock()
+
+    def _with_bounded_lookup(self, uri: str) -> str:
+        # A mongodb+srv name is looked up in DNS before there is a client, where `pymongo.timeout` does not reach. This
+        # option bounds it, and only in the URI: an argument is not passed on to the lookup of MongoEngine's own.
+        server, _, options = uri.partition("?")
+        separator = ";" if ";" in options else "&"
+        given = {option.partition("=")[0].lower() for option in options.split(separator)}
+        if not uri.startswith("mongodb+srv://") or "connecttimeoutms" in given:
+            return uri
+        return f"{server}?{options}{separator if options else ''}connectTimeoutMS={round(self._seconds * 1000)}"
+
+    @property
+    def collections(self) -> Collections:
+        """The collections of the database as it is connected now."""
+        database = self._database()
+        known = self._collections
+        if known is None or known.database is not database:
+            known = self._collections = Collections.of(database)
+        return known
+
+    def _database(self) -> Database[Document]:
+        if self._uri is None:
+            return self._connected(
+                f"MongoEngine has no usable connection {self._alias!r}; connect it with mongoengine.connect, name "
+                "another in WORKER_TEMPLATES_DB_ALIAS, or set WORKER_TEMPLATES_MONGODB_URI."
+            )
+        lock = self._lock  # one at a time: MongoEngine would let two threads open a client each
+        if not lock.acquire(timeout=self._seconds):
+            raise DatabaseUnavailable(self._too_slow()) from TimeoutError("another thread is still connecting to it")
+        try:
+            return self._own_database(time.monotonic() + self._seconds)
+        finally:
+            lock.release()
+
+    def _own_database(self, deadline: float) -> Database[Document]:
+        problem = "the server of WORKER_TEMPLATES_MONGODB_URI cannot be looked up"
+        try:
+            return mongoengine.get_db(self._alias)  # type: ignore[no-any-return]
+        except mongoengine.connection.ConnectionFailure as error:
+            if time.monotonic() > deadline:  # it is registered, and the client's own lookup took all the time
+                raise DatabaseUnavailable(problem) from error
+            # Registered at the first use, so that no client is opened before a fork, and again after the host has
+            # disconnected every alias.
+            mongoengine.register_connection(
+                self._alias, host=self._uri, uuidRepresentation="standard", appname="flask-worker-templates"
+            )
+        return self._connected(problem)
+
+    def _connected(self, problem: str) -> Database[Document]:
+        try:
+            return mongoengine.get_db(self._alias)  # type: ignore[no-any-return]
+        except (mongoengine.connection.ConnectionFailure, KeyError) as error:  # KeyError: disconnected at this moment
+            raise DatabaseUnavailable(problem) from error
+
+    @contextmanager
+    def operation(self) -> Iterator[Collections]:
+        """Hold the time limit over everything that is done inside, and translate what fails.
+
+        Raises:
+            DatabaseUnavailable: for whatever MongoDB could not or would not do, except a duplicate key.
+        """
+        try:
+            with pymongo.timeout(self._seconds):
+                yield self.collections
+        except DuplicateKeyError:
+            raise
+        except DatabaseUnavailable as error:
+            self._note_failure(error.reason, error.__cause__)
+            raise
+        except PyMongoError as error:
+            reason = self._reason(error)
+            self._note_failure(reason, error)
+            raise DatabaseUnavailable(reason) from error
+        if self._outage:
+            self._note_recovery()
+
+    def _note_failure(self, reason: str, error: BaseException | None) -> None:
+        # Once for each cause, not once for each request: a fault must not bury the log that explains it.
+        now = time.monotonic()
+        refused = isinstance(error, OperationFailure) and error.code != _AUTHENTICATION_FAILED and not error.timeout
+        with self._log_lock:
+            if refused:
+                # That others succeed says nothing of this one, so that there is no end of it to be noticed.
+                said = now - self._logged.get(reason, -_LOG_AGAIN_SECONDS) < _LOG_AGAIN_SECONDS
+            else:
+                said = reason in self._outage
+                self._outage.add(reason)
+            if said:
+                return
+            self._logged[reason] = now
+        # What the driver says names every server first, and then all that it knows of each, in a page of text.
+        detail = _DRIVERS_STATE.sub("", str(error))[:500]
+        source = f"the MongoEngine connection {self._alias!r}" if self._uri is None else "WORKER_TEMPLATES_MONGODB_URI"
+        log.error("The worker template database (see %s) is not available: %s (%s)", source, reason, detail)
+
+    def _note_recovery(self) -> None:
+        with self._log_lock:
+            recovered, self._outage = self._outage, set()
+        if recovered:
+            log.warning("The worker template database answers again.")
+
+    def _reason(self, error: PyMongoError) -> str:
+        if error.timeout:
+            return self._too_slow()
+        if isinstance(error, WriteConcernError) or (
+            isinstance(error, BulkWriteError) and error.details.get("writeConcernErrors")
+        ):
+            return "it did not confirm the write"
+        if isinstance(error, OperationFailure):
+            if error.code == _AUTHENTICATION_FAILED:
+                return "it refused the login"
+            if error.code == _UNAUTHORIZED:
+                return "its user is not authorized for this operation"
+            name = (error.details or {}).get("codeName") or f"code {error.code}"
+            return f"it refused the operation ({name})"
+        return "it cannot be reached"
+
+    def _too_slow(self) -> str:
+        return f"it did not answer within {self._seconds * 1000:,.0f} ms"
+
+
+def _check_uri(uri: str) -> None:
+    problem = None
+    try:
+        problem = _problem_of_place(uri)
+        if problem is None and uri.startswith("mongodb://"):  # the parser would look a mongodb+srv name up in DNS
+            uri_parser.parse_uri(uri, warn=True)
+    except OSError:
+        problem = "names a certificate file that cannot be read"
+    except (PyMongoError, ValueError):
+        # The parser's own message may quote a part of the password, so none of it is passed on.
+        problem = _INVALID_URI
+    if problem:
+        raise SettingsError(f"WORKER_TEMPLATES_MONGODB_URI {problem}")
+
+
+def _problem_of_place(uri: str) -> str | None:
+    """Return what is wrong with the hosts and the database of a URI, of which the parser takes more than can be."""
+    place = uri.partition("://")[2].partition("?")[0]
+    hosts, _, name = place.partition("/")
+    name = unquote_plus(name)
+    if "@" in name:  # a slash in a password that is not percent-encoded
+        return _INVALID_URI
+    if not all(host.partition(":")[0] for host in hosts.rpartition("@")[2].split(",")):
+        return "names no host: put it before the database, as in mongodb://localhost:27017/fleet"
+    if not name:
+        return "names no database: put its name after the host, as in mongodb://localhost:27017/fleet"
+    # Of what follows a dot the driver would make a collection: another database than the one that was meant.
+    if _NO_DATABASE_NAME.search(name) or len(name.encode()) > _LONGEST_DATABASE_NAME:
+        return (
+            'names a database that cannot be: its name has at most 63 bytes, and none of / \\ . " $ or a blank among '
+            "them"
+        )
+    return None
+
+
+def find_raw(
+    db: Collections,
+    query: Mapping[str, Any],
+    projection: Mapping[str, Any],
+    *,
+    sort: Sequence[tuple[str, int]] | None = None,
+    skip: int = 0,
+    limit: int = 0,
+) -> list[bytes]:
+    """Return the templates found, each as the BSON bytes that the server sent; one trip where `limit` is set."""
+    # One batch of `limit` documents; without it the server would send the first 101 and wait to be asked for more.
+    found = db.templates_raw.find(query, projection, sort=sort, skip=skip, limit=limit, batch_size=limit)
+    return [_bytes(document) for document in found]
+
+
+def _bytes(document: Any) -> bytes:
+    return bytes(document.raw) if isinstance(document, RawBSONDocument) else bson.encode(document)

@@ -1,0 +1,367 @@
+"""A deployment in random motion: people edit files and database, processes restart, pipelines seed, sync and export.
+
+Beside it runs a model that knows the files, the database, the bases and the deletions, and what each step makes of them
+by the table of the documentation. The comparison of one template is the reference model of `test_drift`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from flask import Flask
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from pymongo.database import Database
+
+from flask_worker_templates import SyncRefused, WorkerTemplates
+from flask_worker_templates.model.spec import Spec, normalize
+from flask_worker_templates.reconcile.compare import State
+from flask_worker_templates.store.connection import EVENTS, TEMPLATES
+from flask_worker_templates.store.stored_form import from_stored
+from tests.support.merge_model import flat, model_of
+from tests.support.needs import CI
+from tests.support.strategies import edits, spec_with
+from tests.support.trail import check_trail
+
+URL = "/api/v1/templates"
+NAMES = ["t", "u", "v", "w"]
+
+
+@dataclass
+class Held:
+    """A template as the model's database holds it."""
+
+    spec: Spec
+    base: Spec | None
+    revision: int = 1
+
+
+class DeploymentMachine(RuleBasedStateMachine):
+    """The steps, the model, and the laws.
+
+    Args:
+        connection: the config keys that name the database.
+        database: the same database, to look into.
+        directory: where the definition files are.
+    """
+
+    def __init__(self, connection: Mapping[str, str], database: Database[dict[str, Any]], directory: Path) -> None:
+        super().__init__()
+        self._connection = connection
+        self._database = database
+        self._directory = directory
+        for name in (TEMPLATES, EVENTS):
+            database[name].delete_many({})
+        self.files: dict[str, dict[str, Spec]] = {"a.yaml": {}, "b.yaml": {}}
+        self.database: dict[str, Held] = {}
+        self.deleted: set[str] = set()
+        self._write_files()
+        self._start(seed="off", sync="off")
+
+    # The deployment
+
+    def _start(self, *, seed: str, sync: str) -> None:
+        self.app = Flask("plain_host")
+        self.app.config.update(
+            TESTING=True,
+            WORKER_TEMPLATES_CONFIG_PATH=str(self._directory),
+            WORKER_TEMPLATES_SEED=seed,
+            WORKER_TEMPLATES_SYNC_ON_START=sync,
+            **self._connection,
+        )
+        self.templates = WorkerTemplates(self.app)
+        self.client = self.app.test_client()
+        assert self.client.get(URL).status_code == 200
+
+    def _write_files(self) -> None:
+        for path, entries in self.files.items():
+            text = yaml.safe_dump({"templates": list(entries.values())}, sort_keys=False, allow_unicode=True)
+            (self._directory / path).write_text(text, encoding="utf-8")
+
+    @property
+    def declared(self) -> dict[str, Spec]:
+        """What all files hold together."""
+        return {name: spec for entries in self.files.values() for name, spec in entries.items()}
+
+    def _id(self, name: str) -> str:
+        with self.app.app_context():
+            return self.templates.get_by_name(name).id
+
+    # The model
+
+    def _state(self, name: str) -> State:
+        held, declared = self.database.get(name), self.declared.get(name)
+        if held is None:
+            return State.DELETED if name in self.deleted else State.MISSING
+        if declared is None:
+            return State.UNMANAGED if held.base is None else State.ORPHANED
+        base = self._base(name)
+        if base is None:
+            return State.IN_SYNC if held.spec == declared else State.COLLISION
+        return model_of({**base, "name": name}, declared, held.spec).state
+
+    def _base(self, name: str) -> Spec | None:
+        """The base, unless it is that of another entry that is still in the files."""
+        base = self.database[name].base
+        return None if base is not None and base["name"] in self.declared.keys() - {name} else base
+
+    def _states(self) -> dict[str, State]:
+        return {name: self._state(name) for name in self.declared.keys() | self.database.keys()}
+
+    def _take(self, name: str, spec: dict[str, Any]) -> None:
+        """Let the database hold the leaves of `spec`, and the base be what the file holds."""
+        held = self.database[name]
+        changed = flat(held.spec) != spec
+        held.revision += changed
+        held.base = self.declared[name]
+        if changed:
+            held.spec = _unflat(spec)
+
+    def _seeded(self) -> None:
+        for name, spec in self.declared.items():
+            if name not in self.database:
+                self.database[name] = Held(spec, spec)
+
+    def _synced(self, on_conflict: str | None, *, safe: bool = False) -> None:
+        """What a sync does about templates that are in both."""
+        for name, state in self._states().items():
+            if state in (State.MISSING, State.DELETED, State.ORPHANED, State.UNMANAGED, State.COLLISION):
+                continue
+            held, declared = self.database[name], self.declared[name]
+            base = self._base(name)
+            if base is None:
+                held.base = declared
+                continue
+            if state is State.CONFLICT and (safe or on_conflict == "skip"):
+                continue
+            model = model_of({**base, "name": name}, declared, held.spec)
+            self._take(name, model.by_file if on_conflict == "file" else model.by_db)
+
+    # People edit files
+
+    @rule(path=st.sampled_from(["a.yaml", "b.yaml"]), name=st.sampled_from(NAMES), data=st.data())
+    def add_to_file(self, path: str, name: str, data: st.DataObject) -> None:
+        if name not in self.declared:
+            self.files[path][name] = data.draw(edits(spec_with(name)))
+            self._write_files()
+
+    @precondition(lambda self: self.declared)
+    @rule(data=st.data())
+    def edit_file(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(sorted(self.declared)))
+        entries = next(entries for entries in self.files.values() if name in entries)
+        entries[name] = data.draw(edits(entries[name]))
+        self._write_files()
+
+    @precondition(lambda self: self.declared)
+    @rule(data=st.data())
+    def delete_from_file(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(sorted(self.declared)))
+        for entries in self.files.values():
+            entries.pop(name, None)
+        self._write_files()
+
+    @precondition(lambda self: self.declared)
+    @rule(new=st.sampled_from(NAMES), data=st.data())
+    def rename_in_file(self, new: str, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(sorted(self.declared)))
+        if new not in self.declared:
+            entries = next(entries for entries in self.files.values() if name in entries)
+            entries[new] = {**entries.pop(name), "name": new}
+            self._write_files()
+
+    # People edit the database
+
+    @rule(name=st.sampled_from(NAMES), data=st.data())
+    def create_by_api(self, name: str, data: st.DataObject) -> None:
+        spec = data.draw(edits(spec_with(name)))
+        answer = self.client.post(URL, json=spec)
+        assert answer.status_code == (409 if name in self.database else 201)
+        self.database.setdefault(name, Held(spec, None))
+
+    @precondition(lambda self: self.database)
+    @rule(data=st.data())
+    def edit_by_api(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(sorted(self.database)))
+        held = self.database[name]
+        spec = data.draw(edits(held.spec))
+        assert self.client.put(f"{URL}/{self._id(name)}", json=spec).status_code == 200
+        held.revision += held.spec != spec
+        held.spec = spec
+
+    @precondition(lambda self: self.database)
+    @rule(new=st.sampled_from(NAMES), data=st.data())
+    def rename_by_api(self, new: str, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(sorted(self.database)))
+        answer = self.client.patch(f"{URL}/{self._id(name)}", json={"name": new})
+        if new == name:
+            assert answer.status_code == 200
+        elif new in self.database:
+            assert answer.status_code == 409
+        else:
+            assert answer.status_code == 200
+            held = self.database[new] = self.database.pop(name)
+            held.spec = {**held.spec, "name": new}
+            held.revision += 1
+
+    @precondition(lambda self: self.database)
+    @rule(data=st.data())
+    def delete_by_api(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(sorted(self.database)))
+        assert self.client.delete(f"{URL}/{self._id(name)}").status_code == 204
+        if self.database.pop(name).base is not None:
+            self.deleted.add(name)
+
+    # Processes and pipelines
+
+    @rule(sync=st.sampled_from(["off", "safe"]))
+    def restart(self, sync: str) -> None:
+        self._start(seed="on", sync=sync)
+        self._seeded()
+        if sync == "safe":
+            self._synced(None, safe=True)
+
+    @rule()
+    def seed(self) -> None:
+        with self.app.app_context():
+            result = self.templates.seed()
+        assert set(result.created) == self.declared.keys() - self.database.keys()
+        self._seeded()
+
+    @rule(
+        on_conflict=st.sampled_from([None, "file", "db", "skip"]),
+        prune=st.booleans(),
+        adopt=st.sampled_from(NAMES),
+        restore=st.sampled_from(NAMES),
+        by_plan=st.booleans(),
+    )
+    def sync(self, on_conflict: str | None, prune: bool, adopt: str, restore: str, by_plan: bool) -> None:
+        states = self._states()
+        adopts = [adopt] if adopt in self.declared and adopt in self.database else []
+        restores = [restore] if restore in self.declared else []
+        prune = prune and bool(self.declared)
+        options = {"on_conflict": on_conflict, "prune": prune, "adopt": adopts, "restore": restores}
+        refused = on_conflict is None and State.CONFLICT in states.values()
+        self._run_sync(options, by_plan=by_plan, refused=refused)
+        if refused:
+            return
+        # The same as sync does, in the order of the table
+        self._synced(on_conflict)
+        for name in adopts:
+            if states[name] is State.COLLISION:
+                side = self.declared[name] if on_conflict == "file" else self.database[name].spec
+                self._take(name, flat(side))
+        for name, state in states.items():
+            if state is State.MISSING or (state is State.DELETED and name in restores):
+                self.database[name] = Held(self.declared[name], self.declared[name])
+            if state is State.ORPHANED and prune:
+                del self.database[name]
+                self.deleted.add(name)
+        self._check_settled(options)
+
+    def _run_sync(self, options: dict[str, Any], *, by_plan: bool, refused: bool) -> None:
+        if not by_plan:
+            with self.app.app_context(), pytest.raises(SyncRefused) if refused else contextlib.nullcontext():
+                assert self.templates.sync(max_delete=len(NAMES), **options).complete
+            return
+        plan = str(self._directory / "plan.json.reviewed")
+        arguments = ["--max-delete", str(len(NAMES)), "--out", plan]
+        arguments += ["--on-conflict", options["on_conflict"]] if options["on_conflict"] else []
+        arguments += ["--prune"] if options["prune"] else []
+        for option in ("adopt", "restore"):
+            arguments += [part for name in options[option] for part in (f"--{option}", name)]
+        runner = self.app.test_cli_runner()
+        planned = runner.invoke(args=["worker-templates", "diff", *arguments])
+        if refused:
+            assert planned.exit_code == 4, planned.output
+            return
+        assert planned.exit_code in (0, 3), planned.output
+        applied = runner.invoke(args=["worker-templates", "sync", plan, "--yes"])
+        assert applied.exit_code == 0, applied.output
+
+    def _check_settled(self, options: dict[str, Any]) -> None:
+        left = set(self._states().values())
+        assert not left & {State.FILE_CHANGED, State.DIVERGED, State.MISSING}
+        before = self._contents()
+        with self.app.app_context():
+            assert self.templates.sync(max_delete=len(NAMES), **options).changes == ()
+        assert self._contents() == before
+
+    @rule()
+    def export(self) -> None:
+        unmanaged = {name for name, state in self._states().items() if state is State.UNMANAGED}
+        before = self._contents()
+        arguments = ["worker-templates", "export", "--write", "--max-remove", str(len(NAMES))]
+        done = self.app.test_cli_runner().invoke(args=arguments)
+        assert self._contents() == before
+        if self.declared and not self.database:
+            assert done.exit_code == 1, done.output  # it may be the wrong database
+            return
+        assert done.exit_code == 0, done.output
+        for path in self.files:
+            held = yaml.safe_load((self._directory / path).read_text(encoding="utf-8"))
+            specs = [normalize(entry) for entry in held["templates"]]
+            self.files[path] = {spec["name"]: spec for spec in specs}
+        assert self.app.test_cli_runner().invoke(args=["worker-templates", "diff"]).exit_code == 0
+        assert set(self._states().values()) <= {State.IN_SYNC, State.UNMANAGED}
+        assert self.declared.keys() == self.database.keys() - unmanaged
+
+    def _contents(self) -> list[list[dict[str, Any]]]:
+        return [list(self._database[name].find().sort("_id")) for name in (TEMPLATES, EVENTS)]
+
+    # Always
+
+    @invariant()
+    def the_database_is_that_of_the_model(self) -> None:
+        found = {
+            document["name"]: Held(
+                from_stored(document),
+                document["base"] and from_stored(document["base"]),
+                document["revision"],
+            )
+            for document in self._database[TEMPLATES].find()
+        }
+        assert found == self.database
+
+    @invariant()
+    def the_states_are_those_of_the_model(self) -> None:
+        document = self.client.get(URL + "/drift").get_json()
+        assert {item["name"]: item["state"] for item in document["templates"]} == self._states()
+        assert len(document["templates"]) == len(self._states())
+
+    @invariant()
+    def the_trail_is_whole(self) -> None:
+        check_trail(self._database)
+
+
+def _unflat(leaves: Mapping[str, Any]) -> Spec:
+    nested: dict[str, Any] = {"labels": {}}
+    for leaf, value in leaves.items():
+        name, _, key = leaf.partition(":")
+        if key:
+            nested.setdefault(name, {})[key] = value
+        else:
+            nested[name] = value
+    return normalize(nested)
+
+
+def test_the_laws_hold_whatever_happens(
+    backend: str, connection: dict[str, str], database: Database[dict[str, Any]], tmp_path: Path
+) -> None:
+    examples = {"mongomock": (150 if CI else 40), "mongod": (20 if CI else 8)}[backend]
+
+    class Machine(DeploymentMachine):
+        def __init__(self) -> None:
+            super().__init__(connection, database, tmp_path)
+
+    run_state_machine_as_test(
+        Machine,
+        settings=settings(max_examples=examples, stateful_step_count=25, deadline=None),
+    )

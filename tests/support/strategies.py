@@ -1,0 +1,163 @@
+"""Hypothesis strategies for specs: valid ones, raw and in normal form, and small edits that tend to meet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hypothesis import strategies as st
+
+from flask_worker_templates.model.spec import LICENSE_TYPES, Spec, flatten, normalize, unflatten
+
+LABEL_ALPHABET = "ABCXYZabcxyz0189._/-"
+
+
+def _printable(minimum: int, maximum: int) -> st.SearchStrategy[str]:
+    # Out: surrogates, controls, invisible and direction-changing characters, separators but the plain blank.
+    return st.text(
+        st.characters(exclude_categories=("Cs", "Cc", "Cf", "Zs", "Zl", "Zp"), include_characters=" "),
+        min_size=minimum,
+        max_size=maximum,
+    )
+
+
+def names() -> st.SearchStrategy[str]:
+    """Valid names of templates, unusual scripts, quotes and `$` among them."""
+    return _printable(1, 100).filter(lambda text: text == text.strip())
+
+
+def words(maximum: int) -> st.SearchStrategy[str]:
+    """Printable characters without white space."""
+    return _printable(1, maximum).map(lambda text: text.replace(" ", "-"))
+
+
+def texts(maximum: int) -> st.SearchStrategy[str]:
+    """What a description or a label's value may hold: no control characters, anything else."""
+    return st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=maximum)
+
+
+def labels() -> st.SearchStrategy[dict[str, str]]:
+    """Valid label maps; keys hold dots, slashes and dashes."""
+    return st.dictionaries(st.text(LABEL_ALPHABET, min_size=1, max_size=63), texts(256), max_size=5)
+
+
+def whole(minimum: int, maximum: int) -> st.SearchStrategy[int | float]:
+    """Integers, some of them written as JSON Schema also allows: 48.0."""
+    return st.integers(minimum, maximum).flatmap(lambda number: st.sampled_from([number, float(number)]))
+
+
+def prices() -> st.SearchStrategy[float | None]:
+    """Prices, whole or broken, and null."""
+    return st.none() | st.integers(0, 1000) | st.floats(0, 1e9)
+
+
+@st.composite
+def raw_specs(draw: st.DrawFn, name: st.SearchStrategy[str] | None = None) -> dict[str, Any]:
+    """Valid specs as people write them: defaults left out or in, in any order of keys."""
+    first, last = sorted(draw(st.tuples(st.integers(1, 65_535), st.integers(1, 65_535))))
+    port_range: dict[str, Any] = {"start": first, "end": last}
+    # One end is enough where the default of the other fits it.
+    halves = [{"start": first}] * (first <= 9999) + [{"end": last}] * (last >= 2000)
+    port_range = draw(st.sampled_from([port_range, *halves]))
+    required = {
+        "name": names() if name is None else name,
+        "instance_type": words(64),
+        "capacity": st.fixed_dictionaries(
+            {
+                "cpu_cores": whole(1, 10_000),
+                "memory_gb": whole(1, 1_000_000),
+                "storage_gb": whole(1, 100_000_000),
+            }
+        ),
+        "license_type": st.sampled_from(LICENSE_TYPES),
+    }
+    optional = {
+        "description": texts(1000),
+        "max_nodes": whole(1, 100_000),
+        "ami_pattern": st.just("*") | _printable(1, 256),
+        "startup_time_minutes": whole(0, 10_080),
+        "port_range": st.just(port_range),
+        "enabled": st.booleans(),
+        "cost_per_hour_usd": prices(),
+        "labels": labels(),
+    }
+    spec = draw(st.fixed_dictionaries(required, optional=optional))
+    return {key: spec[key] for key in draw(st.permutations(list(spec)))}
+
+
+def specs(name: st.SearchStrategy[str] | None = None) -> st.SearchStrategy[Spec]:
+    """Valid specs in normal form."""
+    return raw_specs(name).map(normalize)
+
+
+# For comparisons: few values for each leaf, so that two edits of one spec often touch the same leaf, and
+# often give it the same value. None as a label's value means: not there.
+_CHOICES: dict[str, list[Any]] = {
+    "description": ["", "small", "large"],
+    "instance_type": ["m5zn.metal", "m7i.metal"],
+    "capacity.cpu_cores": [16, 48],
+    "capacity.memory_gb": [64, 192, 384],
+    "license_type": ["PERSONAL", "ENTERPRISE"],
+    "max_nodes": [20, 500],
+    "port_range.start": [1000, 2000, 5000],
+    "port_range.end": [2500, 4000, 9999],
+    "enabled": [True, False],
+    "cost_per_hour_usd": [None, 0.0, 1.0],
+    "labels.team": [None, "", "qa", "render"],
+    "labels.a.b/c": [None, "1", "2"],
+    "labels.team.lead": [None, "x"],
+}
+_BASIS = {
+    "name": "t",
+    "instance_type": "m5zn.metal",
+    "capacity": {"cpu_cores": 48, "memory_gb": 192, "storage_gb": 500},
+    "license_type": "PERSONAL",
+}
+_CROWD = {f"n{number:02}": "" for number in range(62)}
+
+
+def spec_with(name: str = "t", **leaves: Any) -> Spec:
+    """Return a plain spec in normal form with some leaves changed; ``__`` in a keyword stands for the dot."""
+    changed = {path.replace("__", "."): value for path, value in leaves.items()}
+    return normalize(unflatten({**flatten(normalize(_BASIS)), **changed, "name": name}))
+
+
+_PLACES = [
+    sorted(_CHOICES),
+    [path for path in _CHOICES if path.startswith("port_range.")],
+    [path for path in _CHOICES if path.startswith("labels.")],
+]
+
+
+@st.composite
+def edits(draw: st.DrawFn, spec: Spec, paths: Sequence[str] = _PLACES[0]) -> Spec:
+    """Valid specs that differ from `spec` in some leaves, its name not among them.
+
+    Args:
+        draw: given by Hypothesis.
+        spec: what to edit.
+        paths: the leaves that may differ.
+    """
+    leaves = flatten(spec)
+    for path in draw(st.lists(st.sampled_from(paths), max_size=8)):
+        value = draw(st.sampled_from(_CHOICES[path]))
+        changed = {**leaves, path: value}
+        if value is None and path.startswith("labels."):
+            del changed[path]
+        fits = changed["port_range.start"] <= changed["port_range.end"]
+        if fits and sum(key.startswith("labels.") for key in changed) <= 64:
+            leaves = changed
+    return normalize(unflatten(leaves))
+
+
+@st.composite
+def three_versions(draw: st.DrawFn, name: str = "t") -> tuple[Spec, Spec, Spec]:
+    """Three specs of one name, each a few edits from a common one.
+
+    Some are edited in the same few leaves only, so that edits meet; some have almost too many labels.
+    """
+    basis = spec_with(name)
+    if draw(st.booleans()):
+        basis["labels"] = dict(_CROWD)
+    versions = edits(basis, draw(st.sampled_from(_PLACES)))
+    return draw(versions), draw(versions), draw(versions)
