@@ -13,7 +13,7 @@ import click
 from click.core import ParameterSource
 
 from flask_worker_templates.errors import DatabaseUnavailable, InvalidPlan
-from flask_worker_templates.files.paths import FoundFile, Unusable, is_meant, read_bytes
+from flask_worker_templates.files.paths import Unusable, is_meant, read_bytes
 from flask_worker_templates.model.spec import flatten
 from flask_worker_templates.model.template import rfc3339
 from flask_worker_templates.reconcile.compare import ABSENT, State
@@ -152,7 +152,7 @@ def _refuse_definition_file(state: AppState, paths: Sequence[str], out: Path) ->
 
 def _read_plan(path: Path) -> ReviewedPlan:
     try:
-        return read_plan(read_bytes(FoundFile(str(path), path.resolve())).decode())
+        return read_plan(read_bytes(path.resolve()).decode())
     except Unusable as error:
         raise InvalidPlan([f"{path}: {error}"]) from None
     except UnicodeDecodeError:

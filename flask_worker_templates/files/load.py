@@ -25,7 +25,8 @@ from flask_worker_templates.model.spec import FIELDS, Spec, WorkerTemplateSpecSc
 from .parse_json import read_json
 from .parse_yaml import read_yaml
 from .parsed import MAX_FAULTS, Parsed, describe, position_at, printable, shown
-from .paths import FoundFile, Unusable, find_files, read_bytes
+from .paths import FoundFile, Unusable, is_meant
+from .snapshot import SnapshotFile, take_snapshot
 
 TOP_LEVEL_KEYS = ("templates", "$schema")
 """``$schema`` is for editors, which complete and check the file by it."""
@@ -60,6 +61,17 @@ class SourceFile:
     sha256: str
     """Of the bytes that were read, in hexadecimal."""
     real_path: Path
+    """Where it is, all links followed."""
+    absolute_path: Path
+    """As it was configured, but absolute and normalized; links are not followed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a file set was read from, so that it can be read once more."""
+
+    paths: tuple[str, ...]
+    root: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +82,31 @@ class FileSet:
     """In the order of the files, and of the entries in them."""
     files: tuple[SourceFile, ...]
     warnings: tuple[str, ...]
+    origin: Origin | None = None
+    """None if it was not read from paths."""
+
+    def is_current(self) -> bool:
+        """Tell whether the files still are what was read: the same paths, with the same content.
+
+        Ask this before anything is deleted or removed because it is absent from the files. A set without an origin is
+        always current. It reads the files, but not what they mean.
+        """
+        if self.origin is None:
+            return True
+        try:
+            members = take_snapshot(self.origin.paths, root=self.origin.root)
+        except InvalidFiles:
+            return False
+        now = [(member.found.path, _sha256(member)) for member in members if isinstance(member, SnapshotFile)]
+        return now == [(file.path, file.sha256) for file in self.files]
+
+    def looks_at(self, path: Path) -> bool:
+        """Tell whether a file at this path, which need not be there, would be one of the set."""
+        return self.origin is not None and is_meant(path, self.origin.paths, root=self.origin.root)
 
 
 def read_files(paths: Sequence[str | Path], *, root: Path, missing_ok: bool = False) -> FileSet:
-    """Read a set of definition files.
+    """Read a set of definition files, all as they are at one moment.
 
     Args:
         paths: files, directories (their ``*.yaml``, ``*.yml`` and ``*.json``, sorted) and globs.
@@ -82,25 +115,26 @@ def read_files(paths: Sequence[str | Path], *, root: Path, missing_ok: bool = Fa
 
     Raises:
         InvalidFiles: with every fault of every file, in the order of the files and of the places in them.
-            After `positions.MAX_FAULTS` faults reading stops.
+            After `parsed.MAX_FAULTS` faults reading stops. Also if the files went on changing while they were read.
     """
     reading = _Reading()
-    for found in find_files(paths, root=root):
+    for member in take_snapshot(paths, root=root):
         if len(reading.faults) >= MAX_FAULTS:
             break
-        if isinstance(found, FoundFile):
-            reading.read(found)
-        elif found.missing and missing_ok:
-            reading.warnings.append(f"{found.path}: {found.message}")
+        if isinstance(member, SnapshotFile):
+            reading.read(member)
+        elif member.missing and missing_ok:
+            reading.warnings.append(f"{member.path}: {member.message}")
         else:
-            reading.faults.append(Fault(found.path, None, None, None, found.message))
+            reading.faults.append(Fault(member.path, None, None, None, member.message))
     if reading.faults:
         if len(reading.faults) >= MAX_FAULTS:
             del reading.faults[MAX_FAULTS:]
             last = reading.faults[-1].path
             reading.faults.append(Fault(last, None, None, None, "There may be more: later faults are not listed."))
         raise InvalidFiles(reading.faults)
-    return FileSet(tuple(reading.entries), tuple(reading.files), tuple(reading.warnings))
+    origin = Origin(tuple(map(str, paths)), root)
+    return FileSet(tuple(reading.entries), tuple(reading.files), tuple(reading.warnings), origin)
 
 
 def is_json(path: str) -> bool:
@@ -129,11 +163,13 @@ class _Reading:
     names: dict[str, str] = field(default_factory=dict)
     """Where each name was first, as ``path:line``."""
 
-    def read(self, file: FoundFile) -> None:
+    def read(self, member: SnapshotFile) -> None:
         """Read one file: add its entries, or its faults."""
+        file = member.found
         try:
-            data = read_bytes(file)
-            text = _decode(data)
+            if member.problem:
+                raise Unusable(member.problem)
+            text = _decode(member.content)
         except Unusable as error:
             self.faults.append(Fault(file.path, error.line, error.column, None, str(error)))
             return
@@ -144,7 +180,7 @@ class _Reading:
             # Places are rarely needed and cost as much as the reading: so the text is read again for them.
             parsed = read(text, locate=True)
         self.faults += _faults(file, parsed, findings)
-        self.files.append(SourceFile(file.path, hashlib.sha256(data).hexdigest(), file.real_path))
+        self.files.append(SourceFile(file.path, _sha256(member), file.real_path, file.absolute_path))
 
     def _examine(self, file: FoundFile, parsed: Parsed) -> Iterator[_Finding]:
         """Add the valid entries of a file; yield what is wrong with the others."""
@@ -187,6 +223,10 @@ class _Reading:
                 yield _Finding((*path, "name"), f"{shown(name)} is also the name of {other}: rename one of them.")
             else:
                 self.names[name] = f"{file.path}:{line}"
+
+
+def _sha256(member: SnapshotFile) -> str:
+    return hashlib.sha256(member.content).hexdigest()
 
 
 def _decode(data: bytes) -> str:

@@ -18,6 +18,9 @@ SUFFIXES = (".yaml", ".yml", ".json")
 MAX_BYTES = 10 * 1024 * 1024
 """Larger files are refused unread."""
 
+Identity = tuple[int, int, int]
+"""The device, the inode and the time of the last change of a file's content."""
+
 _NO_SUCH = (errno.ENOENT, errno.ENOTDIR)
 _TOO_LARGE = f"Larger than {MAX_BYTES // 1024 // 1024} MB: split the file."
 
@@ -28,7 +31,10 @@ class FoundFile:
 
     path: str
     """Its path for people: relative to the root where it is inside of it, else as it was configured."""
+    absolute_path: Path
+    """The same path, absolute and normalized; links are not followed."""
     real_path: Path
+    """Where it is, all links followed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,7 @@ def find_files(paths: Sequence[str | Path], *, root: Path) -> Iterator[FoundFile
                 real = Path(os.path.realpath(root / path))
                 if real not in seen:
                     seen.add(real)
-                    yield FoundFile(_display(path, root), real)
+                    yield FoundFile(_display(path, root), _absolute(path, root), real)
         except _Missing as error:
             yield NoFile(_display(member, root), _missing(str(error), member, root), missing=True)
         except OSError as error:
@@ -149,28 +155,42 @@ def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
 
 def _display(path: str, root: Path) -> str:
     # Without following links: people know the path that they wrote, not where a deploy tool links it to.
-    base = Path(os.path.normpath(root.absolute()))
-    absolute = Path(os.path.normpath(base / path))
+    base = _absolute("", root)
+    absolute = _absolute(path, root)
     return printable(str(absolute.relative_to(base)) if absolute.is_relative_to(base) else path)
 
 
-def read_bytes(file: FoundFile) -> bytes:
+def _absolute(path: str, root: Path) -> Path:
+    return Path(os.path.normpath(root.absolute() / path))
+
+
+def read_bytes(path: Path) -> bytes:
     """Return the content of a file.
 
     Raises:
         Unusable: if it is not a regular file, is too large, or cannot be read. It never waits for a pipe.
     """
+    return read_with_identity(path)[0]
+
+
+def read_with_identity(path: Path) -> tuple[bytes, Identity]:
+    """Return the content of a file, and what tells it from another one that stands there later.
+
+    Raises:
+        Unusable: see `read_bytes`.
+    """
     try:
         # Asked before it is opened: opening alone has effects on some devices.
-        _check(file.real_path.stat())
-        with open(file.real_path, "rb", opener=_open) as stream:
-            _check(os.fstat(stream.fileno()))
+        _check(path.stat())
+        with open(path, "rb", opener=_open) as stream:
+            status = os.fstat(stream.fileno())
+            _check(status)
             data = stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise Unusable(f"Cannot be read: {error.strerror}.") from None
     if len(data) > MAX_BYTES:  # it has grown since
         raise Unusable(_TOO_LARGE)
-    return data
+    return data, (status.st_dev, status.st_ino, status.st_mtime_ns)
 
 
 def _open(path: str, flags: int) -> int:

@@ -19,7 +19,7 @@ from flask_worker_templates.errors import ExportRefused, InvalidSpec
 from flask_worker_templates.files.dump import Kind, definition_file
 from flask_worker_templates.files.edit import CannotEdit, edited
 from flask_worker_templates.files.load import FileSet, SourceFile, is_json
-from flask_worker_templates.files.paths import FoundFile, Unusable, read_bytes
+from flask_worker_templates.files.paths import Unusable, read_bytes
 from flask_worker_templates.files.replace import NewContent, changed_meanwhile
 from flask_worker_templates.model.spec import Spec, changes, normalize
 from flask_worker_templates.model.template import rfc3339
@@ -269,7 +269,7 @@ def prepare(edits: Iterable[FileEdit]) -> Iterator[EditedFile]:
     """
     for edit in edits:
         try:
-            before = read_bytes(FoundFile(edit.file.path, edit.file.real_path))
+            before = read_bytes(edit.file.real_path)
         except Unusable as error:
             raise ExportRefused([f"{edit.file.path}: {error}"]) from None
         if hashlib.sha256(before).hexdigest() != edit.file.sha256:
