@@ -23,17 +23,7 @@ from flask_worker_templates.store.connection import TEMPLATES
 from tests.support.apps import AppFactory
 from tests.support.backends import mongod_only, mongomock_only
 from tests.support.servers import with_database
-
-
-def spec(name: str, **fields: Any) -> dict[str, Any]:
-    return {
-        "name": name,
-        "instance_type": "m5.large",
-        "capacity": {"cpu_cores": 2, "memory_gb": 8, "storage_gb": 50},
-        "license_type": "PERSONAL",
-        **fields,
-    }
-
+from tests.support.specs import spec
 
 SMALL = spec("small", labels={"team": "qa", "a.b": "c=d"}, cost_per_hour_usd=0.5)
 LARGE = spec("large", capacity={"cpu_cores": 48, "memory_gb": 192, "storage_gb": 500}, license_type="ENTERPRISE")

@@ -39,19 +39,10 @@ from flask_worker_templates import (
 )
 from tests.support.apps import AppFactory
 from tests.support.backends import mongomock_only
+from tests.support.specs import spec
 
 URL = "/api/v1/templates"
 NO_SUCH = "00000000-0000-4000-8000-000000000000"
-
-
-def spec(name: str = "small", **fields: Any) -> dict[str, Any]:
-    return {
-        "name": name,
-        "instance_type": "m5.large",
-        "capacity": {"cpu_cores": 2, "memory_gb": 8, "storage_gb": 50},
-        "license_type": "PERSONAL",
-        **fields,
-    }
 
 
 class Host:

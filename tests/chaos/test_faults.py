@@ -28,9 +28,10 @@ from flask_worker_templates.files.load import read_files
 from flask_worker_templates.reconcile.seed import SeedResult, seed
 from tests.chaos.checker import Write, assert_whole
 from tests.chaos.child import make_store
-from tests.support.calls import URL, spec
+from tests.support.calls import URL
 from tests.support.needs import missing
 from tests.support.servers import Mongod, ReplicaSet, ServerMissingError, with_database
+from tests.support.specs import spec
 from tests.support.strategies import spec_with
 
 pytestmark = pytest.mark.server

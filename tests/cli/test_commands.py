@@ -28,18 +28,9 @@ from tests.support.backends import mongod_only, mongomock_only
 from tests.support.json_documents import checked
 from tests.support.paths import ROOT
 from tests.support.servers import free_port
+from tests.support.specs import spec
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
-
-
-def spec(name: str, **fields: Any) -> dict[str, Any]:
-    return {
-        "name": name,
-        "instance_type": "m5.large",
-        "capacity": {"cpu_cores": 2, "memory_gb": 8, "storage_gb": 50},
-        "license_type": "PERSONAL",
-        **fields,
-    }
 
 
 class Shell:

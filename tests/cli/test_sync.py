@@ -30,10 +30,11 @@ from flask_worker_templates.cli.validate import main as validate_main
 from flask_worker_templates.reconcile.plan_document import read_plan
 from tests.support.apps import AppFactory
 from tests.support.backends import mongod_only, mongomock_only
-from tests.support.deployment import Deployment, spec
+from tests.support.deployment import Deployment
 from tests.support.json_documents import SCHEMAS, checked, schema
 from tests.support.paths import ROOT
 from tests.support.servers import Mongod, free_port
+from tests.support.specs import spec
 from tests.support.trail import contents
 
 Documents = Database[dict[str, Any]]
@@ -47,17 +48,17 @@ def run(deployment: Deployment | Flask, *arguments: str) -> Result:
 @pytest.fixture
 def drifted(make_app: AppFactory) -> Deployment:
     """Template t with a change of the file and one of the database, and u, which a file gained."""
-    deployment = Deployment(make_app, spec(), spec("same"), WORKER_TEMPLATES_SEED="off")
+    deployment = Deployment(make_app, spec("t"), spec("same"), WORKER_TEMPLATES_SEED="off")
     deployment.edit(description="by hand")
-    deployment.write(spec(max_nodes=500), spec("same"), spec("u"))
+    deployment.write(spec("t", max_nodes=500), spec("same"), spec("u"))
     return deployment
 
 
 @pytest.fixture
 def conflict(make_app: AppFactory) -> Deployment:
-    deployment = Deployment(make_app, spec(), WORKER_TEMPLATES_SEED="off")
+    deployment = Deployment(make_app, spec("t"), WORKER_TEMPLATES_SEED="off")
     deployment.edit(max_nodes=40)
-    deployment.write(spec(max_nodes=500), spec("u"))
+    deployment.write(spec("t", max_nodes=500), spec("u"))
     return deployment
 
 
@@ -86,16 +87,16 @@ def test_diff_writes_nothing(drifted: Deployment, database: Documents) -> None:
 
 
 def test_diff_of_nothing_exits_0(make_app: AppFactory) -> None:
-    deployment = Deployment(make_app, spec(), spec("u"), WORKER_TEMPLATES_SEED="off")
+    deployment = Deployment(make_app, spec("t"), spec("u"), WORKER_TEMPLATES_SEED="off")
     deployment.create("by hand")  # which is nobody's drift
     result = run(deployment, "diff")
     assert (result.exit_code, result.stdout) == (0, "No drift: 2 in_sync, 1 unmanaged.\n")
 
 
 def test_a_base_that_lags_behind_is_no_drift_but_is_shown(make_app: AppFactory) -> None:
-    deployment = Deployment(make_app, spec(), WORKER_TEMPLATES_SEED="off")
+    deployment = Deployment(make_app, spec("t"), WORKER_TEMPLATES_SEED="off")
     deployment.edit(max_nodes=500)
-    deployment.write(spec(max_nodes=500))
+    deployment.write(spec("t", max_nodes=500))
     result = run(deployment, "diff")
     assert result.exit_code == 0
     assert "sync notes what the file holds now, and changes nothing" in result.stdout
@@ -115,7 +116,7 @@ def test_a_base_that_lags_behind_is_no_drift_but_is_shown(make_app: AppFactory) 
             "orphaned      t  (revision 1): in no file any more; sync keeps it, --prune deletes it",
         ),
         (
-            lambda d: (d.create("hand"), d.write(spec(), spec("same"), spec("hand", max_nodes=7))),
+            lambda d: (d.create("hand"), d.write(spec("t"), spec("same"), spec("hand", max_nodes=7))),
             "collision     hand  ({path}:16, revision 1): never came from the files' entry; sync keeps it, ",
         ),
         (
@@ -126,7 +127,7 @@ def test_a_base_that_lags_behind_is_no_drift_but_is_shown(make_app: AppFactory) 
     ids=["edited", "deleted", "orphaned", "collision", "renamed"],
 )
 def test_every_kind_of_drift_exits_3_and_says_what_to_do(make_app: AppFactory, happens: Any, line: str) -> None:
-    deployment = Deployment(make_app, spec(), spec("same"), WORKER_TEMPLATES_SEED="off")
+    deployment = Deployment(make_app, spec("t"), spec("same"), WORKER_TEMPLATES_SEED="off")
     assert run(deployment, "diff").exit_code == 0
     happens(deployment)
     result = run(deployment, "diff")
@@ -135,7 +136,7 @@ def test_every_kind_of_drift_exits_3_and_says_what_to_do(make_app: AppFactory, h
 
 
 def test_diff_says_who_deleted_a_template(make_app: AppFactory) -> None:
-    deployment = Deployment(make_app, spec(), WORKER_TEMPLATES_SEED="off")
+    deployment = Deployment(make_app, spec("t"), WORKER_TEMPLATES_SEED="off")
     deployment.delete()
     assert "deleted by ada at 20" in run(deployment, "diff").stdout
     (item,) = checked("diff", run(deployment, "diff", "--format", "json").stdout)["templates"]
@@ -180,8 +181,8 @@ def test_diff_as_json_is_a_versioned_document(drifted: Deployment) -> None:
 
 
 def test_a_leaf_that_is_not_there_has_no_value_in_the_json(make_app: AppFactory) -> None:
-    deployment = Deployment(make_app, spec(labels={"a": "1"}), WORKER_TEMPLATES_SEED="off")
-    deployment.write(spec(labels={"b": "2"}, cost_per_hour_usd=1.5))
+    deployment = Deployment(make_app, spec("t", labels={"a": "1"}), WORKER_TEMPLATES_SEED="off")
+    deployment.write(spec("t", labels={"b": "2"}, cost_per_hour_usd=1.5))
     (item,) = checked("diff", run(deployment, "diff", "--format", "json").stdout)["templates"]
     assert item["fields"] == [
         {
@@ -234,7 +235,7 @@ def test_it_is_foretold_that_a_sync_would_be_refused_and_why(
 
 def test_other_files_than_the_configured_can_be_compared(drifted: Deployment, tmp_path: Path) -> None:
     other = tmp_path / "other.json"
-    other.write_text(json.dumps({"templates": [spec(max_nodes=20), spec("same")]}))
+    other.write_text(json.dumps({"templates": [spec("t", max_nodes=20), spec("same")]}))
     document = checked("diff", run(drifted, "diff", "--format", "json", "--config", str(other)).stdout)
     assert [file["path"] for file in document["files"]] == [str(other)]
     assert document["summary"] == {**document["summary"], "edited": 1, "in_sync": 1, "missing": 0}
@@ -253,7 +254,7 @@ def test_invalid_files_exit_1_with_each_place(drifted: Deployment) -> None:
 @pytest.mark.parametrize("kind", ["text", "json"])
 def test_a_database_that_is_not_there_exits_5(make_app: AppFactory, command: tuple[str, ...], kind: str) -> None:
     make_app.connection = {"WORKER_TEMPLATES_MONGODB_URI": f"mongodb://127.0.0.1:{free_port()}/fleet"}
-    result = run(make_app(templates=[spec()], WORKER_TEMPLATES_DB_TIMEOUT_MS=50), *command, "--format", kind)
+    result = run(make_app(templates=[spec("t")], WORKER_TEMPLATES_DB_TIMEOUT_MS=50), *command, "--format", kind)
     assert result.exit_code == 5
     if kind == "json":
         assert checked("error", result.stdout)["error"]["type"] == "DatabaseUnavailable"
@@ -333,7 +334,7 @@ def test_sync_as_json_is_one_document_with_what_was_done_and_why(drifted: Deploy
 def test_what_sync_refuses(
     drifted: Deployment, database: Documents, options: tuple[str, ...], code: int, message: str
 ) -> None:
-    drifted.write(spec(max_nodes=500))  # `same` is an orphan now
+    drifted.write(spec("t", max_nodes=500))  # `same` is an orphan now
     before = contents(database)
     result = run(drifted, "sync", "--yes", *options)
     assert (result.exit_code, message in result.stderr) == (code, True)
@@ -351,7 +352,7 @@ def test_options_may_be_repeated(make_app: AppFactory) -> None:
 
 
 def test_prune_says_what_it_deleted_and_what_is_in_use(drifted: Deployment) -> None:
-    drifted.write(spec(max_nodes=500))
+    drifted.write(spec("t", max_nodes=500))
     with drifted.app.app_context():
         drifted.templates.claim(drifted.get("same").id, "i-1")
     result = run(drifted, "sync", "--yes", "--prune")
@@ -368,7 +369,7 @@ def test_a_template_that_changes_meanwhile_exits_4(drifted: Deployment) -> None:
         drifted.edit("t", description="just now")  # asked between the plan and the first write
         return 0
 
-    drifted.write(spec(max_nodes=500))
+    drifted.write(spec("t", max_nodes=500))
     result = run(drifted, "sync", "--yes", "--prune")
     assert result.exit_code == 4
     assert "Not applied: Worker template 't' was changed or deleted meanwhile." in result.stderr
@@ -397,9 +398,9 @@ def test_a_database_that_goes_away_half_way_exits_5(make_app: AppFactory, kind: 
     with Mongod() as server:
         make_app.connection = {"WORKER_TEMPLATES_MONGODB_URI": server.uri + "fleet"}
         deployment = Deployment(
-            make_app, spec(), spec("gone"), WORKER_TEMPLATES_SEED="off", WORKER_TEMPLATES_DB_TIMEOUT_MS=2000
+            make_app, spec("t"), spec("gone"), WORKER_TEMPLATES_SEED="off", WORKER_TEMPLATES_DB_TIMEOUT_MS=2000
         )
-        deployment.write(spec(max_nodes=500))
+        deployment.write(spec("t", max_nodes=500))
 
         @deployment.templates.usage_check
         def stop_the_server(template: Any) -> int:
@@ -539,7 +540,7 @@ def test_a_plan_applied_twice_is_refused_the_second_time(drifted: Deployment, tm
 
 
 def test_a_plan_of_nothing_is_applied_as_nothing(make_app: AppFactory, tmp_path: Path) -> None:
-    deployment = Deployment(make_app, spec(), WORKER_TEMPLATES_SEED="off")
+    deployment = Deployment(make_app, spec("t"), WORKER_TEMPLATES_SEED="off")
     plan = tmp_path / "plan.json"
     assert run(deployment, "diff", "--out", str(plan)).exit_code == 0
     result = run(deployment, "sync", str(plan), "--yes")
@@ -592,7 +593,7 @@ def conf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (conf / "deeper").mkdir(parents=True)
     (tmp_path / "link").symlink_to("conf")
     (conf / "link").symlink_to("a.yaml")
-    (conf / "a.yaml").write_text(yaml.safe_dump({"templates": [spec()]}))
+    (conf / "a.yaml").write_text(yaml.safe_dump({"templates": [spec("t")]}))
     monkeypatch.chdir(tmp_path)
     return conf
 
@@ -763,7 +764,7 @@ def agrees(plan: Any) -> None:
 
 def test_validate_is_there_without_an_app(tmp_path: Path) -> None:
     good, bad = tmp_path / "good.yaml", tmp_path / "bad.yaml"
-    good.write_text(yaml.safe_dump({"templates": [spec()]}))
+    good.write_text(yaml.safe_dump({"templates": [spec("t")]}))
     bad.write_text("templates:\n- name: t\n  max_nodes: many\n")
     result = CliRunner().invoke(validate_main, [str(good)])
     assert (result.exit_code, result.stdout) == (0, "Valid: 1 template in 1 file.\n")

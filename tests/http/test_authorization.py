@@ -12,8 +12,9 @@ from pymongo.errors import AutoReconnect
 from flask_worker_templates import Template, WorkerTemplates
 from tests.support.apps import AppFactory
 from tests.support.backends import mongomock_only
-from tests.support.calls import NOWHERE, URL, create, names, one, problem, snapshot, spec
+from tests.support.calls import NOWHERE, URL, create, names, one, problem, snapshot
 from tests.support.hosts import host
+from tests.support.specs import spec
 
 CALLS: list[tuple[str, str, str, Any]] = [
     ("read", "GET", "", None),

@@ -18,7 +18,8 @@ from werkzeug.test import TestResponse
 
 from tests.support.apps import AppFactory
 from tests.support.backends import mongomock_only
-from tests.support.calls import URL, create, names, one, problem, snapshot, spec
+from tests.support.calls import URL, create, names, one, problem, snapshot
+from tests.support.specs import spec
 
 pytestmark = mongomock_only  # the database has no part in this
 

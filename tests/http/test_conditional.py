@@ -7,7 +7,8 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from tests.support.apps import AppFactory
-from tests.support.calls import URL, create, one, problem, snapshot, spec
+from tests.support.calls import URL, create, one, problem, snapshot
+from tests.support.specs import spec
 
 AT_2 = ['"2"', 'W/"2"', '"1", "2"', '"1","2"', 'W/"7" , W/"2"', "*", ' "2" ', '"1",,"2"', ', "2",', '"a,b", "2"']
 NOT_AT_2 = ['"1"', 'W/"1"', '"1", "3"', '"02"', '""', '"22"', '"é"', '"1,2"']

@@ -12,8 +12,9 @@ from werkzeug.test import TestResponse
 
 from tests.support.apps import AppFactory
 from tests.support.backends import mongomock_only
-from tests.support.calls import NOWHERE, URL, create, one, problem, snapshot, spec
+from tests.support.calls import NOWHERE, URL, create, one, problem, snapshot
 from tests.support.openapi_document import operation, operations, own_document, validator
+from tests.support.specs import spec
 
 CALLS: dict[str, tuple[str, str, Any]] = {
     "listWorkerTemplates": ("GET", "", None),

@@ -18,8 +18,9 @@ from werkzeug.exceptions import HTTPException, TooManyRequests, Unauthorized
 from flask_worker_templates import Fault, InvalidFiles, Template, WorkerTemplates
 from tests.support.apps import AppFactory
 from tests.support.backends import mongomock_only
-from tests.support.calls import NOWHERE, URL, create, names, one, problem, snapshot, spec
+from tests.support.calls import NOWHERE, URL, create, names, one, problem, snapshot
 from tests.support.hosts import host
+from tests.support.specs import spec
 
 # What matches no route
 

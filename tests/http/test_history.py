@@ -10,8 +10,9 @@ from flask.testing import FlaskClient
 
 from tests.support.apps import AppFactory
 from tests.support.backends import mongomock_only
-from tests.support.calls import NOWHERE, URL, create, one, pagination, problem, snapshot, spec
+from tests.support.calls import NOWHERE, URL, create, one, pagination, problem, snapshot
 from tests.support.hosts import acting_host
+from tests.support.specs import spec
 
 TRAIL = URL + "/history"
 

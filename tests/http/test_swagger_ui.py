@@ -12,9 +12,10 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from tests.support.apps import AppFactory
 from tests.support.backends import mongomock_only
-from tests.support.calls import URL, names, spec
+from tests.support.calls import URL, names
 from tests.support.hosts import served
 from tests.support.openapi_document import operations, own_document
+from tests.support.specs import spec
 
 pytestmark = mongomock_only
 DOCS = "/api/v1/docs"

@@ -10,7 +10,8 @@ from flask.testing import FlaskClient
 from pymongo.database import Database
 
 from tests.support.apps import AppFactory
-from tests.support.calls import NOWHERE, URL, create, names, one, problem, snapshot, spec
+from tests.support.calls import NOWHERE, URL, create, names, one, problem, snapshot
+from tests.support.specs import spec
 
 FULL: dict[str, Any] = {
     "name": "Läb “one” <b>& $where",

@@ -16,9 +16,10 @@ from uuid import UUID
 import pytest
 
 from tests.support.apps import AppFactory
-from tests.support.calls import NOWHERE, spec
+from tests.support.calls import NOWHERE
 from tests.support.hosts import served
 from tests.support.openapi_document import operations, own_document
+from tests.support.specs import spec
 
 PACKAGE = "generated_worker_templates_client"
 

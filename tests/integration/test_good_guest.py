@@ -31,11 +31,12 @@ from flask_worker_templates import DatabaseUnavailable, WorkerTemplate, WorkerTe
 from flask_worker_templates.store.store import Store
 from tests.support.apps import AppFactory
 from tests.support.backends import mongod_only, mongomock_only
-from tests.support.calls import NOWHERE, URL, create, names, one, problem, spec
+from tests.support.calls import NOWHERE, URL, create, names, one, problem
 from tests.support.hosts import host
 from tests.support.openapi_document import document_of
 from tests.support.paths import ROOT
 from tests.support.servers import Mongod, free_port, with_database
+from tests.support.specs import spec
 
 # The host's error pages
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from tests.support.apps import AppFactory
 from tests.support.backends import mongod_only
-from tests.support.calls import spec
 from tests.support.hosts import served
 from tests.support.openapi_document import DOCUMENT, operations, own_document
 from tests.support.paths import ROOT
+from tests.support.specs import spec
 
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "25"))
 SEED = os.environ.get("SCHEMATHESIS_SEED", "1")

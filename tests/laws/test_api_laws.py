@@ -15,8 +15,9 @@ from flask_worker_templates.model.spec import FIELDS, merge_patch, normalize, pa
 from flask_worker_templates.runtime.app_state import ready_state
 from flask_worker_templates.store import stored_form as template_module
 from tests.support.backends import mongomock_only
-from tests.support.calls import URL, one, problem, spec
+from tests.support.calls import URL, one, problem
 from tests.support.openapi_document import component, own_document
+from tests.support.specs import spec
 from tests.support.strategies import edits, names, raw_specs, spec_with, specs
 
 # The database is that of one test; each example leaves it empty.

@@ -32,8 +32,9 @@ from flask_worker_templates.reconcile.compare import State, compare
 from flask_worker_templates.reconcile.export import export_to_files, plan_export, prepare
 from tests.support.apps import AppFactory
 from tests.support.backends import mongomock_only
-from tests.support.deployment import Deployment, spec
+from tests.support.deployment import Deployment
 from tests.support.handwritten import json_files, yaml_files
+from tests.support.specs import spec
 from tests.support.strategies import edits, spec_with, specs
 
 NO_DRIFT = {State.IN_SYNC, State.UNMANAGED}
@@ -78,20 +79,20 @@ def test_defaults_are_left_out_and_the_rest_is_in_order(make_app: AppFactory) ->
     assert result.stdout == (
         "templates:\n"
         "  - name: a\n"
-        "    instance_type: m5zn.metal\n"
+        "    instance_type: m5.large\n"
         "    capacity:\n"
-        "      cpu_cores: 48\n"
-        "      memory_gb: 192\n"
-        "      storage_gb: 500\n"
+        "      cpu_cores: 2\n"
+        "      memory_gb: 8\n"
+        "      storage_gb: 50\n"
         "    license_type: PERSONAL\n"
         "    enabled: false\n"
         "\n"
         "  - name: b\n"
-        "    instance_type: m5zn.metal\n"
+        "    instance_type: m5.large\n"
         "    capacity:\n"
-        "      cpu_cores: 48\n"
-        "      memory_gb: 192\n"
-        "      storage_gb: 500\n"
+        "      cpu_cores: 2\n"
+        "      memory_gb: 8\n"
+        "      storage_gb: 50\n"
         "    license_type: PERSONAL\n"
         "    port_range:\n"
         "      start: 3000\n"

@@ -47,21 +47,12 @@ from tests.support.backends import mongod_only, mongomock_only
 from tests.support.monitoring import READS, monitored
 from tests.support.paths import ROOT
 from tests.support.servers import Mongod, ReplicaSet, free_port, with_database
+from tests.support.specs import spec
 
 URL = "/api/v1/templates"
 LOG = "flask_worker_templates"
 
 Databases = Database[dict[str, Any]]
-
-
-def spec(name: str, **fields: Any) -> dict[str, Any]:
-    return {
-        "name": name,
-        "instance_type": "m5zn.metal",
-        "capacity": {"cpu_cores": 48, "memory_gb": 192, "storage_gb": 500},
-        "license_type": "PERSONAL",
-        **fields,
-    }
 
 
 ONE, TWO = spec("personal-standard", max_nodes=20), spec("enterprise-large", max_nodes=500)

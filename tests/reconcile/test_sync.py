@@ -33,9 +33,10 @@ from flask_worker_templates.store.connection import EVENTS, TEMPLATES
 from flask_worker_templates.store.stored_form import from_stored
 from tests.support.apps import AppFactory
 from tests.support.backends import mongod_only
-from tests.support.deployment import Deployment, spec
+from tests.support.deployment import Deployment
 from tests.support.monitoring import monitored
 from tests.support.paths import ROOT
+from tests.support.specs import spec
 from tests.support.trail import check_trail, contents
 
 LOG = "flask_worker_templates"
@@ -147,9 +148,9 @@ def test_base_and_source_follow_the_file(every_state: Deployment, database: Docu
 
 
 def test_a_change_of_the_base_alone_is_no_event_and_no_revision(make_app: AppFactory, database: Documents) -> None:
-    deployment = Deployment(make_app, spec())
+    deployment = Deployment(make_app, spec("t"))
     deployment.edit(max_nodes=500)
-    deployment.write(spec(max_nodes=500))  # the file follows the admin
+    deployment.write(spec("t", max_nodes=500))  # the file follows the admin
     events = deployment.events()
     assert deployment.states() == {"t": "in_sync"}
     assert statuses(sync(deployment)) == {"t": ("rebase", "applied")}
@@ -157,7 +158,7 @@ def test_a_change_of_the_base_alone_is_no_event_and_no_revision(make_app: AppFac
     assert deployment.events() == events
     assert from_stored(document(database)["base"])["max_nodes"] == 500
     # Without it the way back would look like an edit of the database.
-    deployment.write(spec(max_nodes=20))
+    deployment.write(spec("t", max_nodes=20))
     assert deployment.states() == {"t": "file_changed"}
 
 
@@ -167,9 +168,9 @@ def test_a_change_of_the_base_alone_is_no_event_and_no_revision(make_app: AppFac
 @pytest.fixture
 def conflict(make_app: AppFactory) -> Deployment:
     """Template t with a conflict on max_nodes, besides a change on each side; template u with a change of the file."""
-    deployment = Deployment(make_app, spec(), spec("u"), WORKER_TEMPLATES_SEED="off")
+    deployment = Deployment(make_app, spec("t"), spec("u"), WORKER_TEMPLATES_SEED="off")
     deployment.edit(max_nodes=40, description="by hand")
-    deployment.write(spec(max_nodes=500, enabled=False), spec("u", max_nodes=7), spec("new"))
+    deployment.write(spec("t", max_nodes=500, enabled=False), spec("u", max_nodes=7), spec("new"))
     assert deployment.states() == {"t": "conflict", "u": "file_changed", "new": "missing"}
     return deployment
 
@@ -258,7 +259,7 @@ def test_sync_makes_the_indexes_before_it_writes(make_app: AppFactory, database:
     deployment = Deployment(make_app, WORKER_TEMPLATES_SEED="off")
     database.drop_collection(TEMPLATES)
     database.drop_collection(EVENTS)
-    deployment.write(spec())
+    deployment.write(spec("t"))
     sync(deployment)
     assert "name_unique" in database[TEMPLATES].index_information()
     assert "at" in database[EVENTS].index_information()
@@ -456,8 +457,8 @@ def overtaken(deployment: Deployment, between: Callable[[], object], **options: 
 @pytest.fixture
 def changes(make_app: AppFactory) -> Deployment:
     """Changes of the file for t and u, a new entry v, and w, which is in no file any more."""
-    deployment = Deployment(make_app, spec(), spec("u"), spec("w"), WORKER_TEMPLATES_SEED="off")
-    deployment.write(spec(max_nodes=500), spec("u", max_nodes=500), spec("v"))
+    deployment = Deployment(make_app, spec("t"), spec("u"), spec("w"), WORKER_TEMPLATES_SEED="off")
+    deployment.write(spec("t", max_nodes=500), spec("u", max_nodes=500), spec("v"))
     return deployment
 
 
@@ -554,7 +555,7 @@ def test_a_plan_that_nothing_overtook_holds(every_state: Deployment) -> None:
         (lambda d: d.edit("in", name="elsewhere"), "'in' would be changed (create), which is not in the plan"),
         (lambda d: d.path.write_text("\n" + d.path.read_text()), "templates.yaml' has changed"),
         (
-            lambda d: d.write(spec(max_nodes=501), spec("u", max_nodes=500), spec("v"), spec("in")),
+            lambda d: d.write(spec("t", max_nodes=501), spec("u", max_nodes=500), spec("v"), spec("in")),
             "'t' would be changed in another way",
         ),
     ],
@@ -563,8 +564,8 @@ def test_a_plan_that_nothing_overtook_holds(every_state: Deployment) -> None:
 def test_a_plan_whose_ground_moved_does_not_hold(
     make_app: AppFactory, happens: Callable[[Deployment], object], said: str
 ) -> None:
-    deployment = Deployment(make_app, spec(), spec("u"), spec("in"), WORKER_TEMPLATES_SEED="off")
-    deployment.write(spec(max_nodes=500), spec("u", max_nodes=500), spec("v"), spec("in"))
+    deployment = Deployment(make_app, spec("t"), spec("u"), spec("in"), WORKER_TEMPLATES_SEED="off")
+    deployment.write(spec("t", max_nodes=500), spec("u", max_nodes=500), spec("v"), spec("in"))
     text = json.dumps(planned(deployment).plan_document())
     assert moved(deployment, text) == []
     happens(deployment)
@@ -578,8 +579,8 @@ def test_an_edit_of_a_template_that_the_plan_leaves_alone_does_no_harm(changes: 
 
 
 def test_files_that_come_and_go_are_named(make_app: AppFactory, tmp_path: Path) -> None:
-    deployment = Deployment(make_app, spec())
-    deployment.write(spec(max_nodes=7))
+    deployment = Deployment(make_app, spec("t"))
+    deployment.write(spec("t", max_nodes=7))
     plan = planned(deployment).plan_document()
     plan["files"] = [{"path": "other.yaml", "sha256": "0" * 64}]
     said = "\n".join(moved(deployment, json.dumps(plan)))
@@ -794,10 +795,10 @@ def test_a_sync_that_was_killed_anywhere_is_finished_by_the_next_one(
     while True:
         database.drop_collection(TEMPLATES)
         database.drop_collection(EVENTS)
-        deployment = Deployment(make_app, spec(), spec("u"), spec("base"), spec("gone"), WORKER_TEMPLATES_SEED="off")
+        deployment = Deployment(make_app, spec("t"), spec("u"), spec("base"), spec("gone"), WORKER_TEMPLATES_SEED="off")
         deployment.edit("t", description="by hand")
         deployment.edit("base", max_nodes=7)
-        deployment.write(spec(max_nodes=500), spec("u", max_nodes=500), spec("base", max_nodes=7), spec("new"))
+        deployment.write(spec("t", max_nodes=500), spec("u", max_nodes=500), spec("base", max_nodes=7), spec("new"))
         one = process(database_uri, deployment.path, kill_at=killed + 1)
         _, errors = one.communicate("\n", timeout=60)
         if one.returncode == 0:

@@ -22,8 +22,9 @@ from flask_worker_templates.runtime import startup as readiness
 from flask_worker_templates.runtime.startup import Readiness
 from tests.support.apps import AppFactory
 from tests.support.backends import mongod_only, mongomock_only
-from tests.support.calls import URL, spec
+from tests.support.calls import URL
 from tests.support.servers import free_port
+from tests.support.specs import spec
 
 PAUSE = 0.3
 

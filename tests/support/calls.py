@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from typing import Any
 
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from tests.support.specs import spec
+
 URL = "/api/v1/templates"
 NOWHERE = "0b0e6a3e-7a0c-4f0f-9a53-5a0b8f4b2d10"
 """An id that no template has."""
-
-MINIMAL: dict[str, Any] = {
-    "name": "small",
-    "instance_type": "m5.large",
-    "capacity": {"cpu_cores": 2, "memory_gb": 8, "storage_gb": 50},
-    "license_type": "PERSONAL",
-}
-
-
-def spec(name: str = "small", **changes: Any) -> dict[str, Any]:
-    """A valid spec with nothing in it that has a default, but `changes`."""
-    return {**copy.deepcopy(MINIMAL), "name": name, **changes}
 
 
 def create(client: FlaskClient, name: str = "small", **changes: Any) -> dict[str, Any]:

@@ -13,19 +13,9 @@ from flask.testing import FlaskClient
 from flask_worker_templates import Event, Template, WorkerTemplates
 from flask_worker_templates.runtime.app_state import AppState
 from tests.support.apps import AppFactory
+from tests.support.specs import spec
 
 Spec = Mapping[str, Any]
-
-
-def spec(name: str = "t", **fields: Any) -> dict[str, Any]:
-    """A valid spec with nothing in it that has a default, but `fields`."""
-    return {
-        "name": name,
-        "instance_type": "m5zn.metal",
-        "capacity": {"cpu_cores": 48, "memory_gb": 192, "storage_gb": 500},
-        "license_type": "PERSONAL",
-        **fields,
-    }
 
 
 class Deployment:
