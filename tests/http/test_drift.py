@@ -167,6 +167,9 @@ def test_an_invalid_spec_comes_back_with_all_its_errors(make_app: AppFactory) ->
     assert set(body["errors"]["capacity"]) == {"cpu_cores", "storage_gb"}
 
 
+ANY_JSON: list[Any] = [None, True, 7, "text", [], [spec("t")], {}, {"$where": 1}, {"name": "\ud800"}]
+
+
 @mongomock_only
 @pytest.mark.parametrize("sent", ANY_JSON, ids=repr)
 def test_any_json_is_answered(make_app: AppFactory, sent: Any) -> None:
