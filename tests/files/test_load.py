@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -560,7 +561,8 @@ class TestFaultsOfStructure:
         [
             ("", "1:1: Not valid JSON: Expecting value."),
             ("null", "1:1: The file holds nothing"),
-            ('{"templates": [],}', "1:18: Not valid JSON: "),
+            # Python 3.13 points to the comma, older ones to what follows it.
+            ('{"templates": [],}', f"1:{17 if sys.version_info >= (3, 13) else 18}: Not valid JSON: "),
             ("templates: []", "1:1: Not valid JSON: Expecting value."),
             ('{"templates": []} {}', "1:19: Not valid JSON: Extra data."),
             ('{"templates": ["\n"]}', "1:17: Not valid JSON: Invalid control character"),
