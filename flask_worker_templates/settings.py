@@ -92,9 +92,6 @@ def _no_json(value: Any, path: str) -> Iterator[str]:
 # never equals it, or a route takes it for a variable.
 _URL_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~!$&'()*+,;=:@-]+)+\Z")
 
-# Those of `api` that are no variable; the documentation may be anywhere else, also below the prefix.
-_FIXED_ROUTES = ("", "/history", "/drift", "/validate")
-
 
 def _prefix(value: Any) -> str:
     if not isinstance(value, str) or _URL_PATH.match(value) is None:
@@ -203,14 +200,4 @@ class Settings:
                 faults.append(f"{key} must be {error}{shown}")
         if faults:
             raise SettingsError("\n".join(faults))
-        settings = cls(**values)
-        if settings.docs != "off" and settings._docs_hide_a_route():
-            raise SettingsError(
-                f"{PREFIX}DOCS_URL_PREFIX must be a path at which there is no other route, not "
-                f"{settings.docs_url_prefix!r} where {PREFIX}URL_PREFIX is {settings.url_prefix!r}"
-            )
-        return settings
-
-    def _docs_hide_a_route(self) -> bool:
-        routes = {self.url_prefix + route for route in _FIXED_ROUTES}
-        return not routes.isdisjoint({self.docs_url_prefix, self.docs_url_prefix + "/openapi.json"})
+        return cls(**values)

@@ -4,34 +4,43 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint as FlaskBlueprint
-from flask import Flask, Response
+from flask import Flask, Response, request
 from flask_smorest import Api, Blueprint
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from flask_worker_templates._version import __version__
-from flask_worker_templates.errors import WorkerTemplatesError
+from flask_worker_templates.errors import SettingsError, WorkerTemplatesError
 
+from .converters import install_converters
+from .operation import operations_of
 from .responses import HEADERS, Problem, problem_response
 from .swagger_ui import docs_blueprint
-from .views import NAME, Views
+from .views import TemplateViews
+from .views_base import NAME, Views
+from .views_claims import ClaimViews
+from .views_files import FileViews
+from .views_history import HistoryViews
 
 if TYPE_CHECKING:
     from apispec import APISpec
 
     from flask_worker_templates.runtime.app_state import AppState
+    from flask_worker_templates.settings import Settings
 
 log = logging.getLogger("flask_worker_templates")
 CONFIG_PREFIX = "WORKER_TEMPLATES_"
 OPENAPI_VERSION = "3.0.3"
 
+VIEWS: tuple[type[Views], ...] = (TemplateViews, HistoryViews, ClaimViews, FileViews)
+"""The classes whose methods are the operations of the API, in the order of the OpenAPI document."""
+
 
 class DocumentedBlueprint(Blueprint):  # type: ignore[misc]
-    """A blueprint that describes its operations as `operations` has it, instead of from decorators of its views."""
+    """A blueprint that describes its operations as `operation` has it, instead of from flask-smorest's decorators."""
 
     def add_url_rule(self, rule: str, endpoint: str | None = None, view: Any = None, **options: Any) -> None:
         """Add a route as Flask does, without the description that flask-smorest would make of it."""
@@ -40,9 +49,9 @@ class DocumentedBlueprint(Blueprint):  # type: ignore[misc]
     def register_views_in_doc(self, api: Any, app: Flask, spec: APISpec, *, name: str, parameters: Any) -> None:
         """Add the operations to the OpenAPI document of the Api that the blueprint joins."""
         # A process that starts loads what it serves; what only the document needs comes with the document.
-        from .operations import describe
+        from .openapi import describe
 
-        describe(spec, app, name)
+        describe(spec, app, name, VIEWS)
 
 
 class OwnApi(Api):  # type: ignore[misc]
@@ -92,6 +101,8 @@ def install_api(app: Flask, state: AppState, api: Any) -> None:
         apis = app.extensions.get("flask-smorest", {}).get("apis", {})
         found = apis.get("") or next(iter(apis.values()), None)
         api = found["ext_obj"] if found else None
+    _check_docs_url(state.settings)
+    install_converters(app)
     blueprint = _blueprint(state)
     if api is not None:
         api.register_blueprint(blueprint)
@@ -117,42 +128,61 @@ def _blueprint(state: AppState) -> Blueprint:
         url_prefix=state.settings.url_prefix,
         description="Definitions of the machines to launch.",
     )
-    views = Views(state)
-    one = "/<uuid:template_id>"
-    claim = one + "/claims/<string:worker_id>"
-    claims = one + "/claims"
-    for rule, method, view in (
-        ("", "GET", views.list_templates),
-        ("", "POST", views.create_template),
-        ("/history", "GET", views.list_events),
-        ("/drift", "GET", views.get_drift),
-        ("/validate", "POST", views.validate_template),
-        (one, "GET", views.get_template),
-        (one, "PUT", views.replace_template),
-        (one, "PATCH", views.update_template),
-        (one, "DELETE", views.delete_template),
-        (one + "/history", "GET", views.get_history),
-        (one + "/revert", "POST", views.revert_template),
-        (claims, "GET", views.list_claims),
-        (claim, "PUT", views.claim_template),
-        (claim, "DELETE", views.release_template),
-    ):
-        blueprint.add_url_rule(rule, view.__name__, _plain(view), methods=[method], strict_slashes=False)
-    blueprint.before_app_request(views.misdirected)
-    blueprint.before_request(views.before)
+    for views in VIEWS:
+        for operation, view in operations_of(views(state)):
+            options: dict[str, Any] = {"methods": [operation.method], "strict_slashes": False}
+            blueprint.add_url_rule(operation.path, view.__name__, view, **options)
+    gate = Gate(state)
+    blueprint.before_app_request(gate.misdirected)
+    blueprint.before_request(gate.ready)
     blueprint.after_request(_after)
     for kind in (HTTPException, WorkerTemplatesError, Problem):
         blueprint.register_error_handler(kind, problem_response)
     return blueprint
 
 
-def _plain(view: Callable[..., Response]) -> Callable[..., Response]:
-    # Flask's converter makes UUIDs; the store's ids are strings.
-    def function(**arguments: Any) -> Response:
-        return view(**{name: str(value) for name, value in arguments.items()})
+class Gate:
+    """What stands before the views of one app."""
 
-    function.__name__, function.__doc__ = view.__name__, view.__doc__
-    return function
+    def __init__(self, state: AppState) -> None:
+        self._state = state
+
+    def misdirected(self) -> Response | None:
+        """Answer for URLs below the prefix that are none of ours, and for methods that they do not have, as JSON.
+
+        Flask belongs these to no blueprint, so that they would get the host's error pages.
+        """
+        error = request.routing_exception
+        if not isinstance(error, NotFound | MethodNotAllowed):
+            return None
+        prefix = self._state.settings.url_prefix
+        if request.path != prefix and not request.path.startswith(prefix + "/"):
+            return None
+        if isinstance(error, NotFound):
+            # The usual mistakes are a name in the place of the id, and a worker id that is a path.
+            found_by = "A template is at its id (a UUID); the list finds it by ?name=."
+            return Problem(404, f"There is nothing at this URL. {found_by} A worker id holds no slash.").response()
+        return problem_response(error)
+
+    def ready(self) -> None:
+        """Wait until this process is ready."""
+        if request.method != "OPTIONS":  # which Flask answers from the routes alone
+            self._state.readiness.ensure()
+
+
+def _check_docs_url(settings: Settings) -> None:
+    """Refuse a URL of Swagger UI at which there is a route of the API.
+
+    Raises:
+        SettingsError: if there is one.
+    """
+    routes = {settings.url_prefix + operation.path for views in VIEWS for operation, _ in operations_of(views)}
+    ours = {settings.docs_url_prefix, settings.docs_url_prefix + "/openapi.json"}
+    if settings.docs != "off" and not routes.isdisjoint(ours):
+        raise SettingsError(
+            f"WORKER_TEMPLATES_DOCS_URL_PREFIX must be a path at which there is no other route, not "
+            f"{settings.docs_url_prefix!r} where WORKER_TEMPLATES_URL_PREFIX is {settings.url_prefix!r}"
+        )
 
 
 def _after(response: Response) -> Response:

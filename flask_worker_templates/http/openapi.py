@@ -1,23 +1,29 @@
-"""How an operation describes itself in the OpenAPI document: one function that the routes call."""
+"""The words in which operations describe themselves in the OpenAPI document. Loaded only when a document is made."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import marshmallow as ma
 from werkzeug.http import HTTP_STATUS_CODES
 
 from flask_worker_templates.model.parameters import WORKER_ID_PATTERN
-from flask_worker_templates.reconcile.diff_document import ID
+from flask_worker_templates.model.spec import WorkerTemplateSpecSchema
+from flask_worker_templates.reconcile.diff_document import ID, WorkerTemplateDriftSchema
 
-from .openapi_schemas import WorkerTemplateProblemSchema
+from . import openapi_schemas
+from .operation import Description, operations_of
 from .responses import JSON
 
-ETAG = {"ETag": {"description": "The revision, quoted.", "schema": {"type": "string", "example": '"3"'}}}
-LOCATION = {"Location": {"description": "URL of the new template.", "schema": {"type": "string"}}}
-PAGINATION = {
+if TYPE_CHECKING:
+    from apispec import APISpec
+    from flask import Flask
+
+_ETAG = {"ETag": {"description": "The revision, quoted.", "schema": {"type": "string", "example": '"3"'}}}
+_LOCATION = {"Location": {"description": "URL of the new template.", "schema": {"type": "string"}}}
+_PAGINATION = {
     "X-Pagination": {
         "description": (
             "JSON with `total`, `total_pages`, `page`, `first_page`, `last_page`, `previous_page` and `next_page`."
@@ -39,17 +45,19 @@ _PROBLEMS = {
     428: "An If-Match header is required.",
     503: "The database is not available, or seeding has not succeeded yet.",
 }
+_ALWAYS = (403, 503)
+"""What every operation may answer."""
 
 ETAG_PATTERN = r'^(\*|(W/)?"[!#-~]*"(, *(W/)?"[!#-~]*")*)$'
 
-TEMPLATE_ID = {
+_TEMPLATE_ID = {
     "in": "path",
     "name": "template_id",
     "description": "Id of the template.",
     "schema": {"type": "string", "format": "uuid"},
     "example": ID["example"],
 }
-WORKER_ID = {
+_WORKER_ID = {
     "in": "path",
     "name": "worker_id",
     "description": "Id of the worker, as the host knows it.",
@@ -68,56 +76,120 @@ def _tags_header(name: str, meaning: str) -> dict[str, Any]:
     }
 
 
-IF_MATCH = _tags_header("If-Match", 'Do it only at this revision, such as `"3"`.')
-IF_NONE_MATCH = _tags_header("If-None-Match", "Answer 304 if the template is at this revision.")
+class Doc:
+    """What the descriptions of operations are made of."""
+
+    schemas: ClassVar[Any] = openapi_schemas
+    """The schemas and examples: a module."""
+    WorkerTemplateDriftSchema = WorkerTemplateDriftSchema
+
+    ETAG: ClassVar = _ETAG
+    LOCATION: ClassVar = _LOCATION
+    PAGINATION: ClassVar = _PAGINATION
+    IF_MATCH: ClassVar = _tags_header("If-Match", 'Do it only at this revision, such as `"3"`.')
+    IF_NONE_MATCH: ClassVar = _tags_header("If-None-Match", "Answer 304 if the template is at this revision.")
+
+    BODY_PROBLEMS = (400, 413, 415, 422)
+    """Of every operation that has a body."""
+    CHANGE_PROBLEMS = (404, 409, 412, 428)
+    """Of every operation that changes a template."""
+
+    @staticmethod
+    def operation(
+        answers: Mapping[int, dict[str, Any]],
+        problems: tuple[int, ...] = (),
+        *,
+        parameters: tuple[dict[str, Any], ...] = (),
+        request_body: dict[str, Any] | None = None,
+    ) -> Description:
+        """Return the description of an operation.
+
+        Args:
+            answers: successful responses by status code.
+            problems: error status codes, besides 403 and 503, which every operation has.
+            parameters: query and header parameters.
+            request_body: as `body` describes it.
+        """
+        responses: dict[str, Any] = {str(code): described for code, described in answers.items()}
+        for code in sorted({*problems, *_ALWAYS}):
+            responses[str(code)] = _problem(code)
+        described: Description = {"responses": responses}
+        if parameters:
+            described["parameters"] = list(parameters)
+        if request_body:
+            described["requestBody"] = request_body
+        return described
+
+    @staticmethod
+    def query(schema: ma.Schema) -> dict[str, Any]:
+        """Return the description of the parameters of a query string."""
+        return {"in": "query", "schema": schema}
+
+    @staticmethod
+    def body(schema: ma.Schema | dict[str, Any], example: Any, *content_types: str) -> dict[str, Any]:
+        """Return the description of a request body."""
+        content = {"schema": schema, "example": example}
+        return {"required": True, "content": {kind: dict(content) for kind in content_types or (JSON,)}}
+
+    @classmethod
+    def spec_body(cls) -> dict[str, Any]:
+        """Return the description of a request body that is a spec."""
+        return cls.body(WorkerTemplateSpecSchema(), openapi_schemas.SPEC_EXAMPLE)
+
+    @staticmethod
+    def answer(
+        description: str,
+        schema: ma.Schema | dict[str, Any] | None = None,
+        example: Any = None,
+        headers: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Return the description of a response."""
+        described: dict[str, Any] = {"description": description}
+        if schema is not None:
+            described["content"] = {JSON: {"schema": schema, "example": example}}
+        if headers:
+            described["headers"] = dict(headers)
+        return described
+
+    @classmethod
+    def template(cls, description: str = "The template.", headers: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the description of a response that shows a template."""
+        schema, example = openapi_schemas.WorkerTemplateSchema(), openapi_schemas.TEMPLATE_EXAMPLE
+        return cls.answer(description, schema, example, headers or cls.ETAG)
+
+    @classmethod
+    def events(cls) -> dict[str, Any]:
+        """Return the description of a response that shows a page of events."""
+        schema, example = openapi_schemas.WorkerTemplateEventSchema(many=True), [openapi_schemas.EVENT_EXAMPLE]
+        return cls.answer("The events.", schema, example, cls.PAGINATION)
 
 
-def body(schema: ma.Schema | dict[str, Any], example: Any, *content_types: str) -> dict[str, Any]:
-    """Return the description of a request body."""
-    content = {"schema": schema, "example": example}
-    return {"required": True, "content": {kind: dict(content) for kind in content_types or (JSON,)}}
+def _problem(code: int) -> dict[str, Any]:
+    example = {"code": code, "status": HTTP_STATUS_CODES[code], "message": _PROBLEMS[code]}
+    headers = _RETRY_AFTER if code == HTTPStatus.SERVICE_UNAVAILABLE else None
+    return Doc.answer(_PROBLEMS[code], openapi_schemas.WorkerTemplateProblemSchema(), example, headers)
 
 
-def answer(
-    description: str,
-    schema: ma.Schema | dict[str, Any] | None = None,
-    example: Any = None,
-    headers: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """Return the description of a response."""
-    described: dict[str, Any] = {"description": description}
-    if schema is not None:
-        described["content"] = {JSON: {"schema": schema, "example": example}}
-    if headers:
-        described["headers"] = dict(headers)
-    return described
-
-
-def operation(
-    operation_id: str,
-    answers: Mapping[int, dict[str, Any]],
-    problems: tuple[int, ...] = (),
-    *,
-    parameters: tuple[dict[str, Any], ...] = (),
-    request_body: dict[str, Any] | None = None,
-) -> dict[str, Any]:
-    """Return the description of an operation, without its summary, which is the view's docstring.
+def describe(spec: APISpec, app: Flask, name: str, views: Iterable[type]) -> None:
+    """Add operations to an OpenAPI document.
 
     Args:
-        operation_id: unique name, of which client generators make a function's name.
-        answers: successful responses by status code.
-        problems: error status codes, besides 403 and 503, which every operation has.
-        parameters: query and header parameters.
-        request_body: as `body` describes it.
+        spec: the document.
+        app: the app that has the routes.
+        name: of the blueprint, and of the tag.
+        views: the classes whose methods are the operations.
     """
-    responses: dict[str, Any] = {str(code): described for code, described in answers.items()}
-    for code in sorted({*problems, 403, 503}):
-        example = {"code": code, "status": HTTP_STATUS_CODES[code], "message": _PROBLEMS[code]}
-        headers = _RETRY_AFTER if code == HTTPStatus.SERVICE_UNAVAILABLE else None
-        responses[str(code)] = answer(_PROBLEMS[code], WorkerTemplateProblemSchema(), example, headers)
-    described: dict[str, Any] = {"operationId": operation_id, "responses": responses}
-    if parameters:
-        described["parameters"] = list(parameters)
-    if request_body:
-        described["requestBody"] = request_body
-    return described
+    rules = {rule.endpoint: rule for rule in app.url_map.iter_rules()}
+    for operation, view in (found for one in views for found in operations_of(one)):
+        rule = rules[f"{name}.{view.__name__}"]
+        described = {
+            "operationId": operation.operation_id,
+            "summary": (view.__doc__ or operation.operation_id).splitlines()[0],
+            "tags": [name],
+            **operation.describe(Doc),
+        }
+        spec.path(
+            rule=rule,
+            operations={operation.method.lower(): described},
+            parameters=[one for one in (_TEMPLATE_ID, _WORKER_ID) if one["name"] in rule.arguments],
+        )

@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 from flask_worker_templates.errors import WorkerTemplatesError
 
+from .converters import ASSET
 from .responses import Problem, json_response, problem_response
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def docs_blueprint(state: AppState, api: Any) -> Blueprint:
     """Return the blueprint that serves Swagger UI and the OpenAPI document of the extension's own Api."""
     blueprint = Blueprint(NAME, __name__, url_prefix=state.settings.docs_url_prefix)
     views = DocsViews(state, api)
-    for rule, view in (("", views.page), ("/openapi.json", views.document), ("/assets/<name>", views.asset)):
+    for rule, view in (("", views.page), ("/openapi.json", views.document), (f"/assets/{ASSET}", views.asset)):
         blueprint.add_url_rule(rule, view.__name__, view, strict_slashes=False)
     blueprint.before_request(views.authorize)
     blueprint.after_request(_secure)

@@ -1,0 +1,127 @@
+"""What the views of the REST API share: they authorise, parse, call the store and present."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from flask import Response
+
+from flask_worker_templates.errors import InvalidParameters, TemplateNotFound
+from flask_worker_templates.model.parameters import Window, page_parameters, worker_id_of
+from flask_worker_templates.model.spec import Spec
+from flask_worker_templates.model.template import Page, Template, to_json
+from flask_worker_templates.store.store import Guard, Precondition
+
+from .conditional import precondition
+from .converters import TEMPLATE_ID
+from .requests import no_query, query_arguments, read_json
+from .responses import JSON, Problem, json_response, pagination
+
+if TYPE_CHECKING:
+    from flask_worker_templates.runtime.app_state import AppState
+
+NAME = "worker-templates"
+"""The blueprint's, and the tag of its operations."""
+
+ONE = f"/{TEMPLATE_ID}"
+"""The path of one template, below the prefix of the API."""
+
+
+class Views:
+    """Views of one app. Each authorises first, and answers with a response that is ready to send."""
+
+    def __init__(self, state: AppState) -> None:
+        self._state = state
+        self._store = state.store
+        self._hooks = state.hooks
+        self._settings = state.settings
+
+    def _authorize(self, action: str, template: Template | None = None) -> None:
+        self._hooks.authorize(action, template, self._settings)
+
+    def _authorized(self, action: str, template_id: str) -> Template:
+        try:
+            template = self._store.get(template_id)
+        except TemplateNotFound:
+            self._authorize(action)  # who may do nothing here shall not learn either which ids there are
+            raise
+        self._authorize(action, template)
+        return template
+
+    def _authorized_or_open(self, action: str, template_id: str) -> Template | None:
+        """Authorise for one template, which is read only where a function of the host wants to see it."""
+        if self._hooks.authorizer is not None:
+            return self._authorized(action, template_id)
+        self._authorize(action)
+        return None
+
+    def _guard(self, action: str, template_id: str) -> Guard | None:
+        """Authorise a change before anything of the request is read, and again if the template changes meanwhile."""
+        seen = self._authorized_or_open(action, template_id)
+        if seen is None:
+            return None
+
+        def guard(template: Template) -> None:
+            if template.revision != seen.revision:
+                self._authorize(action, template)
+
+        return guard
+
+    def _json(self, *accepted: str) -> Any:
+        """Return the body of the current request; what has one takes no parameters besides."""
+        no_query()
+        return read_json(accepted or (JSON,), most=self._settings.max_body_bytes)
+
+    def _precondition(self) -> Precondition | None:
+        return precondition(required=self._settings.require_if_match)
+
+    def _change(self, template_id: str, change: Callable[[Spec], Spec], guard: Guard | None) -> Response:
+        template = self._store.update(
+            template_id, change, actor=self._hooks.actor(), allowed=self._precondition(), guard=guard
+        )
+        return template_response(template)
+
+
+def template_response(template: Template, code: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Return the response that shows a template, with its ETag."""
+    return json_response(to_json(template.to_dict()), code, {"ETag": template.etag, **(headers or {})})
+
+
+def page_response(page: Page[Any]) -> Response:
+    """Return the response that shows a page of what has a `to_dict`."""
+    return json_response(to_json([item.to_dict() for item in page]), headers=pagination(page))
+
+
+def query(load: Callable[[Any], Any], given: Any) -> Any:
+    """Return the parameters of a query string, as `load` reads them.
+
+    Raises:
+        Problem: 422 with every error.
+    """
+    try:
+        return load(given)
+    except InvalidParameters as error:
+        raise Problem(422, "The query has errors.", {"query": error.errors}) from None
+
+
+def window() -> Window:
+    """Return the page that the current request asks for.
+
+    Raises:
+        Problem: 422 with every error.
+    """
+    asked = query(page_parameters, query_arguments())
+    return Window(asked["page"], asked["page_size"])
+
+
+def worker(worker_id: str) -> str:
+    """Return the worker id of a path.
+
+    Raises:
+        Problem: 422 if it has not the form of one.
+    """
+    try:
+        return worker_id_of(worker_id)
+    except InvalidParameters as error:
+        raise Problem(422, "The path has errors.", {"path": error.errors}) from None

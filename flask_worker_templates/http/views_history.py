@@ -1,0 +1,67 @@
+"""The views of the audit trail: the history of one template and of all, and going back."""
+
+from __future__ import annotations
+
+import contextlib
+
+import marshmallow as ma
+from flask import Response
+
+from flask_worker_templates.errors import InvalidSpec, TemplateNotFound
+from flask_worker_templates.model.parameters import PageSchema, TrailSchema, trail_parameters
+
+from .operation import operation
+from .requests import query_arguments
+from .views_base import ONE, Views, page_response, query, template_response, window
+
+
+class HistoryViews(Views):
+    """The views of the audit trail."""
+
+    @operation(
+        "GET",
+        "/history",
+        "listWorkerTemplateEvents",
+        lambda doc: doc.operation({200: doc.events()}, (422,), parameters=(doc.query(TrailSchema()),)),
+    )
+    def list_events(self) -> Response:
+        """List the changes of all templates, newest first."""
+        self._authorize("read")
+        return page_response(self._store.trail(query(trail_parameters, query_arguments())))
+
+    @operation(
+        "GET",
+        ONE + "/history",
+        "getWorkerTemplateHistory",
+        lambda doc: doc.operation({200: doc.events()}, (404, 422), parameters=(doc.query(PageSchema()),)),
+    )
+    def get_history(self, template_id: str) -> Response:
+        """List the changes of a template, newest first; also of one that was deleted."""
+        with contextlib.suppress(TemplateNotFound):  # a deleted one keeps its history
+            self._authorized_or_open("read", template_id)
+        return page_response(self._store.history(template_id, window()))
+
+    @operation(
+        "POST",
+        ONE + "/revert",
+        "revertWorkerTemplate",
+        lambda doc: doc.operation(
+            {200: doc.template()},
+            (*doc.BODY_PROBLEMS, *doc.CHANGE_PROBLEMS),
+            parameters=(doc.IF_MATCH,),
+            request_body=doc.body(doc.schemas.WorkerTemplateRevertSchema(), {"revision": 1}),
+        ),
+    )
+    def revert_template(self, template_id: str) -> Response:
+        """Make a new revision with the spec of an earlier one."""
+        from .openapi_schemas import WorkerTemplateRevertSchema
+
+        guard = self._guard("update", template_id)
+        try:
+            revision = WorkerTemplateRevertSchema().load(self._json())["revision"]
+        except ma.ValidationError as error:
+            raise InvalidSpec(error.messages_dict) from None
+        template = self._store.revert(
+            template_id, revision, actor=self._hooks.actor(), allowed=self._precondition(), guard=guard
+        )
+        return template_response(template)
