@@ -62,6 +62,13 @@ class PortRangeDocument(me.EmbeddedDocument):  # type: ignore[misc]
     end = me.IntField(required=True)
 
 
+class DeprecationDocument(me.EmbeddedDocument):  # type: ignore[misc]
+    """Why the template should not be used any more, and the name of the one to use instead."""
+
+    message = me.StringField(required=True)
+    replaced_by = me.StringField(null=True)
+
+
 class ClaimDocument(me.EmbeddedDocument):  # type: ignore[misc]
     """A worker's registered use of the template."""
 
@@ -98,6 +105,9 @@ class WorkerTemplate(me.Document):  # type: ignore[misc]
     enabled = me.BooleanField()
     cost_per_hour_usd = me.FloatField(null=True)
     labels = me.ListField(me.StringField())
+    max_claims = me.IntField(null=True)
+    deprecation = me.EmbeddedDocumentField(DeprecationDocument, null=True)
+    extra = me.DictField()
     revision = me.IntField()
     is_seeded = me.BooleanField()
     created_at = me.DateTimeField()

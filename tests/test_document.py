@@ -25,7 +25,13 @@ from tests.support.backends import mongod_only, mongomock_only
 from tests.support.servers import with_database
 from tests.support.specs import spec
 
-SMALL = spec("small", labels={"team": "qa", "a.b": "c=d"}, cost_per_hour_usd=0.5)
+SMALL = spec(
+    "small",
+    labels={"team": "qa", "a.b": "c=d"},
+    cost_per_hour_usd=0.5,
+    max_claims=7,
+    deprecation={"message": "old", "replaced_by": "large"},
+)
 LARGE = spec("large", capacity={"cpu_cores": 48, "memory_gb": 192, "storage_gb": 500}, license_type="ENTERPRISE")
 
 
@@ -49,10 +55,11 @@ def test_a_document_shows_what_the_template_is(templates: WorkerTemplates) -> No
     document = WorkerTemplate.objects.get(name="small")
     assert document.id == document.pk == template.id
     for name in FIELDS:
-        if name not in ("capacity", "port_range", "labels"):
+        if name not in ("capacity", "port_range", "labels", "deprecation"):
             assert getattr(document, name) == getattr(template, name), name
     assert (document.capacity.cpu_cores, document.capacity.memory_gb, document.capacity.storage_gb) == (2, 8, 50)
     assert (document.port_range.start, document.port_range.end) == (2000, 9999)
+    assert (document.deprecation.message, document.deprecation.replaced_by) == ("old", "large")
     assert document.labels == ["a.b=c=d", "team=qa"]
     assert (document.revision, document.is_seeded) == (1, True)
     assert isinstance(document.created_at, datetime)
@@ -71,6 +78,9 @@ def test_a_document_shows_what_the_template_is(templates: WorkerTemplates) -> No
         ({"labels": "team=qa"}, ["small"]),
         ({"license_type__in": ["ENTERPRISE", "EVALUATION"]}, ["large"]),
         ({"cost_per_hour_usd": None}, ["large"]),
+        ({"deprecation": None}, ["large"]),
+        ({"deprecation__replaced_by": "large"}, ["small"]),
+        ({"max_claims__lt": 10}, ["small"]),
         ({"name__startswith": "sm"}, ["small"]),
         ({"claims__worker_id": "worker-1"}, []),
     ],

@@ -66,7 +66,7 @@ def _field_rows(
 ) -> Iterator[tuple[str, str, str, str]]:
     for name, field in schema.fields.items():
         part = described["properties"][name]
-        if isinstance(field, fields.Nested):
+        if isinstance(field, fields.Nested) and "$ref" in part:
             inner = definitions[part["$ref"].rsplit("/", 1)[1]]
             yield from _field_rows(definitions, inner, field.schema, f"{prefix}{name}.")
             continue

@@ -11,7 +11,7 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 
 from flask_worker_templates.model.fields import LABEL_KEY_PATTERN
-from flask_worker_templates.model.spec import WorkerTemplateSpecSchema
+from flask_worker_templates.model.spec import DEFAULTS, WorkerTemplateSpecSchema
 from flask_worker_templates.reconcile.diff_document import WorkerTemplateDriftSchema
 from flask_worker_templates.reconcile.plan_document import SyncPlanSchema
 from flask_worker_templates.reconcile.sync import SyncResultSchema
@@ -42,7 +42,10 @@ def definition_file_schema() -> dict[str, Any]:
     # OpenAPI 3.0, which the same fields also describe, has no word for the one; generators of clients cannot read the
     # other.
     properties["labels"]["propertyNames"] = {"pattern": LABEL_KEY_PATTERN}
-    properties["port_range"]["default"] = {"start": 2000, "end": 9999}
+    properties["port_range"]["default"] = DEFAULTS["port_range"]
+    deprecation = properties["deprecation"]
+    del deprecation["nullable"]
+    deprecation["anyOf"] = [{"$ref": deprecation.pop("$ref")}, {"type": "null"}]
     return {
         "$schema": DIALECT,
         "title": "Worker template definition file",

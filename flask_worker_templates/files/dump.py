@@ -11,17 +11,9 @@ import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode
 from yaml.representer import SafeRepresenter
 
-from flask_worker_templates.model.spec import FIELDS, Spec, WorkerTemplateSpecSchema
+from flask_worker_templates.model.spec import DEFAULTS, FIELDS, Spec
 
 Kind = Literal["yaml", "json"]
-
-_fields = WorkerTemplateSpecSchema().fields
-DEFAULTS: Mapping[str, Any] = {
-    name: it.load_default() if callable(it.load_default) else it.load_default
-    for name, it in _fields.items()
-    if not it.required
-}
-"""What a field means where an entry leaves it out."""
 
 
 def declaration(spec: Spec) -> dict[str, Any]:

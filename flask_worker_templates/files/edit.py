@@ -24,9 +24,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flask_worker_templates.errors import InvalidSpec
-from flask_worker_templates.model.spec import FIELDS, Spec, normalize
+from flask_worker_templates.model.spec import DEFAULTS, FIELDS, FREE_KEYS, NESTED, Spec, normalize
 
-from .dump import DEFAULTS, JSON, YAML, Syntax, declaration, item_lines
+from .dump import JSON, YAML, Syntax, declaration, item_lines
 from .parse_json import read_json
 from .parse_yaml import read_yaml
 from .syntax_tree import BREAKS, Lines, Node, locate_json, locate_yaml, skip_space
@@ -37,7 +37,6 @@ _WIDTH = 80
 _INDENT = re.compile("[ \t]*")
 _REST_OF_LINE = re.compile(f"[ \t]*(,?)[ \t]*(?:#[^{BREAKS}]*)?(?=[{BREAKS}]|$)")
 _HEADER = re.compile(f"([|>][-+0-9]*)([^{BREAKS}]*)([{BREAKS}]+)( *)")
-_INNER_ORDER = {"capacity": ("cpu_cores", "memory_gb", "storage_gb"), "port_range": ("start", "end")}
 
 
 class CannotEdit(Exception):  # becomes an ExportRefused, which is the error
@@ -104,8 +103,10 @@ def _specs(entries: Iterable[Any]) -> list[Spec]:
 def _meaning(entry: Any) -> Spec:
     """Return what an entry means, without a check: half-way through the edits a spec may break the rules."""
     spec = {**DEFAULTS, **entry}
-    # Half a port range is completed by the defaults.
+    # Half a port range is completed by the defaults, and so is half a deprecation.
     spec["port_range"] = {**DEFAULTS["port_range"], **spec["port_range"]}
+    if spec["deprecation"] is not None:
+        spec["deprecation"] = {"replaced_by": None, **spec["deprecation"]}
     return spec
 
 
@@ -199,15 +200,16 @@ class _Round:
                 continue
             if pair is None:
                 missing[name] = want[name]
-            elif isinstance(want[name], dict):
+            elif isinstance(want[name], dict) and isinstance(have[name], dict):
                 self._change_mapping(name, pair[1], have[name], want[name])
             else:
-                self._replace_scalar(pair, want[name], node)
+                self._replace_value(pair, want[name], node)
         self._insert_pairs(node, missing, FIELDS)
         # Only when nothing else is left to do: a list of labels never loses all of its lines before it gets new ones.
-        pair = node.own("labels")
-        if len(self.edits) == count and pair is not None:
-            self._remove_labels(pair, have["labels"], want["labels"])
+        for name in FREE_KEYS:
+            pair = node.own(name)
+            if len(self.edits) == count and pair is not None:
+                self._remove_keys(pair, have[name], want[name])
 
     def remove_entries(self, numbers: Collection[int]) -> None:
         """Remove entries, each with the comments in it and directly above it."""
@@ -272,13 +274,13 @@ class _Round:
                 if changes or merge_goes:
                     missing[key] = value
             elif changes:
-                self._replace_scalar(pair, value, node)
-        self._insert_pairs(node, missing, _INNER_ORDER.get(name, ()))
+                self._replace_value(pair, value, node)
+        self._insert_pairs(node, missing, NESTED.get(name, ()))
 
-    def _remove_labels(self, pair: tuple[Node, Node], have: Mapping[str, str], want: Mapping[str, str]) -> None:
+    def _remove_keys(self, pair: tuple[Node, Node], have: Mapping[str, Any], want: Mapping[str, Any]) -> None:
         key, node = pair
         gone = {number for number, (inner, _) in enumerate(node.pairs) if not inner.merges and inner.key not in want}
-        if any(node.own(label) is None for label in have.keys() - want.keys()):
+        if any(node.own(key_) is None for key_ in have.keys() - want.keys()):
             gone |= {number for number, (inner, _) in enumerate(node.pairs) if inner.merges}
         self._keep_anchors([part for number in gone for part in node.pairs[number]])
         if node.flow:
@@ -332,20 +334,29 @@ class _Round:
 
     # Scalars
 
-    def _replace_scalar(self, pair: tuple[Node, Node], value: Any, parent: Node) -> None:
+    def _replace_value(self, pair: tuple[Node, Node], value: Any, parent: Node) -> None:
         key, node = pair
-        if node.style in ("|", ">") and isinstance(value, str) and (body := self._block_scalar(node, value)):
+        if node.kind in ("mapping", "sequence"):
+            # With what stands between it and its key: a comment there belongs to the field.
+            self._keep_anchors([node])
+            self.edits.append((self._after_colon(key), node.end, " " + self.syntax.inline(value)))
+        elif node.style in ("|", ">") and isinstance(value, str) and (body := self._block_scalar(node, value)):
             self.edits.append((node.start, node.end, body))
         elif node.kind == "scalar" and node.start == node.end and not node.style:  # nothing is written there
-            text = " " + self.syntax.scalar(value, "", flow=parent.flow)
+            text = " " + self._written(value, "", parent)
             place = node.end if node.anchor is not None else self._after_colon(key)
             self.edits.append((place, place, text))
         else:
             style = node.style if node.style in ("'", '"') else ""
-            text = self.syntax.scalar(value, style, flow=parent.flow)
+            text = self._written(value, style, parent)
             if node.style in ("|", ">") and (header := _HEADER.match(self.text, node.start)):
                 text += header.group(2).rstrip()  # its comment
             self.edits.append((node.start, node.end, text))
+
+    def _written(self, value: Any, style: str, parent: Node) -> str:
+        if isinstance(value, dict | list):
+            return self.syntax.inline(value)
+        return self.syntax.scalar(value, style, flow=parent.flow)
 
     def _block_scalar(self, node: Node, value: str) -> str | None:
         """Return a text in the form of ``>-`` or ``|-`` that was there, if it can be written so."""

@@ -20,7 +20,7 @@ from marshmallow import fields
 
 from flask_worker_templates.errors import Fault, InvalidFiles, InvalidSpec
 from flask_worker_templates.model.fields import LABEL_KEY_PATTERN
-from flask_worker_templates.model.spec import FIELDS, Spec, WorkerTemplateSpecSchema, normalize
+from flask_worker_templates.model.spec import FIELDS, FREE_KEYS, NESTED, Spec, WorkerTemplateSpecSchema, normalize
 
 from .parse_json import read_json
 from .parse_yaml import read_yaml
@@ -33,8 +33,7 @@ TOP_LEVEL_KEYS = ("templates", "$schema")
 
 _fields = WorkerTemplateSpecSchema().fields
 _TEXT_FIELDS = frozenset(name for name, it in _fields.items() if isinstance(it, fields.String)) | {"labels"}
-_NESTED = {name: tuple(it.schema.fields) for name, it in _fields.items() if isinstance(it, fields.Nested)}
-_MAPPINGS = [(name,) for name in (*_NESTED, "labels")]
+_MAPPINGS = [(name,) for name in (*NESTED, *FREE_KEYS)]
 _LABEL_KEY = re.compile(LABEL_KEY_PATTERN.removesuffix("$") + r"\Z")
 _UNKNOWN = "Unknown field."
 _LONGEST_MESSAGE = 300
@@ -282,7 +281,7 @@ def _located(file: FoundFile, parsed: Parsed, finding: _Finding) -> tuple[Fault,
     at_key = not there
     if finding.message == _UNKNOWN:
         at_key = True
-        known = _NESTED.get(str(inner[0]), ()) if len(inner) > 1 else FIELDS if in_entry else TOP_LEVEL_KEYS
+        known = NESTED.get(str(inner[0]), ()) if len(inner) > 1 else FIELDS if in_entry else TOP_LEVEL_KEYS
         message = f"Unknown field{_suggestion(str(inner[-1]), known)}"
     elif there and not finding.complete:
         at_key = inner[0] == "labels" and inner[1:] != () and _LABEL_KEY.match(str(inner[-1])) is None
@@ -296,7 +295,8 @@ def _found(path: Sequence[str | int], value: object, text: str | None) -> str:
     """Return a sentence on what a faulty field holds."""
     if text == "":
         return "Nothing is written here."
-    if text is not None and not isinstance(value, str) and path[0] in _TEXT_FIELDS:
+    is_text = path[0] in _TEXT_FIELDS or (path[0] == "deprecation" and len(path) > 1)
+    if text is not None and not isinstance(value, str) and is_text:
         return f"YAML reads {shown(text)} as {describe(value)}: quote it to mean the text."
     return f"Found {shown(value)}."
 

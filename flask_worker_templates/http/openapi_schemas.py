@@ -15,6 +15,7 @@ from flask_worker_templates.model.fields import TEXT_PATTERN, Labels, Whole
 from flask_worker_templates.model.parameters import WORKER_ID_PATTERN
 from flask_worker_templates.model.spec import (
     WorkerTemplateCapacitySchema,
+    WorkerTemplateDeprecationSchema,
     WorkerTemplatePortRangeSchema,
     WorkerTemplateSpecSchema,
     normalize,
@@ -139,6 +140,14 @@ class WorkerTemplatePortRangePatchSchema(WorkerTemplatePortRangeSchema):
         _all_optional(self)
 
 
+class WorkerTemplateDeprecationPatchSchema(WorkerTemplateDeprecationSchema):
+    """Changes of a deprecation; what is left out stays."""
+
+    def __init__(self, **kw: Any) -> None:
+        super().__init__(**kw)
+        _all_optional(self)
+
+
 class WorkerTemplatePatchSchema(WorkerTemplateSpecSchema):
     """A JSON Merge Patch (RFC 7396) of a spec: what is left out stays, null brings the default back."""
 
@@ -147,6 +156,10 @@ class WorkerTemplatePatchSchema(WorkerTemplateSpecSchema):
     port_range = fields.Nested(
         WorkerTemplatePortRangePatchSchema(),
         metadata={"description": "Ports that a machine opens.", "nullable": True},
+    )
+    deprecation = fields.Nested(  # type: ignore[assignment]
+        WorkerTemplateDeprecationPatchSchema(),
+        metadata={"description": "Why it should not be used any more; null if it may be.", "nullable": True},
     )
     labels = fields.Dict(  # type: ignore[assignment]
         values=fields.String(allow_none=True, metadata={"maxLength": Labels.LONGEST_VALUE, "pattern": TEXT_PATTERN}),

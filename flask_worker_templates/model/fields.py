@@ -144,3 +144,31 @@ class Labels(fields.Dict):
         if errors:
             raise ma.ValidationError(errors)
         return dict(sorted(value.items()))
+
+
+class NullableNested(fields.Nested):
+    """An object under a schema of its own, or null, which is its default.
+
+    ``allow_none`` is not used: for it OpenAPI 3.0 documents say "this schema, or any object".
+    """
+
+    def __init__(self, nested: ma.Schema, *, metadata: Mapping[str, Any] | None = None, **kw: Any) -> None:
+        described = {"nullable": True, "default": None, **(metadata or {})}
+        super().__init__(nested, load_default=lambda: None, metadata=described, **kw)
+
+    def deserialize(self, value: Any, attr: str | None = None, data: Any = None, **kw: Any) -> Any:
+        """Return None for null, else what the schema makes of the value."""
+        return None if value is None else super().deserialize(value, attr, data, **kw)
+
+
+class Extra(fields.Dict):
+    """The fields of the host's own. Without a schema that declares them there are none."""
+
+    _UNKNOWN = "Unknown field. This app declares no fields of its own: see `WorkerTemplates(app, extra=SCHEMA)`."
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kw: Any) -> dict[str, Any]:
+        if not isinstance(value, Mapping):
+            raise self.make_error("invalid")
+        if value:
+            raise ma.ValidationError({str(key): [self._UNKNOWN] for key in value})
+        return {}

@@ -16,13 +16,19 @@ from marshmallow import fields, validate
 
 from flask_worker_templates.errors import InvalidSpec
 
-from .fields import NAME_PATTERN, WORD_PATTERN, Choice, Flag, Labels, Price, Text, Whole
+from .fields import NAME_PATTERN, WORD_PATTERN, Choice, Extra, Flag, Labels, NullableNested, Price, Text, Whole
 
 Spec = dict[str, Any]
 """A spec in normal form: defaults filled, types fixed, keys in the order of ``FIELDS``, labels sorted."""
 
 LICENSE_TYPES = ("PERSONAL", "ENTERPRISE", "EVALUATION")
 
+_NAME: dict[str, Any] = {
+    "min": 1,
+    "max": 100,
+    "pattern": NAME_PATTERN,
+    "rule": "Must be printable characters, with no white space at either end.",
+}
 _NO_MAPPING = {"type": "Must be a mapping (in JSON, an object)."}
 
 
@@ -60,6 +66,27 @@ class WorkerTemplatePortRangeSchema(ma.Schema):
             raise ma.ValidationError(f"Must not be above end ({data['end']}).", "start")
 
 
+class WorkerTemplateDeprecationSchema(ma.Schema):
+    """Why a template should not be used any more, and what to use instead."""
+
+    error_messages = _NO_MAPPING
+
+    class Meta:
+        """Strict: an unknown field is an error."""
+
+        unknown = ma.RAISE
+
+    message = Text(
+        required=True, min=1, max=500, metadata={"description": "Why, for people.", "example": "Out of support in May"}
+    )
+    replaced_by = Text(
+        allow_none=True,
+        load_default=None,
+        **_NAME,
+        metadata={"description": "Name of the template to use instead.", "example": "personal-large"},
+    )
+
+
 class WorkerTemplateSpecSchema(ma.Schema):
     """The editable part of a template: what a file entry, a POST and a PUT hold."""
 
@@ -70,14 +97,7 @@ class WorkerTemplateSpecSchema(ma.Schema):
 
         unknown = ma.RAISE
 
-    name = Text(
-        required=True,
-        min=1,
-        max=100,
-        pattern=NAME_PATTERN,
-        rule="Must be printable characters, with no white space at either end.",
-        metadata={"description": "Unique name.", "example": "personal-standard"},
-    )
+    name = Text(required=True, **_NAME, metadata={"description": "Unique name.", "example": "personal-standard"})
     description = Text(
         max=1000, load_default="", metadata={"description": "For people.", "example": "Small personal labs"}
     )
@@ -135,6 +155,21 @@ class WorkerTemplateSpecSchema(ma.Schema):
         load_default=dict,
         metadata={"description": "Free key and value pairs.", "default": {}, "example": {"team": "qa"}},
     )
+    max_claims = Whole(
+        1,
+        10_000,
+        allow_none=True,
+        load_default=None,
+        metadata={"description": "The most workers that may claim it at a time; null for no limit.", "example": 50},
+    )
+    deprecation = NullableNested(
+        WorkerTemplateDeprecationSchema(),
+        metadata={"description": "Set for a template that no worker should claim any more; null otherwise."},
+    )
+    extra = Extra(
+        load_default=dict,
+        metadata={"description": "Fields of the app's own.", "default": {}, "additionalProperties": False},
+    )
 
 
 _schema = WorkerTemplateSpecSchema()
@@ -145,7 +180,21 @@ FIELDS = tuple(_schema.fields)
 _KEYS = frozenset(FIELDS)
 _DISTINCT = ("name", "description")  # hardly ever the same twice
 _SMALL = 4  # keys of a mapping that is remembered: what anybody sends for a check must not fill the memory
-_NESTED = {name: tuple(it.schema.fields) for name, it in _schema.fields.items() if isinstance(it, fields.Nested)}
+NESTED = {name: tuple(it.schema.fields) for name, it in _schema.fields.items() if isinstance(it, fields.Nested)}
+"""Names of the fields that have fields of their own, with their names, in the order of the normal form."""
+
+FREE_KEYS = ("labels", "extra")
+"""Fields whose keys are no fields of the spec."""
+
+DIVIDED = frozenset({"capacity", "port_range", *FREE_KEYS})
+"""Fields each of whose keys is a leaf. A deprecation is one leaf: its parts mean nothing without each other."""
+
+DEFAULTS: Mapping[str, Any] = {
+    name: it.load_default() if callable(it.load_default) else it.load_default
+    for name, it in _schema.fields.items()
+    if not it.required
+}
+"""What a field means where a spec leaves it out."""
 
 
 def normalize(data: Any) -> Spec:
@@ -201,10 +250,10 @@ def _remembered(name: str, kind: str, value: Any) -> Any:
 
 
 def flatten(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the leaves of a spec by dotted path; every label is a leaf of its own (``labels.team``)."""
+    """Return the leaves of a spec by dotted path: one for each label (``labels.team``) and each key of ``extra``."""
     leaves: dict[str, Any] = {}
     for name, value in spec.items():
-        if isinstance(value, Mapping):
+        if name in DIVIDED:
             leaves.update((f"{name}.{key}", inner) for key, inner in value.items())
         else:
             leaves[name] = value
@@ -217,7 +266,7 @@ def unflatten(leaves: Mapping[str, Any]) -> Spec:
     The result is in normal form if the leaves came from specs in normal form, but it may break a rule that spans
     fields (``port_range``, the number of labels): use `normalize` where that can be.
     """
-    spec: Spec = {name: {} for name in FIELDS}
+    spec: Spec = {name: {} if name in DIVIDED else None for name in FIELDS}
     for path, value in leaves.items():
         # A label key may hold dots: only the first one divides.
         name, dot, key = path.partition(".")
@@ -225,8 +274,8 @@ def unflatten(leaves: Mapping[str, Any]) -> Spec:
             spec[name][key] = value
         else:
             spec[name] = value
-    for name, keys in _NESTED.items():
-        spec[name] = {key: spec[name][key] for key in keys if key in spec[name]}
+    for name in DIVIDED.intersection(NESTED):
+        spec[name] = {key: spec[name][key] for key in NESTED[name] if key in spec[name]}
     spec["labels"] = dict(sorted(spec["labels"].items()))
     return spec
 
@@ -277,7 +326,7 @@ def patched(spec: Spec, patch: Any) -> Spec:
     result = merge_patch(spec, patch)
     # A null takes a field away, also one that there is not; put back, that one is an error among the others.
     result |= {key: None for key in patch if key not in FIELDS}
-    for name, known in _NESTED.items():
+    for name, known in NESTED.items():
         if isinstance(patch.get(name), Mapping):
             result[name] |= {key: None for key in patch[name] if key not in known}
     return normalize(result)

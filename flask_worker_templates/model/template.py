@@ -43,6 +43,14 @@ class PortRange:
     end: int
 
 
+@dataclass(frozen=True, slots=True)
+class Deprecation:
+    """Why a template should not be used any more, and the name of the one to use instead."""
+
+    message: str
+    replaced_by: str | None = None
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Template:
     """One worker template, as it was when it was read: a value, equal to another that says the same.
@@ -63,6 +71,9 @@ class Template:
     enabled: bool
     cost_per_hour_usd: float | None
     labels: Mapping[str, str]
+    max_claims: int | None
+    deprecation: Deprecation | None
+    extra: Mapping[str, Any]
     revision: int
     is_seeded: bool
     created_at: datetime
@@ -97,9 +108,9 @@ class Template:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Capacity | PortRange):
+    if isinstance(value, Capacity | PortRange | Deprecation):
         return asdict(value)
-    return dict(value) if isinstance(value, Mapping) else value
+    return copy.deepcopy(dict(value)) if isinstance(value, Mapping) else value
 
 
 @dataclass(frozen=True, slots=True)

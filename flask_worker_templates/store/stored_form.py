@@ -13,8 +13,8 @@ from typing import Any
 
 import bson
 
-from flask_worker_templates.model.spec import FIELDS, Spec
-from flask_worker_templates.model.template import Capacity, Claim, PortRange, Template, rfc3339, to_json
+from flask_worker_templates.model.spec import DEFAULTS, FIELDS, Spec
+from flask_worker_templates.model.template import Capacity, Claim, Deprecation, PortRange, Template, rfc3339, to_json
 
 PRESENTED = {**dict.fromkeys(FIELDS, 1), "revision": 1, "is_seeded": 1, "created_at": 1, "updated_at": 1}
 """Projection of the fields that `present` reads."""
@@ -27,10 +27,19 @@ def to_stored(spec: Spec) -> dict[str, Any]:
 
 
 def from_stored(document: Mapping[str, Any]) -> Spec:
-    """Return the spec that a document, an event or a base holds."""
-    spec = {name: document[name] for name in FIELDS}
+    """Return the spec that a document, an event or a base holds.
+
+    A field that an older version did not know has its default.
+    """
+    try:
+        spec = {name: document[name] for name in FIELDS}
+    except KeyError:
+        spec = {name: DEFAULTS[name] if name in DEFAULTS else document[name] for name in FIELDS} | {
+            name: document[name] for name in FIELDS if name in document
+        }
     spec["capacity"] = dict(spec["capacity"])
     spec["port_range"] = dict(spec["port_range"])
+    spec["extra"] = dict(spec["extra"])
     spec["labels"] = dict(label.split("=", 1) for label in spec["labels"])
     return spec
 
@@ -72,7 +81,12 @@ def template_of(document: Mapping[str, Any]) -> Template:
     spec = from_stored(document)
     return Template(
         id=document["_id"],
-        **{**spec, "capacity": Capacity(**spec["capacity"]), "port_range": PortRange(**spec["port_range"])},
+        **{
+            **spec,
+            "capacity": Capacity(**spec["capacity"]),
+            "port_range": PortRange(**spec["port_range"]),
+            "deprecation": None if spec["deprecation"] is None else Deprecation(**spec["deprecation"]),
+        },
         revision=document["revision"],
         is_seeded=document["is_seeded"],
         created_at=_in_utc(document["created_at"]),

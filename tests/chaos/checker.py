@@ -19,6 +19,7 @@ EVENTS = "worker_template_events"
 SPEC = (
     *("name", "description", "instance_type", "capacity", "license_type", "max_nodes", "ami_pattern"),
     *("startup_time_minutes", "port_range", "enabled", "cost_per_hour_usd", "labels"),
+    *("max_claims", "deprecation", "extra"),
 )
 FIRST = {"created", "seeded"}
 LATER = {"updated", "synced", "reverted"}

@@ -54,7 +54,12 @@ def test_it_describes_every_field_with_its_default() -> None:
 
 
 def test_its_examples_are_valid() -> None:
-    for definition in ("WorkerTemplateSpec", "WorkerTemplateCapacity", "WorkerTemplatePortRange"):
+    for definition in (
+        "WorkerTemplateSpec",
+        "WorkerTemplateCapacity",
+        "WorkerTemplatePortRange",
+        "WorkerTemplateDeprecation",
+    ):
         for field in SCHEMA["$defs"][definition]["properties"].values():
             assert "example" not in field  # a word of OpenAPI
             for shown in field.get("examples", []):
@@ -107,7 +112,9 @@ VALUES = st.recursive(
 )
 PLACES = [
     *((name,) for name in FIELDS),
-    ("extra",),
+    ("colour",),
+    *(("deprecation", name) for name in ("message", "replaced_by", "since")),
+    ("extra", "gpu_count"),
     *(("capacity", name) for name in ("cpu_cores", "memory_gb", "storage_gb", "extra")),
     *(("port_range", name) for name in ("start", "end", "extra")),
     *(("labels", name) for name in ("team", "a b", "", "k" * 63, "k" * 64, "größe")),

@@ -59,6 +59,9 @@ SMALL, LARGE = range(2)
 FIRST_ONLY = FILE.partition("\n  # The large")[0]
 
 
+DEPRECATION = {"message": "no: longer", "replaced_by": "large"}
+
+
 def meant_json(text: str) -> list[Spec]:
     return [normalize(entry) for entry in read_json(text).value["templates"]]
 
@@ -87,6 +90,43 @@ def set_leaf(number: int, path: str, value: Any) -> Callable[[list[Any]], None]:
         place[last] = value
 
     return edit
+
+
+@pytest.mark.parametrize(
+    ("before", "value", "after"),
+    [
+        (None, DEPRECATION, ["+    deprecation:", "+        message: 'no: longer'", "+        replaced_by: large"]),
+        (
+            "    deprecation: null # for now",
+            DEPRECATION,
+            [
+                "-    deprecation: null # for now",
+                "+    deprecation: {message: 'no: longer', replaced_by: large} # for now",
+            ],
+        ),
+        (
+            "    deprecation:",
+            DEPRECATION,
+            ["-    deprecation:", "+    deprecation: {message: 'no: longer', replaced_by: large}"],
+        ),
+        (
+            "    deprecation: # why\n        message: old # so\n    # of labels",
+            None,
+            ["-    deprecation: # why", "-        message: old # so", "+    deprecation: null # so"],
+        ),
+        (
+            "    deprecation: # why\n        message: old # so\n    # of labels",
+            {"message": "older", "replaced_by": "large"},
+            ["-        message: old # so", "+        message: older # so", "+        replaced_by: large"],
+        ),
+        ("    deprecation: {message: old}", None, ["-    deprecation: {message: old}", "+    deprecation: null"]),
+    ],
+)
+def test_a_deprecation_comes_changes_and_goes(before: str | None, value: Any, after: list[str]) -> None:
+    place = "    license_type: PERSONAL\n"
+    text = FILE if before is None else FILE.replace(place, f"{place}{before}\n", 1)
+    changed = change(set_leaf(SMALL, "deprecation", value), text)
+    assert difference(text, changed) == after
 
 
 def comments(text: str) -> list[str]:
@@ -118,15 +158,17 @@ def test_the_text_means_what_was_asked_for_whatever_it_looks_like(data: st.DataO
     assert read(after) == [spec for spec in wanted if spec is not None] + added
 
 
-def keeps_labels(before: Spec, after: Spec) -> Spec:
-    return {**after, "labels": dict.fromkeys(before["labels"], "kept") | after["labels"]}
+def keeps_members(before: Spec, after: Spec) -> Spec:
+    """What becomes of an entry, but with no label gone and no deprecation, whose comments would go with them."""
+    deprecation = after["deprecation"] or (before["deprecation"] and {"message": "kept", "replaced_by": None})
+    return {**after, "labels": dict.fromkeys(before["labels"], "kept") | after["labels"], "deprecation": deprecation}
 
 
 @given(st.data())
 def test_comments_line_ends_and_order_survive_every_edit(data: st.DataObject) -> None:
     text = data.draw(yaml_files())
     wanted = [
-        keeps_labels(spec, data.draw(st.just(spec) | edits(spec) | specs(st.just(spec["name"]))))
+        keeps_members(spec, data.draw(st.just(spec) | edits(spec) | specs(st.just(spec["name"]))))
         for spec in meant(text)
     ]
     added = data.draw(st.lists(specs(st.just("x")), max_size=1))

@@ -104,6 +104,12 @@ def test_no_component_is_left_over() -> None:
         ({"license_type": None}, False),
         ({"colour": "red"}, False),
         ({"labels": {"team": 1}}, False),
+        ({"max_claims": None, "deprecation": None, "extra": {}}, True),
+        ({"deprecation": {"message": "old"}}, True),
+        ({"deprecation": {"replaced_by": None}}, True),
+        ({"deprecation": {"message": None}}, False),
+        ({"deprecation": "old"}, False),
+        ({"extra": {"gpu_count": 4}}, False),
     ],
 )
 def test_the_schema_of_a_patch_says_what_is_taken(patch: Any, valid: bool) -> None:

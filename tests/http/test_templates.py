@@ -26,6 +26,9 @@ FULL: dict[str, Any] = {
     "enabled": False,
     "cost_per_hour_usd": 3.96,
     "labels": {"a.b/c": "x=y", "team": ""},
+    "max_claims": 3,
+    "deprecation": {"message": "Out of support", "replaced_by": "another"},
+    "extra": {},
 }
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
@@ -55,6 +58,7 @@ def test_create_fills_the_defaults_in(client: FlaskClient) -> None:
     assert template["enabled"] is True
     assert template["cost_per_hour_usd"] is None
     assert template["labels"] == {}
+    assert (template["max_claims"], template["deprecation"], template["extra"]) == (None, None, {})
 
 
 def test_fields_are_shown_in_the_order_of_the_contract(client: FlaskClient) -> None:

@@ -342,7 +342,7 @@ class DeploymentMachine(RuleBasedStateMachine):
 
 
 def _unflat(leaves: Mapping[str, Any]) -> Spec:
-    nested: dict[str, Any] = {"labels": {}}
+    nested: dict[str, Any] = {"labels": {}, "extra": {}}
     for leaf, value in leaves.items():
         name, _, key = leaf.partition(":")
         if key:

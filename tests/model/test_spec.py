@@ -77,6 +77,9 @@ def test_the_minimal_spec_gets_the_documented_defaults() -> None:
         "enabled": True,
         "cost_per_hour_usd": None,
         "labels": {},
+        "max_claims": None,
+        "deprecation": None,
+        "extra": {},
     }
 
 
@@ -112,6 +115,7 @@ INTEGERS: dict[str, tuple[int, int]] = {
     "capacity.storage_gb": (1, 100_000_000),
     "max_nodes": (1, 100_000),
     "startup_time_minutes": (0, 10_080),
+    "max_claims": (1, 10_000),
     "port_range.start": (1, 9999),  # not above the default end
     "port_range.end": (2000, 65_535),  # not below the default start
 }
@@ -147,6 +151,11 @@ GOOD: list[tuple[str, Any]] = [
     ("labels", {"k" * 63: "v" * 256}),
     ("labels", {"AZaz09._/-": "any = text, größe"}),
     ("labels", {"_schema": "a name that marshmallow gives a meaning"}),
+    ("max_claims", None),
+    ("deprecation", None),
+    ("deprecation", {"message": "x", "replaced_by": None}),
+    ("deprecation", {"message": "ß" * 500, "replaced_by": "y" * 100}),
+    ("extra", {}),
 ]
 
 
@@ -161,11 +170,13 @@ NO_NUMBERS: list[Any] = [True, False, "3.96", "", [], {}]
 NO_FLAGS: list[Any] = [0, 1, "true", "false", "yes", "", 1.0, [], {}]
 NO_STRINGS: list[Any] = [1, 1.5, True, [], {}, ["x"], b"x"]
 
+NULLABLE = ("cost_per_hour_usd", "max_claims", "deprecation")
+
 BAD: list[tuple[str, Any, str]] = [
     *((path, low - 1, "") for path, (low, _) in INTEGERS.items() if not path.startswith("port_range")),
     *((path, high + 1, "") for path, (_, high) in INTEGERS.items() if not path.startswith("port_range")),
     *((path, value, "Not a valid integer.") for path in INTEGERS for value in NO_INTEGERS),
-    *((path, None, "Field may not be null.") for path in INTEGERS),
+    *((path, None, "Field may not be null.") for path in INTEGERS if path != "max_claims"),
     *((path, 10**400, "Must be greater than or equal to") for path in INTEGERS),
     *((path, 1e300, "Must be greater than or equal to") for path in INTEGERS),
     ("port_range.start", 0, "Must be greater than or equal to 1 and less than or equal to 65535."),
@@ -208,6 +219,14 @@ BAD: list[tuple[str, Any, str]] = [
     ("labels.team", "v" * 257, "Longer than maximum length 256."),
     *(("labels.team", value, "Not a valid string.") for value in NO_STRINGS),
     ("labels.team", None, "Field may not be null."),
+    ("deprecation", "old", "Must be a mapping (in JSON, an object)."),
+    ("deprecation", [], "Must be a mapping (in JSON, an object)."),
+    ("deprecation.message", "", "Length must be between 1 and 500."),
+    ("deprecation.message", "x" * 501, "Length must be between 1 and 500."),
+    ("deprecation.message", None, "Field may not be null."),
+    ("extra", [], "Not a valid mapping type."),
+    ("extra", "x", "Not a valid mapping type."),
+    ("extra.gpu_count", 4, "This app declares no fields of its own: see `WorkerTemplates(app, extra=SCHEMA)`."),
     ("capacity", [], "Must be a mapping (in JSON, an object)."),
     ("capacity", "48", "Must be a mapping (in JSON, an object)."),
     ("port_range", [2000, 9999], "Must be a mapping (in JSON, an object)."),
@@ -217,7 +236,7 @@ BAD: list[tuple[str, Any, str]] = [
         for path in ("name", "description", "instance_type", "license_type", "ami_pattern")
         for value in NO_STRINGS
     ),
-    *((path, None, "Field may not be null.") for path in FIELDS if path != "cost_per_hour_usd"),
+    *((path, None, "Field may not be null.") for path in FIELDS if path not in NULLABLE),
     *(
         (path, f"a{char}b", "")
         for path in ("name", "description", "instance_type", "ami_pattern", "labels.team")
@@ -232,6 +251,23 @@ def test_bad_values_are_refused_at_their_path(path: str, value: Any, message: st
     found = errors_of(with_field(path, value))
     assert list(found) == [path]
     assert any(message in text for text in found[path]), found
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        *(("message", value, "Not a valid string.") for value in NO_STRINGS),
+        *(("replaced_by", value, "Not a valid string.") for value in NO_STRINGS),
+        ("message", "a\tb", "Must not hold control characters."),
+        ("replaced_by", "", "Length must be between 1 and 100."),
+        ("replaced_by", " x", "Must be printable characters, with no white space at either end."),
+        ("since", "today", "Unknown field."),
+    ],
+)
+def test_the_parts_of_a_deprecation_are_checked(key: str, value: Any, message: str) -> None:
+    found = errors_of({**MINIMAL, "deprecation": {"message": "old", key: value}})
+    assert list(found) == [f"deprecation.{key}"]
+    assert message in found[f"deprecation.{key}"]
 
 
 @pytest.mark.parametrize("path", INTEGERS)
@@ -381,7 +417,26 @@ def test_flatten_and_unflatten_are_inverse(spec: Spec) -> None:
     leaves = flatten(spec)
     assert unflatten(leaves) == spec
     assert repr(unflatten(dict(reversed(leaves.items())))) == repr(spec)  # in the order of the normal form
-    assert not any(isinstance(value, dict) for value in leaves.values())
+    assert not any(isinstance(value, dict) for path, value in leaves.items() if path != "deprecation")
+
+
+def test_a_deprecation_is_one_leaf() -> None:
+    deprecation = {"message": "old", "replaced_by": None}
+    before, after = spec_with(), spec_with(deprecation=deprecation)
+    assert flatten(after)["deprecation"] == deprecation
+    assert changes(before, after) == [{"field": "deprecation", "from": None, "to": deprecation}]
+    assert changes(after, before) == [{"field": "deprecation", "from": deprecation, "to": None}]
+
+
+def test_a_patch_of_a_deprecation() -> None:
+    old = {"message": "old", "replaced_by": "new"}
+    assert patched(spec_with(), {"deprecation": {"message": "old", "replaced_by": "new"}})["deprecation"] == old
+    before = spec_with(deprecation=old)
+    assert patched(before, {"deprecation": {"replaced_by": None}})["deprecation"] == {**old, "replaced_by": None}
+    assert patched(before, {"deprecation": None}) == spec_with()
+    for patch in ({"message": None}, {"since": None}):
+        with pytest.raises(InvalidSpec):
+            patched(before, {"deprecation": patch})
 
 
 def test_a_label_key_with_dots_is_one_leaf() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -189,6 +190,30 @@ def test_an_update_for_a_revision(store: Store, one: Template) -> None:
     assert caught.value.current == 1
     store.update(one.id, patch(description="x"), actor="bob", allowed=lambda revision: revision == 1)
     assert store.get(one.id).revision == 2
+
+
+NEW_FIELDS = ("max_claims", "deprecation", "extra")
+
+
+def test_a_document_and_events_of_an_older_version_read_with_the_defaults(
+    store: Store, one: Template, database: Raw
+) -> None:
+    store.update(one.id, lambda spec: {**spec, "max_nodes": 30}, actor="bob")
+    paths = [prefix + name for name in NEW_FIELDS for prefix in ("", "last_event.spec.")]
+    database["worker_templates"].update_one({}, {"$unset": dict.fromkeys(paths, "")})
+    database["worker_template_events"].update_many({}, {"$unset": dict.fromkeys([f"spec.{n}" for n in NEW_FIELDS], "")})
+    read = store.get(one.id)
+    assert (read.max_claims, read.deprecation, read.extra) == (None, None, {})
+    assert json.loads(store.get_raw(one.id)[1]) == read.to_dict()
+    assert [event.changes for event in store.history(one.id, Window(1, 50))] == [
+        [{"field": "max_nodes", "from": 20, "to": 30}],
+        [],
+    ]
+    assert store.update(one.id, lambda spec: spec, actor="bob").revision == 2
+    stored = database["worker_templates"].find_one()
+    assert stored is not None
+    assert not stored.keys() & set(NEW_FIELDS)  # what is only read is not rewritten
+    assert store.revert(one.id, 1, actor="bob").max_nodes == 20
 
 
 def test_a_guard_sees_the_template_and_forbids(store: Store, one: Template) -> None:

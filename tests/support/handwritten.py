@@ -42,6 +42,8 @@ def raw_entries(draw: st.DrawFn, name: str) -> dict[str, Any]:
         "port_range": st.sampled_from([{"start": 2500}, {"end": 9000, "start": 1}]),
         "enabled": st.booleans(),
         "cost_per_hour_usd": st.sampled_from([None, 0, 1.5, 1e20]),
+        "max_claims": st.sampled_from([None, 5]),
+        "deprecation": st.sampled_from([None, {"message": "no"}, {"message": "a, [b]", "replaced_by": "n9"}]),
         "labels": st.dictionaries(st.sampled_from(["team", "no", "a.b/c", "1"]), st.sampled_from(TEXTS), max_size=4),
     }
     required = {

@@ -13,7 +13,7 @@ def flat(spec: Spec) -> dict[str, Any]:
     return {
         f"{name}:{key}": inner
         for name, value in spec.items()
-        for key, inner in (value.items() if isinstance(value, dict) else [("", value)])
+        for key, inner in (value.items() if isinstance(value, dict) and name != "deprecation" else [("", value)])
     }
 
 

@@ -53,7 +53,7 @@ def validator(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Draft20
     """A validator of a schema of the document; formats are checked."""
     components = {"components": {"schemas": document["components"]["schemas"]}}
     return Draft202012Validator(
-        _json_schema({**components, **schema}), format_checker=Draft202012Validator.FORMAT_CHECKER
+        {**_json_schema(components), **_json_schema(schema)}, format_checker=Draft202012Validator.FORMAT_CHECKER
     )
 
 

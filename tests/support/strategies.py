@@ -41,6 +41,12 @@ def labels() -> st.SearchStrategy[dict[str, str]]:
     return st.dictionaries(st.text(LABEL_ALPHABET, min_size=1, max_size=63), texts(256), max_size=5)
 
 
+def deprecations() -> st.SearchStrategy[dict[str, Any]]:
+    """Valid deprecations, with a replacement or without."""
+    message = {"message": texts(500).filter(bool)}
+    return st.fixed_dictionaries(message, optional={"replaced_by": st.none() | names()})
+
+
 def whole(minimum: int, maximum: int) -> st.SearchStrategy[int | float]:
     """Integers, some of them written as JSON Schema also allows: 48.0."""
     return st.integers(minimum, maximum).flatmap(lambda number: st.sampled_from([number, float(number)]))
@@ -80,6 +86,8 @@ def raw_specs(draw: st.DrawFn, name: st.SearchStrategy[str] | None = None) -> di
         "enabled": st.booleans(),
         "cost_per_hour_usd": prices(),
         "labels": labels(),
+        "max_claims": st.none() | whole(1, 10_000),
+        "deprecation": st.none() | deprecations(),
     }
     spec = draw(st.fixed_dictionaries(required, optional=optional))
     return {key: spec[key] for key in draw(st.permutations(list(spec)))}
@@ -103,6 +111,8 @@ _CHOICES: dict[str, list[Any]] = {
     "port_range.end": [2500, 4000, 9999],
     "enabled": [True, False],
     "cost_per_hour_usd": [None, 0.0, 1.0],
+    "max_claims": [None, 1, 50],
+    "deprecation": [None, {"message": "old", "replaced_by": None}, {"message": "old", "replaced_by": "u"}],
     "labels.team": [None, "", "qa", "render"],
     "labels.a.b/c": [None, "1", "2"],
     "labels.team.lead": [None, "x"],
