@@ -28,6 +28,7 @@ from .errors import (
     SyncRefused,
     TemplateDisabled,
     TemplateInUse,
+    TemplateKeepsChanging,
     TemplateNotFound,
     WorkerTemplatesError,
 )
@@ -73,6 +74,7 @@ __all__ = [
     "Template",
     "TemplateDisabled",
     "TemplateInUse",
+    "TemplateKeepsChanging",
     "TemplateNotFound",
     "WorkerTemplate",
     "WorkerTemplates",

@@ -119,6 +119,23 @@ class RevisionMismatch(WorkerTemplatesError):
         )
 
 
+class TemplateKeepsChanging(WorkerTemplatesError):
+    """A check of the host had to be asked again too often, because the template changed each time. Nothing was written.
+
+    Attributes:
+        rounds: how often the check was asked.
+    """
+
+    def __init__(self, template_id: str, rounds: int) -> None:
+        self.template_id = template_id
+        self.rounds = rounds
+        super().__init__(
+            f"Nothing was written: worker template {template_id!r} changed each of the {rounds} times that a check of "
+            "this app (its authorizer or its usage check) was asked about it. Try again later. If it happens every "
+            "time, a check itself changes the template: it must not do that."
+        )
+
+
 class TemplateInUse(WorkerTemplatesError):
     """The template cannot be deleted, because workers use it.
 

@@ -20,6 +20,7 @@ from flask_worker_templates.model.spec import (
     WorkerTemplateSpecSchema,
     normalize,
 )
+from flask_worker_templates.model.template import ACTIONS
 from flask_worker_templates.reconcile.compare import State
 from flask_worker_templates.reconcile.diff_document import ID, REVISION, TIME
 
@@ -49,6 +50,7 @@ EVENT_EXAMPLE: dict[str, Any] = {
     "action": "updated",
     "actor": "alice",
     "at": TIME["example"],
+    "message": "More nodes for the nightly labs",
     "changes": [{"field": "max_nodes", "from": 20, "to": 100}],
     "spec": normalize(SPEC_EXAMPLE),
 }
@@ -188,14 +190,24 @@ class WorkerTemplateEventSchema(ma.Schema):
     revision = fields.Integer(required=True, metadata=REVISION)
     action = fields.String(
         required=True,
-        validate=ma.validate.OneOf(["seeded", "created", "updated", "synced", "reverted", "deleted"]),
+        validate=ma.validate.OneOf(ACTIONS),
         metadata={"example": "updated"},
     )
     actor = fields.String(required=True, metadata={"description": "Who.", "example": "alice"})
     at = fields.String(required=True, metadata={"description": "UTC, with milliseconds.", **TIME})
+    message = fields.String(
+        required=True, allow_none=True, metadata={"description": "Why, if it was said.", "example": "Too few nodes"}
+    )
     changes = fields.List(fields.Nested(WorkerTemplateChangeSchema()), required=True)
     spec = fields.Nested(
         WorkerTemplateSpecSchema(), required=True, metadata={"description": "The spec after the change."}
+    )
+    reverted_to = fields.Integer(
+        allow_none=True,
+        metadata={"description": "Of `reverted` only: the revision gone back to; null if it is not known."},
+    )
+    pruned = fields.Boolean(
+        metadata={"description": "Of `deleted` only: whether a sync deleted it because its file entry is gone."}
     )
 
 

@@ -20,6 +20,7 @@ from flask_worker_templates.errors import (
     RevisionNotFound,
     TemplateDisabled,
     TemplateInUse,
+    TemplateKeepsChanging,
     TemplateNotFound,
 )
 from flask_worker_templates.model.template import Page
@@ -100,7 +101,7 @@ def problem_of(error: Exception) -> Problem:  # noqa: C901, PLR0911  # a table, 
         case TemplateInUse():
             errors = {"claims": error.claims, "workers": error.workers, "reason": error.reason}
             return Problem(409, str(error), {key: value for key, value in errors.items() if value})
-        case TemplateDisabled():
+        case TemplateDisabled() | TemplateKeepsChanging():
             return Problem(409, str(error))
         case RevisionMismatch():
             return Problem(412, str(error), {"revision": error.current}, {"ETag": etag(error.current)})

@@ -100,9 +100,9 @@ class TemplateViews(Views):
     )
     def replace_template(self, template_id: str) -> Response:
         """Replace a template's spec."""
-        guard = self._guard("update", template_id)
-        wanted = normalize(self._json())
-        return self._change(template_id, lambda current: wanted, guard)
+        with self._guarded("update", template_id) as guard:
+            wanted = normalize(self._json())
+            return self._change(template_id, lambda current: wanted, guard)
 
     @operation(
         "PATCH",
@@ -119,9 +119,9 @@ class TemplateViews(Views):
     )
     def update_template(self, template_id: str) -> Response:
         """Change some fields of a template (JSON Merge Patch, RFC 7396)."""
-        guard = self._guard("update", template_id)
-        patch = self._json(MERGE_PATCH, JSON)
-        return self._change(template_id, lambda current: patched(current, patch), guard)
+        with self._guarded("update", template_id) as guard:
+            patch = self._json(MERGE_PATCH, JSON)
+            return self._change(template_id, lambda current: patched(current, patch), guard)
 
     @operation(
         "DELETE",
@@ -133,17 +133,18 @@ class TemplateViews(Views):
     )
     def delete_template(self, template_id: str) -> Response:
         """Delete a template that is not in use."""
-        guards = [guard for guard in (self._guard("delete", template_id), self._hooks.usage_guard) if guard]
-        no_query()
+        with self._guarded("delete", template_id) as authorized:
+            no_query()
+            guards = [guard for guard in (authorized, self._hooks.usage_guard) if guard]
 
-        def guard(template: Template) -> None:
-            for one in guards:
-                one(template)
+            def guard(template: Template, after: Template | None) -> None:
+                for one in guards:
+                    one(template, after)
 
-        self._store.delete(
-            template_id,
-            actor=self._hooks.actor(),
-            allowed=self._precondition(),
-            guard=guard if guards else None,
-        )
+            self._store.delete(
+                template_id,
+                actor=self._hooks.actor(),
+                allowed=self._precondition(),
+                guard=guard if guards else None,
+            )
         return empty_response(204)

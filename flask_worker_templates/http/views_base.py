@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from flask import Response
 
-from flask_worker_templates.errors import InvalidParameters, TemplateNotFound
+from flask_worker_templates.errors import InvalidInput, InvalidParameters, TemplateNotFound
 from flask_worker_templates.model.parameters import Window, page_parameters, worker_id_of
 from flask_worker_templates.model.spec import Spec
 from flask_worker_templates.model.template import Page, Template, to_json
@@ -56,17 +57,32 @@ class Views:
         self._authorize(action)
         return None
 
-    def _guard(self, action: str, template_id: str) -> Guard | None:
-        """Authorise a change before anything of the request is read, and again if the template changes meanwhile."""
-        seen = self._authorized_or_open(action, template_id)
-        if seen is None:
-            return None
+    @contextlib.contextmanager
+    def _guarded(self, action: str, template_id: str) -> Iterator[Guard | None]:
+        """Authorise the change that is made inside, by a guard that is asked about the template as the store reads it.
 
-        def guard(template: Template) -> None:
-            if template.revision != seen.revision:
-                self._authorize(action, template)
+        Who may not make the change is told that first, whatever else is wrong with the request.
+        """
+        if self._hooks.authorizer is None:
+            self._authorize(action)
+            yield None
+            return
+        asked = False
 
-        return guard
+        def guard(template: Template, after: Template | None) -> None:
+            nonlocal asked
+            asked = True
+            self._authorize(action, template)
+
+        try:
+            yield guard
+        except TemplateNotFound:
+            self._authorize(action)  # who may do nothing here shall not learn either which ids there are
+            raise
+        except (Problem, InvalidInput):
+            if not asked:  # the request itself is wrong
+                self._authorized(action, template_id)
+            raise
 
     def _json(self, *accepted: str) -> Any:
         """Return the body of the current request; what has one takes no parameters besides."""

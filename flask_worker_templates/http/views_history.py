@@ -56,12 +56,12 @@ class HistoryViews(Views):
         """Make a new revision with the spec of an earlier one."""
         from .openapi_schemas import WorkerTemplateRevertSchema
 
-        guard = self._guard("update", template_id)
-        try:
-            revision = WorkerTemplateRevertSchema().load(self._json())["revision"]
-        except ma.ValidationError as error:
-            raise InvalidSpec(error.messages_dict) from None
-        template = self._store.revert(
-            template_id, revision, actor=self._hooks.actor(), allowed=self._precondition(), guard=guard
-        )
+        with self._guarded("update", template_id) as guard:
+            try:
+                revision = WorkerTemplateRevertSchema().load(self._json())["revision"]
+            except ma.ValidationError as error:
+                raise InvalidSpec(error.messages_dict) from None
+            template = self._store.revert(
+                template_id, revision, actor=self._hooks.actor(), allowed=self._precondition(), guard=guard
+            )
         return template_response(template)

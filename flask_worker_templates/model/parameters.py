@@ -15,6 +15,7 @@ from flask_worker_templates.errors import InvalidParameters
 
 from .fields import LABEL_KEY_PATTERN, TEXT_PATTERN, Choice, Flag, Pattern, Text
 from .spec import LICENSE_TYPES
+from .template import ACTIONS
 
 SORTS = {
     "name": "name",
@@ -130,7 +131,7 @@ class TrailSchema(PageSchema):
 
     actor = Text(max=256, metadata={"description": "Changes made by exactly this actor."})
     action = fields.String(
-        validate=validate.OneOf(["seeded", "created", "updated", "synced", "reverted", "deleted"]),
+        validate=validate.OneOf(ACTIONS),
         metadata={"description": "Only this kind of change."},
     )
     name = Text(max=LONGEST_NAME, metadata={"description": "Templates that had exactly this name after the change."})

@@ -5,13 +5,18 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, Literal, TypeVar, get_args, overload
 
 from .spec import FIELDS, Spec
 
 T = TypeVar("T")
+
+Action = Literal["seeded", "created", "updated", "synced", "reverted", "deleted", "restored"]
+"""What an event of the audit trail says was done."""
+
+ACTIONS: tuple[Action, ...] = get_args(Action)
 
 
 def rfc3339(moment: datetime) -> str:
@@ -101,10 +106,26 @@ class Template:
             "updated_at": rfc3339(self.updated_at),
         }
 
+    def with_spec(self, spec: Spec) -> Template:
+        """Return the template that a change to this spec would make; itself if the spec is the one that it has."""
+        if spec == self.spec:
+            return self
+        return replace(self, **spec_values(spec), revision=self.revision + 1)
+
     @property
     def etag(self) -> str:
         """The entity tag: the revision, quoted."""
         return f'"{self.revision}"'
+
+
+def spec_values(spec: Spec) -> dict[str, Any]:
+    """Return the fields of a `Template` that a spec in normal form gives it."""
+    return {
+        **spec,
+        "capacity": Capacity(**spec["capacity"]),
+        "port_range": PortRange(**spec["port_range"]),
+        "deprecation": None if spec["deprecation"] is None else Deprecation(**spec["deprecation"]),
+    }
 
 
 def _plain(value: Any) -> Any:
@@ -120,29 +141,41 @@ class Event:
     Attributes:
         spec: the spec after the change; for a deletion, the spec that was deleted.
         changes: the leaves that the change changed, as ``{"field": path, "from": old, "to": new}``.
+        message: why, in the words of who made the change; None if they gave none.
+        reverted_to: the revision that was gone back to, for the action ``reverted``. None in events of older versions.
+        pruned: whether a sync deleted the template because its entry is gone from the files.
     """
 
     template_id: str
     name: str
     revision: int
-    action: str
+    action: Action
     actor: str
     at: datetime
     spec: Spec
     changes: Sequence[Mapping[str, Any]]
+    message: str | None = None
+    reverted_to: int | None = None
+    pruned: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return the event as the API shows it."""
-        return {
+        shown: dict[str, Any] = {
             "template_id": self.template_id,
             "name": self.name,
             "revision": self.revision,
             "action": self.action,
             "actor": self.actor,
             "at": rfc3339(self.at),
+            "message": self.message,
             "changes": [dict(change) for change in self.changes],
             "spec": copy.deepcopy(self.spec),
         }
+        if self.action == "reverted":
+            shown["reverted_to"] = self.reverted_to
+        if self.action == "deleted":
+            shown["pruned"] = self.pruned
+        return shown
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,7 +197,7 @@ def _in_use(store: Store, plan: SyncPlan, guard: Guard | None) -> Iterator[Refus
                 workers = [claim.worker_id for claim in claims]
                 raise TemplateInUse(step.drift.name, claims=claims.total, workers=workers)
             if guard is not None:
-                guard(store.get(template_id))
+                guard(store.get(template_id), None)
         except TemplateInUse as error:
             yield Refusal(str(error), conflict=True)
         except TemplateNotFound:

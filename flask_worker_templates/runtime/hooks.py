@@ -13,6 +13,7 @@ from flask import current_app, has_request_context
 from flask_worker_templates.errors import NotAllowed, TemplateInUse
 from flask_worker_templates.model.template import Template
 from flask_worker_templates.settings import Settings
+from flask_worker_templates.store.loop import Guard
 
 Authorizer = Callable[[str, Template | None], bool]
 ActorLoader = Callable[[], str]
@@ -88,12 +89,12 @@ class Hooks:
         return clean[:LONGEST_ACTOR] or ANONYMOUS
 
     @property
-    def usage_guard(self) -> Callable[[Template], None] | None:
+    def usage_guard(self) -> Guard | None:
         """`check_usage`, or None where there is nothing to ask."""
         return None if self.usage_check is None else self.check_usage
 
-    def check_usage(self, template: Template) -> None:
-        """Ask the host's usage check, if there is one.
+    def check_usage(self, template: Template, _: Template | None = None) -> None:
+        """Ask the host's usage check, if there is one; a guard of the store for deletions.
 
         Raises:
             TemplateInUse: if it gives a number above zero, or a reason.

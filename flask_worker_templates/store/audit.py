@@ -13,7 +13,7 @@ from typing import Any
 
 from pymongo.collection import Collection
 
-from flask_worker_templates.errors import RevisionNotFound, TemplateNotFound
+from flask_worker_templates.errors import TemplateNotFound
 from flask_worker_templates.model.parameters import Window
 from flask_worker_templates.model.spec import Spec, changes
 from flask_worker_templates.model.template import Event, Page
@@ -49,20 +49,14 @@ def history(collections: Collections, template_id: str, window: Window) -> Page[
     return Page(_events(shown, by_revision.values()), total, window.page, window.size)
 
 
-def spec_at(collections: Collections, document: Mapping[str, Any], revision: int) -> Spec:
-    """Return the spec that a live template had at a revision.
-
-    Raises:
-        RevisionNotFound: if it has not been there.
-    """
+def spec_at(collections: Collections, document: Mapping[str, Any], revision: int) -> Spec | None:
+    """Return the spec that a live template had at a revision, or None if it has not been there."""
     if revision == document["revision"]:
         return from_stored(document)
     event = None
     if revision < document["revision"]:
         event = collections.events_guarded.find_one({"_id": event_id(document["_id"], revision)})
-    if event is None:
-        raise RevisionNotFound(document["_id"], revision)
-    return from_stored(event["spec"])
+    return None if event is None else from_stored(event["spec"])
 
 
 def trail(collections: Collections, asked: Mapping[str, Any]) -> Page[Event]:
@@ -187,4 +181,7 @@ def _event(stored: Mapping[str, Any], predecessor: Mapping[str, Any] | None) -> 
         at=stored["at"] if stored["at"].tzinfo else stored["at"].replace(tzinfo=UTC),
         spec=spec,
         changes=changes(from_stored(predecessor["spec"]) if predecessor else None, spec),
+        message=stored.get("message"),
+        reverted_to=stored.get("reverted_to"),
+        pruned=stored.get("pruned", False),
     )

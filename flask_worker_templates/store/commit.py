@@ -19,11 +19,10 @@ intents of two who delete at once, or an intent and its confirmation.
 from __future__ import annotations
 
 import logging
-import random
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -32,9 +31,11 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
 from flask_worker_templates.errors import TemplateNotFound
 from flask_worker_templates.model.spec import Spec
+from flask_worker_templates.model.template import Action
 
 from .audit import event_id
 from .connection import Collections, Document
+from .loop import attempts
 from .stored_form import to_stored
 
 log = logging.getLogger("flask_worker_templates")
@@ -82,9 +83,13 @@ def new_event(
     spec: Spec,
     *,
     actor: str,
-    action: str,
+    action: Action,
     managed: bool,
+    message: str | None = None,
     after: Document | None = None,
+    reverted_to: int | None = None,
+    pruned: bool = False,
+    deleted: Document | None = None,
 ) -> Document:
     """Return the event of a change.
 
@@ -95,14 +100,18 @@ def new_event(
         actor: who.
         action: what the audit trail calls it.
         managed: whether the template has a base, and so belongs to a definition file.
+        message: why.
         after: the event of the revision before.
+        reverted_to: for a revert, the revision that it goes back to.
+        pruned: for a deletion, whether it is a prune.
+        deleted: for a deletion, the document: what it alone knows is kept, for those who restore the template.
     """
     at = now()
     if after is not None:
         # Later than the event before it, also where that is of the same millisecond or of a host whose clock is
         # ahead: the trail is ordered by time, and a change must not stand before the one it was made to.
         at = max(at, after["at"] + timedelta(milliseconds=1))
-    return {
+    event: Document = {
         "_id": event_id(template_id, revision),
         "template_id": template_id,
         "revision": revision,
@@ -110,16 +119,29 @@ def new_event(
         "action": action,
         "actor": actor,
         "at": at,
+        "message": message,
         "managed": managed,
         "token": _token(),
         "spec": to_stored(spec),
     }
+    if action == "reverted":
+        event["reverted_to"] = reverted_to
+    if deleted is not None:
+        event |= {key: deleted[key] for key in KEPT_BY_DELETION if key in deleted}
+        event["pruned"] = pruned
+    return event
 
 
-def new_document(spec: Spec, *, actor: str, action: str, base: Spec | None, source: str | None) -> Document:
+KEPT_BY_DELETION = ("base", "source", "file_set", "is_seeded", "created_at")
+"""Fields of a template's document that the event of its deletion keeps."""
+
+
+def new_document(
+    spec: Spec, *, actor: str, action: Action, message: str | None = None, base: Spec | None, source: str | None
+) -> Document:
     """Return the document of a new template; the arguments are those of `Store.create`."""
     template_id = str(uuid.uuid4())
-    event = new_event(template_id, 1, spec, actor=actor, action=action, managed=base is not None)
+    event = new_event(template_id, 1, spec, actor=actor, action=action, message=message, managed=base is not None)
     return {
         "_id": template_id,
         **event["spec"],
@@ -261,19 +283,6 @@ def withdraw(db: Collections, intent: Document, replaced: Document | bool | None
         db.events_guarded.replace_one(ours, replaced)
     else:
         db.events_guarded.delete_one(ours)
-
-
-def attempts() -> Iterator[None]:
-    """Yield for each attempt at a write that others may be faster at; the operation's time limit ends it.
-
-    A lost race means that another writer got through, so that all of them together go forward; the growing random
-    pause lets many of them pass one after the other instead of all at once.
-    """
-    pause = 0.0005
-    while True:
-        yield
-        time.sleep(random.uniform(0, pause))  # noqa: S311
-        pause = min(pause * 2, 0.05)
 
 
 def _put(db: Collections, event: Document) -> None:

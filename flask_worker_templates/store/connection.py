@@ -90,6 +90,27 @@ class Collections:
         )
 
 
+class TimeLimit:
+    """How long the database may take for several operations together; the time of the host's own code is left out."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    @property
+    def seconds_left(self) -> float:
+        """The seconds that are left, at least zero."""
+        return max(0.0, self._end - time.monotonic())
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Let no time count that passes inside."""
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self._end += time.monotonic() - start
+
+
 class DatabaseAccess:
     """One app's access to its database.
 
@@ -172,15 +193,25 @@ class DatabaseAccess:
         except (mongoengine.connection.ConnectionFailure, KeyError) as error:  # KeyError: disconnected at this moment
             raise DatabaseUnavailable(problem) from error
 
+    def time_limit(self) -> TimeLimit:
+        """Return a new time limit, for several operations that are one to their caller."""
+        return TimeLimit(self._seconds)
+
     @contextmanager
-    def operation(self) -> Iterator[Collections]:
+    def operation(self, limit: TimeLimit | None = None) -> Iterator[Collections]:
         """Hold the time limit over everything that is done inside, and translate what fails.
+
+        Args:
+            limit: what is left of the time of an operation that this is a part of; a whole one if left out.
 
         Raises:
             DatabaseUnavailable: for whatever MongoDB could not or would not do, except a duplicate key.
         """
+        seconds = self._seconds if limit is None else limit.seconds_left
         try:
-            with pymongo.timeout(self._seconds):
+            if not seconds:
+                raise DatabaseUnavailable(self._too_slow())
+            with pymongo.timeout(seconds):
                 yield self.collections
         except DuplicateKeyError:
             raise

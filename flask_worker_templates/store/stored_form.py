@@ -14,7 +14,7 @@ from typing import Any
 import bson
 
 from flask_worker_templates.model.spec import DEFAULTS, FIELDS, Spec
-from flask_worker_templates.model.template import Capacity, Claim, Deprecation, PortRange, Template, rfc3339, to_json
+from flask_worker_templates.model.template import Claim, Template, rfc3339, spec_values, to_json
 
 PRESENTED = {**dict.fromkeys(FIELDS, 1), "revision": 1, "is_seeded": 1, "created_at": 1, "updated_at": 1}
 """Projection of the fields that `present` reads."""
@@ -78,15 +78,9 @@ _remembered = functools.lru_cache(maxsize=4096)(_decoded)
 
 def template_of(document: Mapping[str, Any]) -> Template:
     """Return the template that a document holds."""
-    spec = from_stored(document)
     return Template(
         id=document["_id"],
-        **{
-            **spec,
-            "capacity": Capacity(**spec["capacity"]),
-            "port_range": PortRange(**spec["port_range"]),
-            "deprecation": None if spec["deprecation"] is None else Deprecation(**spec["deprecation"]),
-        },
+        **spec_values(from_stored(document)),
         revision=document["revision"],
         is_seeded=document["is_seeded"],
         created_at=_in_utc(document["created_at"]),

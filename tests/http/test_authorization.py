@@ -184,6 +184,7 @@ def test_a_rule_that_fails_when_it_is_asked_again_fails_as_itself(
     client = app.test_client()
     asked: list[Template | None] = []
     template = create(client)
+    client.patch(one(template), json={"description": "second"})
 
     @templates.authorizer
     def authorize(action: str, template: Template | None) -> bool:
@@ -198,7 +199,7 @@ def test_a_rule_that_fails_when_it_is_asked_again_fails_as_itself(
         client.open(URL + path.format(id=template["id"]), method=method, json=body)
     assert len(asked) == 2
     with app.app_context():
-        assert templates.get(template["id"]).revision == 2
+        assert templates.get(template["id"]).revision == 3
 
 
 # Without an authorizer

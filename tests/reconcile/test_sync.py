@@ -502,7 +502,7 @@ def test_an_orphan_claimed_since_the_plan_is_not_deleted(changes: Deployment) ->
 
 
 def test_the_usage_check_is_asked_again_by_the_deletion(changes: Deployment) -> None:
-    def refuse(template: Any) -> None:
+    def refuse(template: Any, after: Any) -> None:
         raise TemplateInUse(template.name, reason="busy")
 
     with changes.state() as state:

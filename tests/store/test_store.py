@@ -27,7 +27,7 @@ from flask_worker_templates.model.records import Seed
 from flask_worker_templates.model.spec import Spec, patched
 from flask_worker_templates.model.template import Event, Page, Template
 from flask_worker_templates.settings import Settings
-from flask_worker_templates.store import store as store_module
+from flask_worker_templates.store import claims, writes
 from flask_worker_templates.store.commit import Copied, insert_new
 from flask_worker_templates.store.connection import Collections, DatabaseAccess
 from flask_worker_templates.store.store import Store
@@ -123,7 +123,7 @@ def test_create_missing_creates_what_is_missing(store: Store, one: Template, tol
 def test_many_are_created_in_chunks_and_keep_their_order(
     store: Store, one: Template, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_module, "_CHUNK", 2)
+    monkeypatch.setattr(writes, "_CHUNK", 2)
     dealt: list[int] = []
     names = ["g", "f", "one", "e", "d", "c", "b"]
     seeds = [Seed(spec_with(name), "a.yaml") for name in names]
@@ -146,8 +146,8 @@ def test_a_chunk_that_fails_ends_the_seeding_and_its_cause_is_kept(
     seeds = [Seed(spec_with(name), "a.yaml") for name in "abcdefgh"]
     dealt: list[int] = []
     with monkeypatch.context() as fault:
-        fault.setattr(store_module, "_CHUNK", 2)
-        fault.setattr(store_module, "insert_new", failing)
+        fault.setattr(writes, "_CHUNK", 2)
+        fault.setattr(writes, "insert_new", failing)
         with pytest.raises(DatabaseUnavailable) as caught:
             store.create_missing(seeds, actor="seeder", progress=dealt.append)
     assert isinstance(caught.value.__cause__, AutoReconnect)
@@ -217,7 +217,7 @@ def test_a_document_and_events_of_an_older_version_read_with_the_defaults(
 
 
 def test_a_guard_sees_the_template_and_forbids(store: Store, one: Template) -> None:
-    def guard(template: Template) -> None:
+    def guard(template: Template, after: Template | None) -> None:
         assert template == one
         raise PermissionError
 
@@ -234,7 +234,7 @@ def test_a_guard_sees_the_template_and_forbids(store: Store, one: Template) -> N
 def test_a_guard_is_asked_again_where_another_was_faster(store: Store, one: Template) -> None:
     asked: list[int] = []
 
-    def guard(template: Template) -> None:
+    def guard(template: Template, after: Template | None) -> None:
         asked.append(template.revision)
         if len(asked) % 2:
             store.update(one.id, patch(labels={str(len(asked)): "1"}), actor="other")
@@ -256,12 +256,12 @@ def test_what_a_guard_passed_may_be_refused_for_its_revision(store: Store, one: 
     ]
     for write in writes:
         with pytest.raises(RevisionMismatch):
-            write(actor="bob", guard=lambda template: None, allowed=lambda revision: revision == 2)
+            write(actor="bob", guard=lambda template, after: None, allowed=lambda revision: revision == 2)
     assert store.get(one.id) == one
 
 
 def test_a_template_that_is_deleted_while_the_guard_is_asked(store: Store, one: Template) -> None:
-    def guard(template: Template) -> None:
+    def guard(template: Template, after: Template | None) -> None:
         store.delete(template.id, actor="other")
 
     with pytest.raises(TemplateNotFound):
@@ -608,14 +608,14 @@ def test_the_next_deletion_replaces_it(store: Store, announced: Template, databa
 def test_a_deletion_that_meets_a_claim_takes_its_announcement_back(
     store: Store, one: Template, database: Raw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    look = store_module._claims
+    look = claims.read_claims
 
     def look_and_be_overtaken(*arguments: Any) -> Any:
         found = look(*arguments)
         store.claim(one.id, "worker", actor="fleet")
         return found
 
-    monkeypatch.setattr(store_module, "_claims", look_and_be_overtaken)
+    monkeypatch.setattr(writes, "read_claims", look_and_be_overtaken)
     with pytest.raises(TemplateInUse):
         store.delete(one.id, actor="bob")
     assert database.worker_template_events.count_documents({}) == 1

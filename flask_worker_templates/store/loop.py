@@ -1,0 +1,117 @@
+"""The one loop of every write that may have to be repeated: read, decide, write on condition.
+
+What the host decides (its authorizer, its usage check) is asked between the reading and the writing, so that a write
+takes the same commands with and without it. It is the host's code, which takes its own time: the database's time limit
+stands still meanwhile, and there is a bound of its own on how often it is asked.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from flask_worker_templates.errors import RevisionMismatch, TemplateKeepsChanging
+from flask_worker_templates.model.spec import Spec
+from flask_worker_templates.model.template import Template
+
+from .connection import Collections, DatabaseAccess, Document
+from .stored_form import template_of
+
+R = TypeVar("R")
+
+Precondition = Callable[[int], bool]
+"""Given the current revision, whether the change may be made (If-Match)."""
+
+Guard = Callable[[Template, Template | None], None]
+"""Given the template as it is and as it would be, raises where the change is not allowed.
+
+The second one is None for a deletion, a claim and a release, and the first one itself where nothing would change.
+"""
+
+MOST_ROUNDS = 50
+"""The most times that a guard is asked about one write."""
+
+
+def attempts() -> Iterator[None]:
+    """Yield for each attempt at a write that others may be faster at; a time limit must end it.
+
+    A lost race means that another writer got through, so that all of them together go forward; the growing random
+    pause lets many of them pass one after the other instead of all at once.
+    """
+    pause = 0.0005
+    while True:
+        yield
+        time.sleep(random.uniform(0, pause))  # noqa: S311
+        pause = min(pause * 2, 0.05)
+
+
+def write_on_condition(
+    access: DatabaseAccess,
+    *,
+    read: Callable[[Collections], Document],
+    decide: Callable[[Document], Spec | None],
+    write: Callable[[Collections, Document, Spec | None], R | None],
+    allowed: Precondition | None = None,
+    guard: Guard | None = None,
+) -> R:
+    """Write what is decided about a template as it is, and again from the start where another writer was faster.
+
+    Args:
+        access: the way to the database; all reads and writes together have one time limit.
+        read: returns the template's document.
+        decide: given the document, returns the spec that the template is to have, or None where it is not about that.
+        write: carries it out if the document is still as it was read, and returns the result; else None.
+        allowed: whether the change may be made to a revision.
+        guard: asked before the write, and again only where the template's revision has moved.
+
+    Raises:
+        RevisionMismatch: if `allowed` says no.
+        TemplateKeepsChanging: if the guard would have to be asked too often.
+        DatabaseUnavailable: if MongoDB does not do its part within the time limit.
+    """
+    limit = access.time_limit()
+    ask = _Asking(guard) if guard is not None else None
+    for _ in attempts():
+        with access.operation(limit) as db:
+            document = read(db)
+        with limit.stopped():
+            try:
+                _check(document, allowed)
+                spec = decide(document)
+            except Exception:
+                if ask is not None:  # who may not make the change is told that, whatever else is wrong with it
+                    ask(document, None, unchanged=True)
+                raise
+            if ask is not None:
+                ask(document, spec)
+        with access.operation(limit) as db:
+            result = write(db, document, spec)
+        if result is not None:
+            return result
+    raise AssertionError  # pragma: no cover  # attempts never ends by itself
+
+
+class _Asking:
+    """Asks a guard once for each revision."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+        self._rounds = 0
+        self._passed: int | None = None
+
+    def __call__(self, document: Document, spec: Spec | None, *, unchanged: bool = False) -> None:
+        if document["revision"] == self._passed:
+            return
+        if self._rounds == MOST_ROUNDS:
+            raise TemplateKeepsChanging(document["_id"], self._rounds)
+        self._rounds += 1
+        template = template_of(document)
+        self._guard(template, template if unchanged else None if spec is None else template.with_spec(spec))
+        self._passed = document["revision"]
+
+
+def _check(document: Document, allowed: Precondition | None) -> None:
+    if allowed is not None and not allowed(document["revision"]):
+        raise RevisionMismatch(document["_id"], document["revision"])
