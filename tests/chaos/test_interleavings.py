@@ -233,7 +233,7 @@ def test_a_conditional_update_does_not(frozen: Any, raw: Raw, store: Store, targ
 
 def test_a_revert_lands_on_the_update_that_was_faster(frozen: Any, raw: Raw, store: Store, target: Template) -> None:
     describe(store, target.id, "second")
-    reverting = frozen("revert", target.id, 1, at="update T", number=4)
+    reverting = frozen("revert", target.id, 1, at="update T", number=3)
     describe(store, target.id, "third")
     outcome, result = finish(reverting)
     assert (outcome, result["revision"], result["description"]) == ("ok", 4, "")

@@ -147,8 +147,8 @@ CASES = {
     "revert": Case(
         "revert",
         lambda scene: (scene.target, 1),
-        ("find T", "find E", "find T", "find E", "update T", "insert E"),
-        4,
+        ("find T", "find E", "find E", "update T", "insert E"),
+        3,
         lambda scene: (scene.document() or {})["revision"] == 3,
         _updated,
     ),
