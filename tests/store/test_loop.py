@@ -21,9 +21,10 @@ from flask_worker_templates.store.connection import DatabaseAccess
 from flask_worker_templates.store.store import Store
 from tests.support.apps import AppFactory
 from tests.support.backends import mongod_only
-from tests.support.calls import URL, create, one, problem, spec
+from tests.support.calls import URL, create, one, problem
 from tests.support.hosts import host
 from tests.support.monitoring import monitored
+from tests.support.specs import spec
 from tests.support.strategies import spec_with
 
 Asked = list[tuple[Template, Template | None]]
