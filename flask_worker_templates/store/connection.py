@@ -111,6 +111,10 @@ class TimeLimit:
             self._end += time.monotonic() - start
 
 
+class _StillConnecting(TimeoutError):
+    """Another thread connects to the database, and took longer than this one may wait."""
+
+
 class DatabaseAccess:
     """One app's access to its database.
 
@@ -167,7 +171,7 @@ class DatabaseAccess:
             )
         lock = self._lock  # one at a time: MongoEngine would let two threads open a client each
         if not lock.acquire(timeout=self._seconds):
-            raise DatabaseUnavailable(self._too_slow()) from TimeoutError("another thread is still connecting to it")
+            raise DatabaseUnavailable(self._too_slow()) from _StillConnecting
         try:
             return self._own_database(time.monotonic() + self._seconds)
         finally:
@@ -216,7 +220,8 @@ class DatabaseAccess:
         except DuplicateKeyError:
             raise
         except DatabaseUnavailable as error:
-            self._note_failure(error.reason, error.__cause__)
+            if not isinstance(error.__cause__, _StillConnecting):  # the thread that connects says what is wrong
+                self._note_failure(error.reason, error.__cause__)
             raise
         except PyMongoError as error:
             reason = self._reason(error)

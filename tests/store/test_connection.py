@@ -177,6 +177,15 @@ def test_many_threads_that_fail_at_once_make_one_log_entry(
     assert len(caplog.records) == 1
 
 
+def test_a_thread_that_waits_for_another_to_connect_leaves_the_log_to_it(
+    nowhere: DatabaseAccess, caplog: pytest.LogCaptureFixture
+) -> None:
+    # On a busy machine the one that connects may take longer than the others wait: their message is another one.
+    with nowhere._lock, pytest.raises(DatabaseUnavailable, match="did not answer"), nowhere.operation():
+        pass
+    assert caplog.records == []
+
+
 def test_an_operation_inside_of_another_does_not_extend_its_time(nowhere: DatabaseAccess) -> None:
     with nowhere.operation(), pymongo.timeout(0.01), nowhere.operation():
         pass
@@ -287,7 +296,7 @@ def test_who_waits_for_another_that_connects_waits_no_longer_than_the_limit(
         assert time.monotonic() - begun < 0.2 + SLACK
 
     Hanging(monkeypatch).run(nowhere, wait)
-    assert "another thread is still connecting" in caplog.text
+    assert "did not answer" not in caplog.text  # the one that connects says what is wrong
 
 
 # Forks
