@@ -9,7 +9,18 @@ from typing import Any
 
 
 class WorkerTemplatesError(Exception):
-    """Base of every exception this package raises on purpose."""
+    """Base of every exception that this package raises on purpose. All of them can be pickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # By default an exception is made again from its message, which is not what these take: one that crosses
+        # processes (`multiprocessing`, Celery) would fail there, or hang the pool for ever.
+        return _made_again, (type(self), self.args, self.__dict__)
+
+
+def _made_again(kind: type[WorkerTemplatesError], args: tuple[Any, ...], state: dict[str, Any]) -> WorkerTemplatesError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class SettingsError(WorkerTemplatesError, ValueError):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,11 +13,12 @@ from flask import Flask
 from .cli.install import install_commands
 from .errors import InvalidParameters, TemplateNotFound
 from .http.blueprint import install_api
-from .model.parameters import REPEATABLE, Window, list_parameters, page_parameters, trail_parameters, worker_id_of
+from .model.parameters import Window, list_parameters, page_parameters, trail_parameters, worker_id_of
 from .model.spec import Spec, normalize, patched
 from .model.template import Claim, Event, Page, Template
-from .runtime.app_state import EXTENSION, AppState, current_state, ready_state
-from .runtime.hooks import Hooks, synchronous
+from .runtime.app_state import EXTENSION, AppState, current_state
+from .runtime.commands import watch_commands
+from .runtime.hooks import ActorLoader, Authorizer, Hooks, UsageCheck, synchronous
 from .runtime.startup import Status
 from .store.store import Precondition
 
@@ -24,7 +27,10 @@ if TYPE_CHECKING:
     from .reconcile.seed import SeedResult
     from .reconcile.sync import SyncResult
 
-F = TypeVar("F", bound=Callable[..., Any])
+AuthorizerT = TypeVar("AuthorizerT", bound=Authorizer)
+ActorLoaderT = TypeVar("ActorLoaderT", bound=ActorLoader)
+UsageCheckT = TypeVar("UsageCheckT", bound=UsageCheck)
+Paths = str | Path | Sequence[str | Path]
 
 
 class WorkerTemplates:
@@ -36,8 +42,12 @@ class WorkerTemplates:
             else the extension makes one for itself.
 
     The methods of the Python API work on the current app, and so need an app context, as a request has one. They
-    raise `NotReady` if the app could not be prepared, and `DatabaseUnavailable` if MongoDB does not do its part.
+    raise `NotReady` if the app could not be prepared, `DatabaseUnavailable` if MongoDB does not do its part, and
+    RuntimeError for an app that was not given to `init_app` of this very object.
     """
+
+    # One class, because it is what a host has in its hands: a method for each thing that can be done, each a few lines
+    # of code under what it takes and raises.
 
     def __init__(self, app: Flask | None = None, *, api: Any = None) -> None:
         self._hooks = Hooks()
@@ -61,39 +71,53 @@ class WorkerTemplates:
         install_api(app, state, api)
         install_commands(app)
         app.extensions[EXTENSION] = state
+        watch_commands(app)
 
     # The host's hooks
 
-    def authorizer(self, function: F) -> F:
-        """Register ``fn(action, template_or_none) -> bool``; the action is read, create, update, delete or claim.
+    def authorizer(self, function: AuthorizerT) -> AuthorizerT:
+        """Register ``fn(action, template_or_none) -> bool``.
 
-        An answer that is true but not True is a TypeError: it may be anything, such as an error response.
+        The action is ``read``, ``create``, ``update``, ``delete``, ``claim`` or ``sync``. Only True allows. A response
+        that is returned refuses, and is sent. Any other answer that is true is a TypeError.
         """
         self._hooks.authorizer = synchronous(function, "authorizer")
         return function
 
-    def actor_loader(self, function: F) -> F:
+    def actor_loader(self, function: ActorLoaderT) -> ActorLoaderT:
         """Register ``fn() -> str``, which says who makes the current request."""
         self._hooks.actor_loader = synchronous(function, "actor loader")
         return function
 
-    def usage_check(self, function: F) -> F:
+    def usage_check(self, function: UsageCheckT) -> UsageCheckT:
         """Register ``fn(template) -> int | str``, asked before a deletion besides the claims.
 
-        A number above zero or a text that is not empty says that the template is in use; None is like 0.
+        A number above zero or a string that is not empty says that the template is in use; None is like 0.
         """
         self._hooks.usage_check = synchronous(function, "usage check")
         return function
 
+    def _state(self) -> AppState:
+        state = current_state()
+        if state.hooks is not self._hooks:
+            raise RuntimeError(
+                f"This WorkerTemplates object does not belong to the current app ({state.app.name!r}): its authorizer "
+                "and usage check are not the app's. Use the object whose init_app got this app."
+            )
+        return state
+
+    def _ready(self) -> AppState:
+        return self._state().ready()
+
     # Reading
 
-    def get(self, template_id: str) -> Template:
+    def get(self, template_id: str | uuid.UUID) -> Template:
         """Return a template.
 
         Raises:
             TemplateNotFound: if there is none with this id.
         """
-        return ready_state().store.get(_id(template_id))
+        return self._ready().store.get(_id(template_id))
 
     def get_by_name(self, name: str) -> Template:
         """Return the template of a name.
@@ -101,7 +125,7 @@ class WorkerTemplates:
         Raises:
             TemplateNotFound: if there is none with this name.
         """
-        return ready_state().store.get_by_name(name)
+        return self._ready().store.get_by_name(name)
 
     def select(
         self,
@@ -117,10 +141,10 @@ class WorkerTemplates:
         """Return the enabled templates that fit, cheapest first, unknown prices last, ties by name.
 
         Args:
-            cpu_cores: at least so many cores.
-            memory_gb: at least so much memory, in GB.
-            storage_gb: at least so much storage, in GB.
-            nodes: ``max_nodes`` of at least this.
+            cpu_cores: minimum number of cores.
+            memory_gb: minimum memory, in GB.
+            storage_gb: minimum storage, in GB.
+            nodes: minimum ``max_nodes``.
             license_type: exactly this licence type.
             ami: the name of a machine image that ``ami_pattern`` must match.
             labels: labels that the template must have.
@@ -150,29 +174,47 @@ class WorkerTemplates:
             if "labels" in errors and labels:
                 errors["labels"] = {key: errors["labels"][i] for i, key in enumerate(labels) if i in errors["labels"]}
             raise InvalidParameters(errors) from None
-        return ready_state().store.select(parameters)
+        return self._ready().store.select(parameters)
 
-    def history(self, template_id: str | None = None, **parameters: Any) -> Page[Event]:
-        """Return the audit trail, newest first: of one template, also a deleted one, or of all.
+    def history(
+        self,
+        template_id: str | uuid.UUID | None = None,
+        *,
+        page: int = 1,
+        page_size: int = 50,
+        actor: str | None = None,
+        action: str | None = None,
+        name: str | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
+    ) -> Page[Event]:
+        """Return the audit trail, newest first: of one template, even if it is deleted, or of all.
 
         Args:
             template_id: which template; None for all.
-            **parameters: ``page``, ``page_size``, and for all templates also ``actor``, ``action``, ``name``,
-                ``since`` and ``until`` (aware datetimes).
+            page: page number, from 1.
+            page_size: events per page, at most 200.
+            actor: only changes by this actor; for the history of all templates, as are the following.
+            action: only this kind of change, such as ``updated``.
+            name: only templates that had this name after the change.
+            since: only changes at this time or later; an aware datetime or RFC 3339.
+            until: only changes before this time.
 
         Raises:
             TemplateNotFound: if there never was such a template.
-            InvalidParameters: if a parameter is unknown or has a value that it cannot take.
+            InvalidParameters: if a parameter has a value that it cannot take.
         """
-        asked = trail_parameters(parameters)
-        store = ready_state().store
+        filters = {"actor": actor, "action": action, "name": name, "since": since, "until": until}
+        given = {key: value for key, value in filters.items() if value is not None}
+        asked = trail_parameters({"page": page, "page_size": page_size, **given})
+        store = self._ready().store
         if template_id is None:
             return store.trail(asked)
-        if unknown := set(parameters) - {"page", "page_size"}:
-            raise InvalidParameters({key: ["Only for the history of all templates."] for key in sorted(unknown)})
+        if given:
+            raise InvalidParameters({key: ["Only for the history of all templates."] for key in sorted(given)})
         return store.history(_id(template_id), Window(asked["page"], asked["page_size"]))
 
-    def claims(self, template_id: str, *, page: int = 1, page_size: int = 200) -> Page[Claim]:
+    def claims(self, template_id: str | uuid.UUID, *, page: int = 1, page_size: int = 200) -> Page[Claim]:
         """Return the claims of a template, oldest first.
 
         Raises:
@@ -180,11 +222,11 @@ class WorkerTemplates:
             InvalidParameters: if a parameter has a value that it cannot take.
         """
         asked = page_parameters({"page": page, "page_size": page_size})
-        return ready_state().store.claims(_id(template_id), Window(asked["page"], asked["page_size"]))
+        return self._ready().store.claims(_id(template_id), Window(asked["page"], asked["page_size"]))
 
     def status(self) -> Status:
         """Return how the extension does in this process, for a health check: at once, without asking the database."""
-        return current_state().readiness.status()
+        return self._state().readiness.status()
 
     # Writing
 
@@ -199,11 +241,11 @@ class WorkerTemplates:
             InvalidSpec: with every error of the spec.
             NameTaken: if a template of this name exists.
         """
-        return ready_state().store.create(normalize(spec), actor=self._hooks.actor(actor))
+        return self._ready().store.create(normalize(spec), actor=self._hooks.actor(actor))
 
     def replace(
         self,
-        template_id: str,
+        template_id: str | uuid.UUID,
         spec: Mapping[str, Any],
         *,
         if_revision: int | None = None,
@@ -215,7 +257,7 @@ class WorkerTemplates:
 
     def update(
         self,
-        template_id: str,
+        template_id: str | uuid.UUID,
         changes: Mapping[str, Any],
         *,
         if_revision: int | None = None,
@@ -238,7 +280,7 @@ class WorkerTemplates:
         return self._change(template_id, lambda current: patched(current, changes), if_revision, actor)
 
     def revert(
-        self, template_id: str, revision: int, *, if_revision: int | None = None, actor: str | None = None
+        self, template_id: str | uuid.UUID, revision: int, *, if_revision: int | None = None, actor: str | None = None
     ) -> Template:
         """Make a new revision with the spec of an earlier one.
 
@@ -250,11 +292,13 @@ class WorkerTemplates:
         """
         if not isinstance(revision, int) or isinstance(revision, bool):
             raise InvalidParameters({"revision": ["Not a valid integer."]})
-        return ready_state().store.revert(
+        return self._ready().store.revert(
             _id(template_id), revision, actor=self._hooks.actor(actor), allowed=_only(if_revision)
         )
 
-    def delete(self, template_id: str, *, if_revision: int | None = None, actor: str | None = None) -> Template:
+    def delete(
+        self, template_id: str | uuid.UUID, *, if_revision: int | None = None, actor: str | None = None
+    ) -> Template:
         """Delete a template that is not in use, and return it as it was.
 
         Raises:
@@ -262,14 +306,14 @@ class WorkerTemplates:
             RevisionMismatch: if it is not at `if_revision`.
             TemplateInUse: if workers claim it, or the host's usage check says so.
         """
-        return ready_state().store.delete(
+        return self._ready().store.delete(
             _id(template_id),
             actor=self._hooks.actor(actor),
             allowed=_only(if_revision),
             guard=self._hooks.usage_guard,
         )
 
-    def claim(self, template_id: str, worker_id: str, *, actor: str | None = None) -> Claim:
+    def claim(self, template_id: str | uuid.UUID, worker_id: str, *, actor: str | None = None) -> Claim:
         """Register a worker's use of a template, which then cannot be deleted. Idempotent for each worker.
 
         Raises:
@@ -277,18 +321,18 @@ class WorkerTemplates:
             TemplateDisabled: if it is disabled.
             InvalidParameters: if the worker id has a form that it cannot have.
         """
-        return ready_state().store.claim(_id(template_id), worker_id_of(worker_id), actor=self._hooks.actor(actor))[0]
+        return self._ready().store.claim(_id(template_id), worker_id_of(worker_id), actor=self._hooks.actor(actor))[0]
 
-    def release(self, template_id: str, worker_id: str) -> bool:
+    def release(self, template_id: str | uuid.UUID, worker_id: str) -> bool:
         """End a worker's use of a template, and return whether there was one to end.
 
         Raises:
             TemplateNotFound: if there is none with this id.
             InvalidParameters: if the worker id has a form that it cannot have.
         """
-        return ready_state().store.release(_id(template_id), worker_id_of(worker_id))
+        return self._ready().store.release(_id(template_id), worker_id_of(worker_id))
 
-    def seed(self, paths: str | Path | Sequence[str | Path] | None = None, *, dry_run: bool = False) -> SeedResult:
+    def seed(self, paths: Paths | None = None, *, dry_run: bool = False) -> SeedResult:
         """Create the templates of the definition files that are missing, now.
 
         Args:
@@ -299,7 +343,7 @@ class WorkerTemplates:
             InvalidFiles: with every fault of every file; nothing is seeded.
             DuplicateNames: if the collection holds several templates of one name.
         """
-        state = current_state()
+        state = self._state()
         files = state.read_files(paths)
         if not dry_run:
             state.store.prepare()
@@ -307,26 +351,40 @@ class WorkerTemplates:
 
     # Files and database
 
-    def drift(self, paths: str | Path | Sequence[str | Path] | None = None, **options: Any) -> SyncPlan:
+    def drift(
+        self,
+        paths: Paths | None = None,
+        *,
+        on_conflict: OnConflict | None = None,
+        prune: bool = False,
+        max_delete: int = 1,
+        adopt: Sequence[str] = (),
+        restore: Sequence[str] = (),
+    ) -> SyncPlan:
         """Compare the definition files with the database, and return what a sync would do. Writes nothing.
 
         Args:
             paths: a file or several instead of the configured ones.
-            **options: those of `sync`, as if it were called with them.
+            on_conflict: this and the following: as if `sync` were called with them.
+            prune: see `sync`.
+            max_delete: see `sync`.
+            adopt: see `sync`.
+            restore: see `sync`.
 
         Raises:
             InvalidFiles: with every fault of every file.
         """
-        state = ready_state()
+        state = self._ready()
         files = state.read_files(paths)
         from .reconcile.plan import SyncOptions
         from .reconcile.sync import plan_sync
 
-        return plan_sync(state.store, files, SyncOptions(**options), guard=self._hooks.check_usage)
+        options = SyncOptions(on_conflict, prune, max_delete, tuple(adopt), tuple(restore))
+        return plan_sync(state.store, files, options, guard=self._hooks.check_usage)
 
     def sync(
         self,
-        paths: str | Path | Sequence[str | Path] | None = None,
+        paths: Paths | None = None,
         *,
         on_conflict: OnConflict | None = None,
         prune: bool = False,
@@ -355,7 +413,7 @@ class WorkerTemplates:
             SyncRefused: with every reason; nothing is written.
             DuplicateNames: if the collection holds several templates of one name.
         """
-        state = current_state()
+        state = self._state()
         from .reconcile.plan import SyncOptions
         from .reconcile.sync import apply, plan_sync
 
@@ -371,29 +429,74 @@ class WorkerTemplates:
         """
         from .reconcile.export import export_text
 
-        return export_text(ready_state().store)
+        return export_text(self._ready().store)
 
     def _change(
-        self, template_id: str, change: Callable[[Spec], Spec], if_revision: int | None, actor: str | None
+        self, template_id: str | uuid.UUID, change: Callable[[Spec], Spec], if_revision: int | None, actor: str | None
     ) -> Template:
-        return ready_state().store.update(
+        return self._ready().store.update(
             _id(template_id), change, actor=self._hooks.actor(actor), allowed=_only(if_revision)
         )
 
     # Last, because inside this class its name hides the built-in one.
-    def list(self, **parameters: Any) -> Page[Template]:
-        """Return one page of the templates.
+    def list(
+        self,
+        *,
+        page: int = 1,
+        page_size: int = 50,
+        sort: str = "name",
+        name: str | None = None,
+        name_prefix: str | None = None,
+        license_type: str | Sequence[str] | None = None,
+        instance_type: str | None = None,
+        enabled: bool | None = None,
+        is_seeded: bool | None = None,
+        label: str | Sequence[str] | None = None,
+        ami: str | None = None,
+        min_cpu_cores: int | None = None,
+        min_memory_gb: int | None = None,
+        min_storage_gb: int | None = None,
+        min_nodes: int | None = None,
+    ) -> Page[Template]:
+        """Return one page of the templates that pass every filter. The parameters are those of the HTTP API.
 
         Args:
-            **parameters: those of ``GET /api/v1/templates``; ``license_type`` and ``label`` also take lists.
+            page: page number, from 1.
+            page_size: templates per page, at most 200.
+            sort: what to sort by, such as ``name`` or ``-updated_at``; a leading ``-`` reverses the order.
+            name: exactly this name.
+            name_prefix: names that start with this.
+            license_type: this licence type, or any of these.
+            instance_type: exactly this instance type.
+            enabled: only enabled, or only disabled ones.
+            is_seeded: only seeded ones, or only ones created by hand.
+            label: this label as ``key=value``, or all of these.
+            ami: templates whose ``ami_pattern`` matches this image name.
+            min_cpu_cores: minimum number of cores.
+            min_memory_gb: minimum memory, in GB.
+            min_storage_gb: minimum storage, in GB.
+            min_nodes: minimum ``max_nodes``.
 
         Raises:
-            InvalidParameters: if a parameter is unknown or has a value that it cannot take.
+            InvalidParameters: if a parameter has a value that it cannot take.
         """
-        for key in REPEATABLE & set(parameters):
-            if isinstance(parameters[key], str):
-                parameters[key] = [parameters[key]]
-        return ready_state().store.page(list_parameters(parameters))
+        filters: dict[str, Any] = {
+            "name": name,
+            "name_prefix": name_prefix,
+            "license_type": [license_type] if isinstance(license_type, str) else license_type,
+            "instance_type": instance_type,
+            "enabled": enabled,
+            "is_seeded": is_seeded,
+            "label": [label] if isinstance(label, str) else label,
+            "ami": ami,
+            "min_cpu_cores": min_cpu_cores,
+            "min_memory_gb": min_memory_gb,
+            "min_storage_gb": min_storage_gb,
+            "min_nodes": min_nodes,
+        }
+        given = {key: value for key, value in filters.items() if value is not None}
+        asked = list_parameters({"page": page, "page_size": page_size, "sort": sort, **given})
+        return self._ready().store.page(asked)
 
 
 _ARGUMENTS = {
@@ -408,9 +511,9 @@ _ARGUMENTS = {
 
 def _id(template_id: object) -> str:
     # A host may pass on what a client sent: a mapping would be a query operator.
-    if not isinstance(template_id, str):
-        raise TemplateNotFound(str(template_id))
-    return template_id
+    if isinstance(template_id, uuid.UUID | str):
+        return str(template_id).lower()
+    raise TemplateNotFound(str(template_id))
 
 
 def _only(revision: int | None) -> Precondition | None:

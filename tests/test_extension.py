@@ -225,6 +225,27 @@ def names(found: Any) -> list[str]:
     return [template.name for template in found]
 
 
+def test_a_parameter_that_there_is_not_is_an_error_of_the_program(crowd: WorkerTemplates) -> None:
+    reads: list[Any] = [crowd.list, crowd.history, crowd.drift, crowd.sync]
+    for read in reads:
+        with pytest.raises(TypeError, match="unexpected keyword argument 'colour'"):
+            read(colour="red")
+
+
+def test_an_id_may_be_a_uuid_or_in_upper_case(templates: WorkerTemplates) -> None:
+    made = templates.create(spec())
+    for template_id in (uuid.UUID(made.id), made.id.upper()):
+        assert templates.get(template_id).id == made.id
+        templates.claim(template_id, "w1")
+        assert len(templates.claims(template_id)) == 1
+        assert templates.release(template_id, "w1")
+        assert templates.update(template_id, {"max_nodes": 7}).max_nodes == 7
+        templates.revert(template_id, 1)
+        templates.replace(template_id, spec())
+        assert templates.history(template_id)[-1].action == "created"
+    assert templates.delete(uuid.UUID(made.id)).id == made.id
+
+
 @pytest.mark.parametrize(
     ("asked", "found"),
     [
@@ -282,7 +303,6 @@ def test_list_takes_the_parameters_of_http(crowd: WorkerTemplates) -> None:
 @pytest.mark.parametrize(
     ("parameters", "wrong"),
     [
-        ({"colour": "red"}, {"colour"}),
         ({"page": 0, "page_size": 201}, {"page", "page_size"}),
         ({"sort": "_id"}, {"sort"}),
         ({"name": {"$ne": "x"}}, {"name"}),
@@ -326,7 +346,7 @@ def test_history_of_one_template_and_of_all(templates: WorkerTemplates) -> None:
 @pytest.mark.parametrize(
     ("parameters", "wrong"),
     [
-        ({"colour": 1}, {"colour"}),
+        ({"action": "painted"}, {"action"}),
         ({"since": datetime(2026, 1, 1)}, {"since"}),  # noqa: DTZ001  # without an offset, which is the point
         ({"actor": {"$ne": ""}}, {"actor"}),
         ({"page": -1}, {"page"}),
@@ -817,3 +837,50 @@ def test_threads_of_one_app_see_one_state(host: Host) -> None:
         assert len(set(pool.map(make, range(8)))) == 1
     with host.app.app_context():
         assert len(host.templates.list()) == 8
+
+
+# Whose object
+
+
+def test_an_object_works_only_for_the_apps_that_it_got(make_app: AppFactory) -> None:
+    ours, theirs = Host(make_app), Host(make_app)
+    with theirs.app.app_context():
+        made = theirs.templates.create(spec())
+    theirs.templates.usage_check(lambda template: "it is in use")
+    ours.templates.authorizer(lambda action, template: True)
+    calls: list[Callable[[], Any]] = [
+        lambda: ours.templates.get(made.id),
+        lambda: ours.templates.get_by_name("small"),
+        ours.templates.select,
+        ours.templates.history,
+        lambda: ours.templates.claims(made.id),
+        ours.templates.status,
+        lambda: ours.templates.create(spec("other")),
+        lambda: ours.templates.replace(made.id, spec("other")),
+        lambda: ours.templates.update(made.id, {"max_nodes": 1}),
+        lambda: ours.templates.revert(made.id, 1),
+        lambda: ours.templates.delete(made.id),
+        lambda: ours.templates.claim(made.id, "w1"),
+        lambda: ours.templates.release(made.id, "w1"),
+        ours.templates.seed,
+        ours.templates.drift,
+        ours.templates.sync,
+        ours.templates.export,
+        ours.templates.list,
+    ]
+    with theirs.app.app_context():
+        for call in calls:
+            with pytest.raises(RuntimeError, match=r"does not belong to the current app \('plain_host'\)"):
+                call()
+        assert list(theirs.templates.list()) == [made]
+
+
+def test_an_object_may_have_several_apps(make_app: AppFactory) -> None:
+    templates = WorkerTemplates()
+    for number in (0, 1):
+        app = Flask("plain_host")
+        app.config.update(make_app.config())
+        templates.init_app(app)
+        with app.app_context():
+            assert len(templates.list()) == number
+            templates.create(spec(f"of-app-{number}"))

@@ -21,6 +21,7 @@ from .responses import JSON, Problem, json_response, pagination
 
 if TYPE_CHECKING:
     from flask_worker_templates.runtime.app_state import AppState
+    from flask_worker_templates.runtime.hooks import Permission
 
 NAME = "worker-templates"
 """The blueprint's, and the tag of its operations."""
@@ -38,10 +39,10 @@ class Views:
         self._hooks = state.hooks
         self._settings = state.settings
 
-    def _authorize(self, action: str, template: Template | None = None) -> None:
+    def _authorize(self, action: Permission, template: Template | None = None) -> None:
         self._hooks.authorize(action, template, self._settings)
 
-    def _authorized(self, action: str, template_id: str) -> Template:
+    def _authorized(self, action: Permission, template_id: str) -> Template:
         try:
             template = self._store.get(template_id)
         except TemplateNotFound:
@@ -50,7 +51,7 @@ class Views:
         self._authorize(action, template)
         return template
 
-    def _authorized_or_open(self, action: str, template_id: str) -> Template | None:
+    def _authorized_or_open(self, action: Permission, template_id: str) -> Template | None:
         """Authorise for one template, which is read only where a function of the host wants to see it."""
         if self._hooks.authorizer is not None:
             return self._authorized(action, template_id)
@@ -58,7 +59,7 @@ class Views:
         return None
 
     @contextlib.contextmanager
-    def _guarded(self, action: str, template_id: str) -> Iterator[Guard | None]:
+    def _guarded(self, action: Permission, template_id: str) -> Iterator[Guard | None]:
         """Authorise the change that is made inside, by a guard that is asked about the template as the store reads it.
 
         Who may not make the change is told that first, whatever else is wrong with the request.

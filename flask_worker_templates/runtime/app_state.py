@@ -11,7 +11,6 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
 
-import click
 from flask import Flask, current_app, has_app_context, has_request_context
 
 from flask_worker_templates.settings import Settings
@@ -20,6 +19,7 @@ from flask_worker_templates.store.store import Progress, Store
 from flask_worker_templates.store.stored_form import template_of
 
 from . import signals
+from .commands import in_command
 from .hooks import Hooks
 from .startup import LEAST_WAIT_SECONDS, Readiness
 
@@ -76,8 +76,20 @@ class AppState:
         )
         return state
 
-    def ensure_indexes(self) -> None:
-        """Make the indexes, unless that was done before."""
+    def ready(self) -> AppState:
+        """Return once this process is ready to use the templates.
+
+        Raises:
+            NotReady: if it could not be made ready.
+        """
+        if in_command() and not has_request_context():
+            # A command of the host must not seed as a side effect; only the indexes are needed.
+            self._ensure_indexes()
+        else:
+            self.readiness.ensure()
+        return self
+
+    def _ensure_indexes(self) -> None:
         if not self.indexed.is_set():
             self.store.prepare()
             self.indexed.set()
@@ -180,10 +192,4 @@ def ready_state() -> AppState:
     Raises:
         NotReady: if it could not be made ready.
     """
-    state = current_state()
-    if click.get_current_context(silent=True) is not None and not has_request_context():
-        # A command of the host must not seed as a side effect; only the indexes are needed.
-        state.ensure_indexes()
-    else:
-        state.readiness.ensure()
-    return state
+    return current_state().ready()

@@ -5,19 +5,25 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
-import click
 from flask import current_app, has_request_context
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response
 
 from flask_worker_templates.errors import NotAllowed, TemplateInUse
 from flask_worker_templates.model.template import Template
 from flask_worker_templates.settings import Settings
 from flask_worker_templates.store.loop import Guard
 
-Authorizer = Callable[[str, Template | None], bool]
+from .commands import in_command
+
+Permission = Literal["read", "create", "update", "delete", "claim", "sync"]
+"""What the authorizer is asked for."""
+
+Authorizer = Callable[[Permission, Template | None], bool | Response]
 ActorLoader = Callable[[], str]
-UsageCheck = Callable[[Template], int | str]
+UsageCheck = Callable[[Template], int | str | None]
 
 ANONYMOUS = "anonymous"
 LONGEST_ACTOR = 256
@@ -47,23 +53,28 @@ class Hooks:
     actor_loader: ActorLoader | None = None
     usage_check: UsageCheck | None = None
 
-    def authorize(self, action: str, template: Template | None, settings: Settings) -> None:
+    def authorize(self, action: Permission, template: Template | None, settings: Settings) -> None:
         """Return if the current request may do this.
 
         Args:
-            action: ``read``, ``create``, ``update``, ``delete`` or ``claim``.
+            action: what the request wants to do.
             template: the template it is about, or None where it is about none or many.
             settings: those of the app.
 
         Raises:
             NotAllowed: if not.
-            TypeError: if the host's authorizer gives no answer but something that is merely true.
+            HTTPException: with the host's own response, if the authorizer returned one: it refuses.
+            TypeError: if the authorizer returned something else that is merely true.
         """
         if self.authorizer is not None:
             answer = self.authorizer(action, template)
+            if isinstance(answer, Response):  # such as a login decorator gives
+                raise HTTPException(response=answer)
             if answer and answer is not True:
-                # A response, a tuple or "denied" is true as well: it must not open what was meant to stay shut.
-                raise TypeError(f"The authorizer must return True or False, not {type(answer).__name__}.")
+                # A tuple or "denied" is true as well: it must not open what was meant to stay shut.
+                raise TypeError(
+                    f"The authorizer must return True, False or a response that refuses, not {type(answer).__name__}."
+                )
             if not answer:
                 which = f"worker template {template.name!r}" if template else "worker templates"
                 raise NotAllowed(f"You are not allowed to {action} {which}.")
@@ -80,7 +91,7 @@ class Hooks:
         """Return who acts now: the given one, else what the host's hook says, else ``cli:<os user>`` in a command."""
         if given is None and has_request_context():
             given = self.actor_loader() if self.actor_loader else None
-        elif given is None and click.get_current_context(silent=True) is not None:
+        elif given is None and in_command():
             given = f"cli:{_os_user()}"
         # One line of bounded length, whatever it was made from, be it the number of a user: it ends in logs and
         # terminals.
