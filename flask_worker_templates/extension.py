@@ -13,7 +13,14 @@ from flask import Flask
 from .cli.install import install_commands
 from .errors import InvalidParameters, TemplateNotFound
 from .http.blueprint import install_api
-from .model.parameters import Window, list_parameters, page_parameters, trail_parameters, worker_id_of
+from .model.parameters import (
+    Window,
+    list_parameters,
+    message_of,
+    page_parameters,
+    trail_parameters,
+    worker_id_of,
+)
 from .model.spec import Spec, normalize, patched
 from .model.template import Claim, Event, Page, Template
 from .runtime.app_state import EXTENSION, AppState, current_state
@@ -230,18 +237,21 @@ class WorkerTemplates:
 
     # Writing
 
-    def create(self, spec: Mapping[str, Any], *, actor: str | None = None) -> Template:
+    def create(self, spec: Mapping[str, Any], *, actor: str | None = None, message: str | None = None) -> Template:
         """Create a template.
 
         Args:
             spec: as a definition file or a POST holds it.
             actor: who; by default the actor of the request.
+            message: why, at most 500 characters; the audit trail keeps it.
 
         Raises:
             InvalidSpec: with every error of the spec.
+            InvalidParameters: if the message is too long or holds control characters.
             NameTaken: if a template of this name exists.
         """
-        return self._ready().store.create(normalize(spec), actor=self._hooks.actor(actor))
+        why = message_of(message)
+        return self._ready().store.create(normalize(spec), actor=self._hooks.actor(actor), message=why)
 
     def replace(
         self,
@@ -250,10 +260,11 @@ class WorkerTemplates:
         *,
         if_revision: int | None = None,
         actor: str | None = None,
+        message: str | None = None,
     ) -> Template:
         """Replace the whole spec of a template, as PUT does. Arguments and errors are those of `update`."""
         wanted = normalize(spec)
-        return self._change(template_id, lambda current: wanted, if_revision, actor)
+        return self._change(template_id, lambda current: wanted, if_revision, actor, message)
 
     def update(
         self,
@@ -262,6 +273,7 @@ class WorkerTemplates:
         *,
         if_revision: int | None = None,
         actor: str | None = None,
+        message: str | None = None,
     ) -> Template:
         """Change some fields of a template, as PATCH does (JSON Merge Patch, RFC 7396).
 
@@ -270,38 +282,56 @@ class WorkerTemplates:
             changes: the fields to change; None brings the default of a field back, or removes a label.
             if_revision: change it only if it is at this revision. Without it the change is made to whatever is there.
             actor: who; by default the actor of the request.
+            message: why, at most 500 characters; the audit trail keeps it.
 
         Raises:
             TemplateNotFound: if there is none with this id.
             InvalidSpec: with every error of the result.
+            InvalidParameters: if the message is too long or holds control characters.
             RevisionMismatch: if it is not at `if_revision`.
             NameTaken: if the new name belongs to another template.
         """
-        return self._change(template_id, lambda current: patched(current, changes), if_revision, actor)
+        return self._change(template_id, lambda current: patched(current, changes), if_revision, actor, message)
 
     def revert(
-        self, template_id: str | uuid.UUID, revision: int, *, if_revision: int | None = None, actor: str | None = None
+        self,
+        template_id: str | uuid.UUID,
+        revision: int,
+        *,
+        if_revision: int | None = None,
+        actor: str | None = None,
+        message: str | None = None,
     ) -> Template:
         """Make a new revision with the spec of an earlier one.
 
         Raises:
             TemplateNotFound, RevisionNotFound: if there is no such template or revision.
-            InvalidParameters: if `revision` is no number.
+            InvalidParameters: if `revision` is no number, or the message is too long or holds control characters.
             RevisionMismatch: if it is not at `if_revision`.
             NameTaken: if its name of then belongs to another template.
         """
         if not isinstance(revision, int) or isinstance(revision, bool):
             raise InvalidParameters({"revision": ["Not a valid integer."]})
         return self._ready().store.revert(
-            _id(template_id), revision, actor=self._hooks.actor(actor), allowed=_only(if_revision)
+            _id(template_id),
+            revision,
+            actor=self._hooks.actor(actor),
+            message=message_of(message),
+            allowed=_only(if_revision),
         )
 
     def delete(
-        self, template_id: str | uuid.UUID, *, if_revision: int | None = None, actor: str | None = None
+        self,
+        template_id: str | uuid.UUID,
+        *,
+        if_revision: int | None = None,
+        actor: str | None = None,
+        message: str | None = None,
     ) -> Template:
         """Delete a template that is not in use, and return it as it was.
 
         Raises:
+            InvalidParameters: if the message is too long or holds control characters.
             TemplateNotFound: if there is none with this id.
             RevisionMismatch: if it is not at `if_revision`.
             TemplateInUse: if workers claim it, or the host's usage check says so.
@@ -309,6 +339,7 @@ class WorkerTemplates:
         return self._ready().store.delete(
             _id(template_id),
             actor=self._hooks.actor(actor),
+            message=message_of(message),
             allowed=_only(if_revision),
             guard=self._hooks.usage_guard,
         )
@@ -432,10 +463,19 @@ class WorkerTemplates:
         return export_text(self._ready().store)
 
     def _change(
-        self, template_id: str | uuid.UUID, change: Callable[[Spec], Spec], if_revision: int | None, actor: str | None
+        self,
+        template_id: str | uuid.UUID,
+        change: Callable[[Spec], Spec],
+        if_revision: int | None,
+        actor: str | None,
+        message: str | None,
     ) -> Template:
         return self._ready().store.update(
-            _id(template_id), change, actor=self._hooks.actor(actor), allowed=_only(if_revision)
+            _id(template_id),
+            change,
+            actor=self._hooks.actor(actor),
+            message=message_of(message),
+            allowed=_only(if_revision),
         )
 
     # Last, because inside this class its name hides the built-in one.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import marshmallow as ma
 from werkzeug.http import HTTP_STATUS_CODES
 
-from flask_worker_templates.model.parameters import WORKER_ID_PATTERN
+from flask_worker_templates.model.parameters import WORKER_ID_PATTERN, WriteSchema
 from flask_worker_templates.model.spec import WorkerTemplateSpecSchema
 from flask_worker_templates.reconcile.diff_document import ID, WorkerTemplateDriftSchema
 
@@ -86,6 +86,7 @@ class Doc:
     ETAG: ClassVar = _ETAG
     LOCATION: ClassVar = _LOCATION
     PAGINATION: ClassVar = _PAGINATION
+    MESSAGE: ClassVar[Any] = {"in": "query", "schema": WriteSchema()}
     IF_MATCH: ClassVar = _tags_header("If-Match", 'Do it only at this revision, such as `"3"`.')
     IF_NONE_MATCH: ClassVar = _tags_header("If-None-Match", "Answer 304 if the template is at this revision.")
 

@@ -13,7 +13,7 @@ from .conditional import matches, not_modified
 from .operation import operation
 from .requests import MERGE_PATCH, no_query, query_arguments
 from .responses import JSON, empty_response, etag, json_response, pagination
-from .views_base import NAME, ONE, Views, query, template_response
+from .views_base import NAME, ONE, Views, message, query, template_response
 
 
 class TemplateViews(Views):
@@ -50,13 +50,15 @@ class TemplateViews(Views):
         lambda doc: doc.operation(
             {201: doc.template("The new template.", {**doc.ETAG, **doc.LOCATION})},
             (*doc.BODY_PROBLEMS, 409),
+            parameters=(doc.MESSAGE,),
             request_body=doc.spec_body(),
         ),
     )
     def create_template(self) -> Response:
         """Create a template."""
         self._authorize("create")
-        template = self._store.create(normalize(self._json()), actor=self._hooks.actor())
+        why = message()
+        template = self._store.create(normalize(self._json()), actor=self._hooks.actor(), message=why)
         location = url_for(f"{NAME}.get_template", template_id=template.id)
         return template_response(template, 201, {"Location": location})
 
@@ -94,15 +96,16 @@ class TemplateViews(Views):
         lambda doc: doc.operation(
             {200: doc.template()},
             (*doc.BODY_PROBLEMS, *doc.CHANGE_PROBLEMS),
-            parameters=(doc.IF_MATCH,),
+            parameters=(doc.MESSAGE, doc.IF_MATCH),
             request_body=doc.spec_body(),
         ),
     )
     def replace_template(self, template_id: str) -> Response:
         """Replace a template's spec."""
         with self._guarded("update", template_id) as guard:
+            why = message()
             wanted = normalize(self._json())
-            return self._change(template_id, lambda current: wanted, guard)
+            return self._change(template_id, lambda current: wanted, why, guard)
 
     @operation(
         "PATCH",
@@ -111,7 +114,7 @@ class TemplateViews(Views):
         lambda doc: doc.operation(
             {200: doc.template()},
             (*doc.BODY_PROBLEMS, *doc.CHANGE_PROBLEMS),
-            parameters=(doc.IF_MATCH,),
+            parameters=(doc.MESSAGE, doc.IF_MATCH),
             request_body=doc.body(
                 doc.schemas.WorkerTemplatePatchSchema(), doc.schemas.PATCH_EXAMPLE, MERGE_PATCH, JSON
             ),
@@ -120,21 +123,24 @@ class TemplateViews(Views):
     def update_template(self, template_id: str) -> Response:
         """Change some fields of a template (JSON Merge Patch, RFC 7396)."""
         with self._guarded("update", template_id) as guard:
+            why = message()
             patch = self._json(MERGE_PATCH, JSON)
-            return self._change(template_id, lambda current: patched(current, patch), guard)
+            return self._change(template_id, lambda current: patched(current, patch), why, guard)
 
     @operation(
         "DELETE",
         ONE,
         "deleteWorkerTemplate",
         lambda doc: doc.operation(
-            {204: doc.answer("The template is deleted.")}, (*doc.CHANGE_PROBLEMS, 422), parameters=(doc.IF_MATCH,)
+            {204: doc.answer("The template is deleted.")},
+            (*doc.CHANGE_PROBLEMS, 422),
+            parameters=(doc.MESSAGE, doc.IF_MATCH),
         ),
     )
     def delete_template(self, template_id: str) -> Response:
         """Delete a template that is not in use."""
         with self._guarded("delete", template_id) as authorized:
-            no_query()
+            why = message()
             guards = [guard for guard in (authorized, self._hooks.usage_guard) if guard]
 
             def guard(template: Template, after: Template | None) -> None:
@@ -144,6 +150,7 @@ class TemplateViews(Views):
             self._store.delete(
                 template_id,
                 actor=self._hooks.actor(),
+                message=why,
                 allowed=self._precondition(),
                 guard=guard if guards else None,
             )

@@ -6,17 +6,17 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from flask import Response
+from flask import Response, request
 
 from flask_worker_templates.errors import InvalidInput, InvalidParameters, TemplateNotFound
-from flask_worker_templates.model.parameters import Window, page_parameters, worker_id_of
+from flask_worker_templates.model.parameters import Window, page_parameters, worker_id_of, write_parameters
 from flask_worker_templates.model.spec import Spec
 from flask_worker_templates.model.template import Page, Template, to_json
 from flask_worker_templates.store.store import Guard, Precondition
 
 from .conditional import precondition
 from .converters import TEMPLATE_ID
-from .requests import no_query, query_arguments, read_json
+from .requests import query_arguments, read_json
 from .responses import JSON, Problem, json_response, pagination
 
 if TYPE_CHECKING:
@@ -86,16 +86,22 @@ class Views:
             raise
 
     def _json(self, *accepted: str) -> Any:
-        """Return the body of the current request; what has one takes no parameters besides."""
-        no_query()
+        """Return the body of the current request."""
         return read_json(accepted or (JSON,), most=self._settings.max_body_bytes)
 
     def _precondition(self) -> Precondition | None:
         return precondition(required=self._settings.require_if_match)
 
-    def _change(self, template_id: str, change: Callable[[Spec], Spec], guard: Guard | None) -> Response:
+    def _change(
+        self, template_id: str, change: Callable[[Spec], Spec], message: str | None, guard: Guard | None
+    ) -> Response:
         template = self._store.update(
-            template_id, change, actor=self._hooks.actor(), allowed=self._precondition(), guard=guard
+            template_id,
+            change,
+            actor=self._hooks.actor(),
+            message=message,
+            allowed=self._precondition(),
+            guard=guard,
         )
         return template_response(template)
 
@@ -120,6 +126,15 @@ def query(load: Callable[[Any], Any], given: Any) -> Any:
         return load(given)
     except InvalidParameters as error:
         raise Problem(422, "The query has errors.", {"query": error.errors}) from None
+
+
+def message() -> str | None:
+    """Return why the change of the current request is made, in the words of the client.
+
+    Raises:
+        Problem: 422 with every error.
+    """
+    return query(write_parameters, query_arguments()).get("message") or None if request.query_string else None
 
 
 def window() -> Window:

@@ -71,6 +71,7 @@ class FileViews(Views):
     def validate_template(self) -> Response:
         """Check a spec and say everything that is wrong with it; nothing is stored."""
         self._authorize("read")
+        no_query()
         sent = self._json()
         try:
             answered: dict[str, Any] = {"valid": True, "errors": {}, "spec": normalize(sent)}

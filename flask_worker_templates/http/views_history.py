@@ -12,7 +12,7 @@ from flask_worker_templates.model.parameters import PageSchema, TrailSchema, tra
 
 from .operation import operation
 from .requests import query_arguments
-from .views_base import ONE, Views, page_response, query, template_response, window
+from .views_base import ONE, Views, message, page_response, query, template_response, window
 
 
 class HistoryViews(Views):
@@ -48,7 +48,7 @@ class HistoryViews(Views):
         lambda doc: doc.operation(
             {200: doc.template()},
             (*doc.BODY_PROBLEMS, *doc.CHANGE_PROBLEMS),
-            parameters=(doc.IF_MATCH,),
+            parameters=(doc.MESSAGE, doc.IF_MATCH),
             request_body=doc.body(doc.schemas.WorkerTemplateRevertSchema(), {"revision": 1}),
         ),
     )
@@ -57,11 +57,17 @@ class HistoryViews(Views):
         from .openapi_schemas import WorkerTemplateRevertSchema
 
         with self._guarded("update", template_id) as guard:
+            why = message()
             try:
                 revision = WorkerTemplateRevertSchema().load(self._json())["revision"]
             except ma.ValidationError as error:
                 raise InvalidSpec(error.messages_dict) from None
             template = self._store.revert(
-                template_id, revision, actor=self._hooks.actor(), allowed=self._precondition(), guard=guard
+                template_id,
+                revision,
+                actor=self._hooks.actor(),
+                message=why,
+                allowed=self._precondition(),
+                guard=guard,
             )
         return template_response(template)

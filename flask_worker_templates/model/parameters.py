@@ -139,11 +139,23 @@ class TrailSchema(PageSchema):
     until = Moment(metadata={"description": "Changes before this time (RFC 3339)."})
 
 
+class WriteSchema(ma.Schema):
+    """The parameters of every change."""
+
+    class Meta:
+        """Strict: an unknown parameter is an error."""
+
+        unknown = ma.RAISE
+
+    message = Text(max=500, metadata={"description": "Why the change is made; the audit trail keeps it."})
+
+
 _list = ListSchema()
 REPEATABLE = frozenset(name for name, field in _list.fields.items() if isinstance(field, fields.List))
 """Parameters of the list of templates that may be given several times."""
 _trail = TrailSchema()
 _page = PageSchema()
+_write = WriteSchema()
 
 
 def list_parameters(asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -171,6 +183,24 @@ def page_parameters(asked: Mapping[str, Any]) -> dict[str, Any]:
         InvalidParameters: as `list_parameters`.
     """
     return _load(_page, asked)
+
+
+def write_parameters(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Load the parameters of a change.
+
+    Raises:
+        InvalidParameters: as `list_parameters`.
+    """
+    return _load(_write, asked)
+
+
+def message_of(message: str | None) -> str | None:
+    """Return the message of a change, or None if there is none.
+
+    Raises:
+        InvalidParameters: if it is no string, too long, or holds control characters.
+    """
+    return None if message is None else write_parameters({"message": message})["message"] or None
 
 
 def _load(schema: ma.Schema, asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,15 +5,17 @@
   needed.
 - Before it, the event of revision r is made sure to be in the events collection; after it, the event of r + 1 is
   copied there. A process that dies in between leaves a copy undone, which the next writer does.
-- A deletion cannot carry its event in the document it removes: it writes the event first, as an intent, removes the
-  document with one conditional command, and then writes the event again, confirmed. An intent whose deletion did not
-  happen is void, because its revision is beyond the document's.
+- A deletion cannot carry its event in the document it removes. It takes a turn: a number that the document counts up
+  (``deletion_turn``). It writes the event under that number, as an intent, over those of earlier turns only, and then
+  removes the document with one command that demands that the turn is still its own. So whoever removes the document
+  has written the event last. An intent whose deletion did not happen is void, because its revision is beyond the
+  document's.
 
 So of the events in the collection, only a deletion may be void, and only while its template lives: every other event
 was committed before it was copied there.
 
-Every event has a random ``token``, which tells two events of the same key apart: a committed one and an intent, the
-intents of two who delete at once, or an intent and its confirmation.
+Every event has a random ``token``, which tells two events of the same key apart: a committed one and an intent, or the
+intents of two who delete at once.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bson import ObjectId
+from pymongo import ReturnDocument
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
 from flask_worker_templates.errors import TemplateNotFound
@@ -66,6 +69,10 @@ class Copied:
         return time.monotonic() - self._times.get(event["token"], -self.SECONDS) < self.SECONDS
 
 
+MOST_AHEAD = timedelta(minutes=5)
+"""How far an event may be ahead of this host's clock and still be followed in time by the next event."""
+
+
 def now() -> datetime:
     """Return the time as naive UTC in milliseconds, which is what MongoDB keeps: it is read as it was written."""
     moment = datetime.now(UTC).replace(tzinfo=None)
@@ -90,6 +97,7 @@ def new_event(
     reverted_to: int | None = None,
     pruned: bool = False,
     deleted: Document | None = None,
+    turn: int | None = None,
 ) -> Document:
     """Return the event of a change.
 
@@ -105,11 +113,13 @@ def new_event(
         reverted_to: for a revert, the revision that it goes back to.
         pruned: for a deletion, whether it is a prune.
         deleted: for a deletion, the document: what it alone knows is kept, for those who restore the template.
+        turn: for a deletion, its turn.
     """
     at = now()
-    if after is not None:
-        # Later than the event before it, also where that is of the same millisecond or of a host whose clock is
-        # ahead: the trail is ordered by time, and a change must not stand before the one it was made to.
+    if after is not None and after["at"] - at <= MOST_AHEAD:
+        # Later than the event before it, even if that is of the same millisecond or of a host whose clock is a little
+        # ahead: the trail is ordered by time, and a change must not stand before the one it was made to. But the times
+        # of a host whose clock is far ahead are not carried on: only its own events are wrong.
         at = max(at, after["at"] + timedelta(milliseconds=1))
     event: Document = {
         "_id": event_id(template_id, revision),
@@ -128,7 +138,7 @@ def new_event(
         event["reverted_to"] = reverted_to
     if deleted is not None:
         event |= {key: deleted[key] for key in KEPT_BY_DELETION if key in deleted}
-        event["pruned"] = pruned
+        event |= {"pruned": pruned, "turn": turn}
     return event
 
 
@@ -240,49 +250,51 @@ def copy_event(db: Collections, event: Document, copied: Copied) -> None:
         copied.add(event)
 
 
-def announce(db: Collections, document: Document, intent: Document) -> Document | bool | None:
-    """Write the intent of a deletion.
+def take_turn(db: Collections, document: Document, unclaimed: Mapping[str, Any]) -> int | None:
+    """Take the next turn of those who would delete a template.
+
+    Args:
+        db: where.
+        document: the template, as it was read.
+        unclaimed: the condition that no worker claims it.
 
     Returns:
-        The void event that it replaced, None where there was none, False where the template has changed.
+        The number of the turn; None if the template is claimed, or not at the revision that was read any more.
     """
+    key = {"_id": document["_id"], "revision": document["revision"], **unclaimed}
+    counted = {"$inc": {"deletion_turn": 1}}
+    found = db.templates_guarded.find_one_and_update(
+        key, counted, projection={"deletion_turn": 1}, return_document=ReturnDocument.AFTER
+    )
+    return None if found is None else found["deletion_turn"]
+
+
+def announce(db: Collections, intent: Document) -> bool:
+    """Write the intent of a deletion, over those of earlier turns.
+
+    Returns:
+        False, and nothing is written, where there is the intent of a later turn, or the event of a change.
+    """
+    earlier = {"_id": intent["_id"], "action": "deleted", "turn": {"$not": {"$gte": intent["turn"]}}}
     try:
-        db.events_guarded.insert_one(intent)
+        db.events_guarded.replace_one(earlier, intent, upsert=True)
     except DuplicateKeyError:
-        # The event of a change or of a deletion that was committed just now, or the intent of another deletion. Read
-        # in this order: an intent that was there while the document still was is none of a deletion that happened.
-        # Should its deletion happen now, then its token changes, and it is not replaced.
-        other = db.events_guarded.find_one({"_id": intent["_id"]})
-        if other is None or other["action"] != "deleted":
-            return False
-        if read_guarded(db, document["_id"])["revision"] != document["revision"]:
-            return False
-        same = {"_id": other["_id"], "token": other["token"]}
-        return other if db.events_guarded.replace_one(same, intent).matched_count else False
-    return None
+        return False
+    return True
 
 
-def confirm(db: Collections, intent: Document) -> None:
-    """Write the event of a deletion that happened over whatever intent is there.
+def remove(db: Collections, document: Document, turn: int, unclaimed: Mapping[str, Any]) -> bool:
+    """Remove a template if it is as it was read, unclaimed, and the turn still the last one; return whether it was.
 
-    Another who deletes at the same time may have replaced our intent by its own, or be about to. The new token keeps
-    it from the latter. A failure is the caller's: unlike a change, whose event is in its document, the deletion may
-    then stand under the other's name.
+    There is no window between "is it claimed?" and the deletion: both are this one command.
     """
-    _put(db, {**intent, "token": _token()})
+    key = {"_id": document["_id"], "revision": document["revision"], "deletion_turn": turn, **unclaimed}
+    return bool(db.templates_guarded.delete_one(key).deleted_count)
 
 
-def withdraw(db: Collections, intent: Document, replaced: Document | bool | None) -> None:
-    """Take back the intent of a deletion that did not happen; left behind, it would be void all the same.
-
-    What it replaced is put back, because the deletion of the one who announced that may have happened instead. Whether
-    it did need not be asked, and must not be: the answer could be out of date before anything was done about it.
-    """
-    ours = {"_id": intent["_id"], "token": intent["token"]}
-    if isinstance(replaced, dict):
-        db.events_guarded.replace_one(ours, replaced)
-    else:
-        db.events_guarded.delete_one(ours)
+def withdraw(db: Collections, intent: Document) -> None:
+    """Take back the intent of a deletion that did not happen; left behind, it would be void all the same."""
+    db.events_guarded.delete_one({"_id": intent["_id"], "token": intent["token"]})
 
 
 def _put(db: Collections, event: Document) -> None:

@@ -20,13 +20,14 @@ from .claims import read_claims
 from .commit import (
     announce,
     commit,
-    confirm,
     copy_event,
     ensure_event,
     insert_new,
     new_document,
     new_event,
     read_guarded,
+    remove,
+    take_turn,
     withdraw,
 )
 from .connection import Collections, Document
@@ -251,10 +252,14 @@ class Writes(Part):
         """
 
         def write(db: Collections, document: Document, _: Spec | None) -> tuple[Document, Document] | None:
-            claimed, shown = read_claims(db, template_id, Window(1, _SHOWN_CLAIMS))
-            if claimed:
-                workers = [claim["worker_id"] for claim in shown]
-                raise TemplateInUse(document["name"], claims=claimed, workers=workers)
+            unclaimed: Document = {"claims": []}
+            turn = take_turn(db, document, unclaimed)
+            if turn is None:
+                claimed, shown = read_claims(db, template_id, Window(1, _SHOWN_CLAIMS))
+                if claimed:
+                    workers = [claim["worker_id"] for claim in shown]
+                    raise TemplateInUse(document["name"], claims=claimed, workers=workers)
+                return None
             ensure_event(db, document, self._copied)
             intent = new_event(
                 template_id,
@@ -265,18 +270,15 @@ class Writes(Part):
                 message=message,
                 pruned=pruned,
                 deleted=document,
+                turn=turn,
                 managed=document["base"] is not None,
                 after=document["last_event"],
             )
-            replaced = announce(db, document, intent)
-            if replaced is False:
+            if not announce(db, intent):
                 return None
-            # No window between "is it claimed?" and the deletion: both are this one command.
-            key = {"_id": template_id, "revision": document["revision"], "claims": []}
-            if db.templates_guarded.delete_one(key).deleted_count:
-                confirm(db, intent)
+            if remove(db, document, turn, unclaimed):
                 return document, intent
-            withdraw(db, intent, replaced)
+            withdraw(db, intent)
             return None
 
         document, event = write_on_condition(

@@ -320,7 +320,7 @@ FAILING = {
     "claim": [("update", 0)],
     "release": [("update", 0)],
     "claims": [("aggregate", 0)],
-    "delete": [("find", 0), ("aggregate", 0), ("insert", 0), ("delete", 0), ("update", 0)],
+    "delete": [("find", 0), ("findAndModify", 0), ("update", 0), ("delete", 0)],
 }
 ACTIONS = {"create": "created", "update": "updated", "revert": "reverted", "delete": "deleted"}
 

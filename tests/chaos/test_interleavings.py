@@ -74,55 +74,55 @@ def finish(one: Child) -> tuple[str, Any]:
     return one.outcome
 
 
-def test_two_deletions_the_later_one_is_about_to_replace_the_intent_of_the_one_that_happens(
-    frozen: Any, raw: Raw, store: Store, target: Template
+def test_two_deletions_the_earlier_turn_comes_again(frozen: Any, raw: Raw, target: Template) -> None:
+    first = frozen("delete", target.id, "first", at="update E", number=3, after=True)
+    second = frozen("delete", target.id, "second", at="update E", number=3)
+    assert finish(first)[0] == "ok"  # its turn was over: it took another one
+    assert finish(second)[0] == TemplateNotFound.__name__
+    assert_whole(raw, [Write(target.id, "deleted", actor="first")])
+
+
+@pytest.mark.parametrize("number", [2, 3])
+def test_two_deletions_the_earlier_one_is_late_with_its_event(
+    number: int, frozen: Any, raw: Raw, store: Store, target: Template
 ) -> None:
-    winner = frozen("delete", target.id, "winner", at="insert E", number=3, after=True)
-    loser = frozen("delete", target.id, "loser", at="update E", number=6, then=Stop(7, after=False))
-    assert finish(winner)[0] == "ok"
-    loser.go_on()
-    assert loser.join().died
-    # It found the intent confirmed; here it would have seen the template gone.
-    assert loser.commands[7] == "find T"
-    assert_whole(raw, [Write(target.id, "deleted", actor="winner")])
+    late = frozen("delete", target.id, "late", at=["find E", "update E"][number - 2], number=number)
+    store.delete(target.id, actor="test")
+    assert finish(late)[0] == TemplateNotFound.__name__
+    assert_whole(raw, [Write(target.id, "deleted", actor="test")])
 
 
-def test_two_deletions_the_later_one_dies_after_replacing_the_intent_of_the_one_that_happens(
-    frozen: Any, raw: Raw, target: Template
+def test_two_deletions_the_one_that_happens_dies_at_once(
+    frozen: Any, uri: str, raw: Raw, store: Store, target: Template
 ) -> None:
-    winner = frozen("delete", target.id, "winner", at="insert E", number=3, after=True)
-    loser = frozen("delete", target.id, "loser", at="update E", number=6, after=True)
-    assert finish(winner)[0] == "ok"
-    loser.kill()
-    assert_whole(raw, [Write(target.id, "deleted", actor="winner")])
-
-
-def test_two_deletions_the_later_one_happens(frozen: Any, raw: Raw, target: Template) -> None:
-    first = frozen("delete", target.id, "first", at="insert E", number=3, after=True)
-    second = frozen("delete", target.id, "second", at="update E", number=8)  # deleted, not confirmed
-    assert finish(first)[0] == TemplateNotFound.__name__
-    assert finish(second)[0] == "ok"
-    assert_whole(raw, [Write(target.id, "deleted", actor="second")])
+    """The event names the one who removed the template, whoever else announced a deletion, and whenever."""
+    before = frozen("delete", target.id, "before", at="update E", number=3)
+    announced = frozen("delete", target.id, "announced", at="delete T", number=4)
+    killed = child.run(uri, "delete", target.id, "killed", stop=Stop(4, after=True))
+    assert killed.died
+    assert killed.commands[-1] == "delete T"
+    assert finish(announced)[0] == TemplateNotFound.__name__
+    assert finish(before)[0] == TemplateNotFound.__name__
+    assert actions(store, target.id) == ["created", "deleted"]
+    assert_whole(raw, [Write(target.id, "deleted", actor="killed")])
 
 
 def test_two_deletions_the_one_that_happens_dies_while_the_other_withdraws(
     frozen: Any, raw: Raw, store: Store, target: Template
 ) -> None:
-    dies = Stop(4, after=True)
-    first = frozen("delete", target.id, "first", at="insert E", number=3, after=True, then=dies)
-    withdraws = Stop(8, after=False, signal=signal.SIGSTOP)
-    second = frozen("delete", target.id, "second", at="delete T", number=7, then=withdraws)
+    withdraws = Stop(5, after=False, signal=signal.SIGSTOP)
+    first = frozen("delete", target.id, "first", at="delete T", number=4, then=withdraws)
     store.claim(target.id, "worker", actor="test")
-    second.go_on()
-    time.sleep(0.05)  # it leaves the one stop before it reaches the other
-    second.wait_frozen()
-    store.release(target.id, "worker")
     first.go_on()
-    assert first.join().died
-    assert first.commands[-1] == "delete T"
-    assert finish(second)[0] == TemplateNotFound.__name__
+    time.sleep(0.05)  # it leaves the one stop before it reaches the other
+    first.wait_frozen()
+    store.release(target.id, "worker")
+    second = frozen("delete", target.id, "second", at="delete T", number=4, then=Stop(4, after=True))
+    second.go_on()
+    assert second.join().died
+    assert finish(first)[0] == TemplateNotFound.__name__
     assert actions(store, target.id) == ["created", "deleted"]
-    assert_whole(raw)
+    assert_whole(raw, [Write(target.id, "deleted", actor="second")])
 
 
 def test_a_deletion_that_meets_a_claim_withdraws(frozen: Any, raw: Raw, store: Store, target: Template) -> None:
@@ -159,7 +159,7 @@ def test_an_update_between_the_announcement_and_the_deletion_is_deleted_too(
 def test_an_intent_in_the_place_of_a_committed_event_that_is_not_copied_yet(
     frozen: Any, uri: str, raw: Raw, store: Store, target: Template
 ) -> None:
-    deleting = frozen("delete", target.id, at="insert E", number=3)
+    deleting = frozen("delete", target.id, at="update E", number=3)
     killed = child.run(uri, "update", target.id, {"description": "committed"}, stop=Stop(2, after=True))
     assert killed.commands[-1] == "update T"
     deleting.go_on()
@@ -172,7 +172,7 @@ def test_an_intent_in_the_place_of_a_committed_event_that_is_not_copied_yet(
 def test_an_intent_in_the_place_of_a_committed_event_and_both_writers_dead(
     frozen: Any, uri: str, raw: Raw, store: Store, target: Template
 ) -> None:
-    deleting = frozen("delete", target.id, at="insert E", number=3)
+    deleting = frozen("delete", target.id, at="update E", number=3)
     child.run(uri, "update", target.id, {"description": "committed"}, stop=Stop(2, after=True))
     deleting.process.kill()
     raw.worker_template_events.insert_one(

@@ -77,7 +77,7 @@ def _uncopied(scene: Scene) -> None:
 def _announced(scene: Scene) -> None:
     """As after a kill between the intent of a deletion and the deletion."""
     killed = child.run(scene.uri, "delete", scene.target, stop=Stop(3, after=True))
-    assert killed.commands[-1] == "insert E"
+    assert killed.commands[-1] == "update E"
     assert killed.died
 
 
@@ -155,7 +155,7 @@ CASES = {
     "delete": Case(
         "delete",
         lambda scene: (scene.target,),
-        ("find T", "aggregate T", "find E", "insert E", "delete T", "update E"),
+        ("find T", "findAndModify T", "find E", "update E", "delete T"),
         4,
         lambda scene: scene.document() is None,
         _updated,
@@ -163,7 +163,7 @@ CASES = {
     "delete after a kill before the copy": Case(
         "delete",
         lambda scene: (scene.target,),
-        ("find T", "aggregate T", "find E", "update E", "insert E", "delete T", "update E"),
+        ("find T", "findAndModify T", "find E", "update E", "update E", "delete T"),
         5,
         lambda scene: scene.document() is None,
         _uncopied,
@@ -171,11 +171,8 @@ CASES = {
     "delete after a kill after an intent": Case(
         "delete",
         lambda scene: (scene.target,),
-        (
-            *("find T", "aggregate T", "find E", "insert E"),
-            *("find E", "find T", "update E", "delete T", "update E"),
-        ),
-        7,
+        ("find T", "findAndModify T", "find E", "update E", "delete T"),
+        4,
         lambda scene: scene.document() is None,
         _announced,
     ),

@@ -230,3 +230,39 @@ def test_a_bad_revert_is_named(client: FlaskClient, edited: dict[str, Any], body
     answer = client.post(one(edited, "/revert"), data=body, content_type="application/json")
     problem(answer, 422, f"json.{place}")
     assert snapshot(client) == before
+
+
+def test_every_change_takes_a_message(client: FlaskClient) -> None:
+    sent = [
+        client.post(URL, json=spec(), query_string={"message": "we need one"}),
+    ]
+    template = sent[0].get_json()
+    sent += [
+        client.put(one(template), json=spec(max_nodes=7), query_string={"message": "put"}),
+        client.patch(one(template), json={"max_nodes": 8}, query_string={"message": "Grüße 🚀"}),
+        client.post(one(template, "/revert"), json={"revision": 1}, query_string={"message": "back"}),
+        client.patch(one(template), json={"max_nodes": 9}, query_string={"message": ""}),
+        client.delete(one(template), query_string={"message": "gone"}),
+    ]
+    assert [answer.status_code for answer in sent] == [201, 200, 200, 200, 200, 204]
+    events = client.get(one(template, "/history")).get_json()
+    assert [event["message"] for event in events] == ["gone", None, "back", "Grüße 🚀", "put", "we need one"]
+    assert [event.get("reverted_to") for event in events] == [None, None, 1, None, None, None]
+    assert [event.get("pruned") for event in events] == [False, None, None, None, None, None]
+    assert client.get(URL + "/history").get_json() == events
+
+
+@pytest.mark.parametrize("query", ["message=" + "x" * 501, "message=a%0Ab", "message=a&message=b", "mesage=x"])
+def test_a_message_that_cannot_be_and_other_parameters_are_refused(client: FlaskClient, query: str) -> None:
+    template = create(client)
+    before = snapshot(client)
+    field = "query." + query.partition("=")[0]
+    for method, path, body in (
+        ("POST", "", spec("new")),
+        ("PUT", f"/{template['id']}", spec(max_nodes=7)),
+        ("PATCH", f"/{template['id']}", {"max_nodes": 8}),
+        ("POST", f"/{template['id']}/revert", {"revision": 1}),
+        ("DELETE", f"/{template['id']}", None),
+    ):
+        problem(client.open(f"{URL}{path}?{query}", method=method, json=body), 422, field)
+    assert snapshot(client) == before

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -27,7 +27,7 @@ from flask_worker_templates.model.records import Seed
 from flask_worker_templates.model.spec import Spec, patched
 from flask_worker_templates.model.template import Event, Page, Template
 from flask_worker_templates.settings import Settings
-from flask_worker_templates.store import claims, writes
+from flask_worker_templates.store import commit, writes
 from flask_worker_templates.store.commit import Copied, insert_new
 from flask_worker_templates.store.connection import Collections, DatabaseAccess
 from flask_worker_templates.store.store import Store
@@ -574,6 +574,59 @@ def test_what_was_copied_is_remembered_within_bounds(monkeypatch: pytest.MonkeyP
     assert [event in copied for event in events] == [False, True, True]
 
 
+@pytest.mark.parametrize("years", [3, 7000])
+def test_a_host_whose_clock_is_years_ahead_spoils_its_own_event_only(
+    years: int, store: Store, one: Template, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true = commit.now
+    with monkeypatch.context() as ahead:
+        ahead.setattr(commit, "now", lambda: true().replace(year=true().year + years))
+        store.update(one.id, patch(description="from the future"), actor="bob")
+    started = datetime.now(UTC) - timedelta(minutes=1)
+    updated = store.update(one.id, patch(description="from now"), actor="carol")
+    assert started < updated.updated_at < started + timedelta(minutes=30)
+    store.delete(one.id, actor="dave")
+    assert [event.actor for event in history(store, one.id)] == ["dave", "carol", "bob", "alice"]
+    assert [event.actor for event in trail(store)] == ["bob", "dave", "carol", "alice"]
+
+
+def test_a_clock_that_is_a_little_ahead_leaves_the_trail_in_order(
+    store: Store, one: Template, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true = commit.now
+    with monkeypatch.context() as ahead:
+        ahead.setattr(commit, "now", lambda: true() + timedelta(minutes=2))
+        store.update(one.id, patch(description="ahead"), actor="bob")
+    store.update(one.id, patch(description="after it"), actor="carol")
+    assert [event.actor for event in trail(store)] == ["carol", "bob", "alice"]
+
+
+def test_events_keep_what_is_said_of_them(store: Store, one: Template, database: Raw) -> None:
+    store.update(one.id, patch(description="second"), actor="bob", message="a reason")
+    store.revert(one.id, 1, actor="bob", message="it was better")
+    store.delete(one.id, actor="bob", message="not needed", pruned=True)
+    two = store.create(spec_with("two"), actor="bob", message="a new one")
+    assert [(event.message, event.reverted_to, event.pruned) for event in history(store, one.id)] == [
+        ("not needed", None, True),
+        ("it was better", 1, False),
+        ("a reason", None, False),
+        (None, None, False),
+    ]
+    assert [event.message for event in history(store, two.id)] == ["a new one"]
+
+
+def test_the_event_of_a_deletion_keeps_what_the_document_alone_knew(store: Store, database: Raw) -> None:
+    store.create_missing([Seed(spec_with("seeded"), "a.yaml")], actor="seeder", message="from the file")
+    document = database.worker_templates.find_one({"name": "seeded"})
+    assert document is not None
+    assert document["last_event"]["message"] == "from the file"
+    store.delete(document["_id"], actor="bob")
+    event = database.worker_template_events.find_one({"action": "deleted"})
+    assert event is not None
+    kept = ("base", "source", "is_seeded", "created_at")
+    assert {key: event[key] for key in kept} == {key: document[key] for key in kept}
+
+
 @pytest.fixture
 def announced(store: Store, one: Template, database: Raw) -> Template:
     """As after a kill between the intent of a deletion and the deletion."""
@@ -608,14 +661,13 @@ def test_the_next_deletion_replaces_it(store: Store, announced: Template, databa
 def test_a_deletion_that_meets_a_claim_takes_its_announcement_back(
     store: Store, one: Template, database: Raw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    look = claims.read_claims
+    remove = commit.remove
 
-    def look_and_be_overtaken(*arguments: Any) -> Any:
-        found = look(*arguments)
+    def be_overtaken_and_remove(*arguments: Any) -> bool:
         store.claim(one.id, "worker", actor="fleet")
-        return found
+        return remove(*arguments)
 
-    monkeypatch.setattr(writes, "read_claims", look_and_be_overtaken)
+    monkeypatch.setattr(writes, "remove", be_overtaken_and_remove)
     with pytest.raises(TemplateInUse):
         store.delete(one.id, actor="bob")
     assert database.worker_template_events.count_documents({}) == 1
