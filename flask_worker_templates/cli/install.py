@@ -55,15 +55,29 @@ class LazyCommand(click.Command):
 
 
 _GROUP = {
-    "list": ("templates", "list_templates", "List the templates."),
-    "show": ("templates", "show", "Show one template."),
-    "history": ("changes", "history", "Show the changes of one template, newest first."),
-    "claims": ("templates", "claims", "List the workers that claim a template."),
+    "list": ("list_templates", "list_templates", "List the templates."),
+    "show": ("show_template", "show", "Show one template, and how it stands to its file."),
+    "create": ("create", "create", "Create templates."),
+    "edit": ("edit", "edit", "Edit a template in your editor."),
+    "set": ("set_fields", "set_fields", "Set fields of templates."),
+    "label": ("set_fields", "label", "Set and remove labels."),
+    "enable": ("set_fields", "enable", "Let workers claim templates again."),
+    "disable": ("set_fields", "disable", "Let no more workers claim templates."),
+    "copy": ("create", "copy", "Create a template like another one."),
+    "rename": ("lifecycle", "rename", "Give a template another name."),
+    "delete": ("lifecycle", "delete", "Delete templates that no worker uses."),
+    "revert": ("lifecycle", "revert", "Go back to an earlier revision."),
+    "history": ("history", "history", "Show the changes of one template."),
+    "log": ("history", "log", "Show the changes of all templates."),
+    "claims": ("claiming", "claims", "List the workers that claim templates."),
+    "claim": ("claiming", "claim", "Register a worker's use of a template."),
+    "release": ("claiming", "release", "End the use of a template by workers."),
+    "select": ("select_fitting", "select", "List the templates that fit, best first."),
     "diff": ("sync", "diff", "Show what differs between files and database."),
     "sync": ("sync", "sync", "Apply what the definition files changed."),
     "export": ("export", "export", "Print all templates as a definition file."),
     "validate": ("validate", "validate", "Check definition files, without a database."),
-    "json-schema": ("json_schema", "json_schema", "Print the JSON Schema of a definition file."),
+    "json-schema": ("json_schema", "json_schema", "Print a JSON Schema."),
 }
 """The commands of the group: the module of this package and the function that each is, and its line in the help."""
 
@@ -87,6 +101,6 @@ def worker_templates() -> click.Group:
 def install_commands(app: Flask) -> None:
     """Add the commands to an app."""
     app.cli.add_command(
-        _lazy("seed-templates", "templates", "seed_templates", "Create the worker templates that are missing.")
+        _lazy("seed-templates", "seed_templates", "seed_templates", "Create the worker templates that are missing.")
     )
     app.cli.add_command(worker_templates())

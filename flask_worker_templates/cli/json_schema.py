@@ -16,8 +16,9 @@ from flask_worker_templates.reconcile.diff_document import WorkerTemplateDriftSc
 from flask_worker_templates.reconcile.plan_document import SyncPlanSchema
 from flask_worker_templates.reconcile.sync import SyncResultSchema
 
+from .documents import DOCUMENTS
 from .error_document import ErrorDocumentSchema
-from .output import print_json
+from .output import VERSION, examples, print_json
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -26,7 +27,7 @@ def document_schema(document: str) -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of a document.
 
     Args:
-        document: ``definition-file``, or the versioned ``diff``, ``error``, ``plan`` or ``sync``.
+        document: one of `NAMES`.
     """
     if document == "definition-file":
         return definition_file_schema()
@@ -77,16 +78,26 @@ _VERSIONED: dict[str, tuple[str, str, type[ma.Schema]]] = {
     "error": ("Worker template error, version 1", "ErrorDocument", ErrorDocumentSchema),
     "plan": ("Worker template sync plan, version 1", "Plan", SyncPlanSchema),
     "sync": ("Worker template sync result, version 1", "Sync", SyncResultSchema),
+    **{
+        name: (f"Worker templates: what {name} prints, version {VERSION}", schema.__name__, schema)
+        for name, schema in DOCUMENTS.items()
+    },
 }
-DOCUMENTS = ("definition-file", *_VERSIONED)
+NAMES = ("definition-file", *sorted(_VERSIONED))
+"""What there is a JSON Schema of."""
 
 
 @click.command("json-schema")
-@click.argument("document", type=click.Choice(DOCUMENTS), default="definition-file")
-@click.option("--format", type=click.Choice(["text", "json"]), expose_value=False, help="JSON in any case.")
+@click.argument("document", type=click.Choice(NAMES), default="definition-file", metavar="[NAME]")
+@click.option("--format", type=click.Choice(["text", "json"]), expose_value=False, hidden=True)
+@examples(
+    "flask worker-templates json-schema > worker_templates.schema.json", "flask worker-templates json-schema list"
+)
 def json_schema(document: str) -> None:
     """Print the JSON Schema of a definition file, by which editors complete and check it.
 
-    Or that of the JSON documents of `diff`, of `diff --out` (plan), of `sync`, and of what ends with an error.
+    Or that of a JSON document that a command prints: NAME is the name of the command, or change (what every command
+    prints that writes), compare (history --diff), error, event (show --revision), history (also log), plan (diff --out)
+    or seed.
     """
     print_json(document_schema(document))

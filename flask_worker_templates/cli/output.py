@@ -1,65 +1,80 @@
-"""What the commands print, and the exit codes that a pipeline can branch on.
+"""What every command shares: the option that says how it prints, its app context, its errors and its exit code.
 
-With ``--format json`` the document is the only thing on standard output, whatever the exit code; what is for people
-goes to standard error.
+With ``-o json`` the document is the only thing on standard output, whatever the exit code; what is for people goes to
+standard error. On a terminal there are headings, colours, ages and a pager; in a pipe there are none of them.
 """
 
 from __future__ import annotations
 
 import functools
-import io
+import inspect
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TypeVar
 
 import click
 from flask.cli import with_appcontext
 
-from flask_worker_templates.errors import DatabaseUnavailable, InvalidFiles, WorkerTemplatesError
+from flask_worker_templates.errors import InvalidFiles, WorkerTemplatesError
 from flask_worker_templates.files.load import FileSet
 from flask_worker_templates.model.template import Page
 from flask_worker_templates.runtime.app_state import AppState
 
+from . import terminal
 from .error_document import error_document
+from .exit_codes import CONFLICT, DRIFT, ERROR, OK, UNAVAILABLE, USAGE, exit_code
+from .streams import tolerant_streams
+from .table import Column, laid_out, tab_separated
 
-OK, ERROR, USAGE, DRIFT, CONFLICT, UNAVAILABLE = range(6)
-"""Exit codes; `USAGE` is Click's own."""
+__all__ = ["CONFLICT", "DRIFT", "ERROR", "OK", "UNAVAILABLE", "USAGE"]
 
-format_option = click.option(
-    "--format",
-    "kind",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="Output format.",
-)
+VERSION = 1
+"""Of every document. One changes its version where a program that reads the old form would be misled."""
+
+F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
+
+_OLD_NAMES = {"text": "table", "table": "text"}
+
+
+def output_option(*kinds: str) -> Callable[[F], F]:
+    """Add ``-o`` to a command, and its old name, which is hidden. The first kind is the default."""
+    # What is for people was called text everywhere.
+    old = {kind: now for kind, now in _OLD_NAMES.items() if kind not in kinds and now in kinds}
+
+    def add(function: F) -> F:
+        function = click.option(
+            "--format",
+            "old_kind",
+            type=click.Choice([*kinds, *old]),
+            callback=lambda context, option, value: old.get(value, value),
+            hidden=True,
+        )(function)
+        return click.option(
+            "-o",
+            "--output",
+            "kind",
+            type=click.Choice(kinds),
+            default=kinds[0],
+            show_default=True,
+            help="How to print.",
+        )(function)
+
+    return add
+
+
+format_option = output_option("text", "json")
 config_option = click.option(
     "--config",
     "paths",
     multiple=True,
     metavar="PATH",
+    type=click.Path(),
     help="Definition file, directory or glob instead of WORKER_TEMPLATES_CONFIG_PATH. Repeatable.",
 )
-
-
-def print_json(value: Any) -> None:
-    """Print a JSON document on standard output."""
-    # Escaped where the output could not hold it: the document is printed whatever the encoding is.
-    click.echo(json.dumps(value, indent=2, ensure_ascii=not _is_utf8(sys.stdout)))
-
-
-def escape_what_cannot_be_printed() -> None:
-    """Let the output escape what its encoding does not have, where it would fail, perhaps after a write."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper) and not _is_utf8(stream):
-            stream.reconfigure(errors="backslashreplace")
-
-
-def _is_utf8(stream: TextIO) -> bool:
-    return (stream.encoding or "").lower().replace("-", "") == "utf8"
 
 
 def command(function: Callable[..., int | None]) -> Callable[..., None]:
@@ -67,24 +82,86 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
 
     @functools.wraps(function)
     @with_appcontext
-    def run(**arguments: Any) -> None:
-        escape_what_cannot_be_printed()
-        try:
-            code = function(**arguments) or OK
-        except WorkerTemplatesError as error:
-            code = UNAVAILABLE if isinstance(error, DatabaseUnavailable) else ERROR
-            print_error(error, arguments.get("kind", "text"))
+    def run(*, old_kind: str | None = None, **arguments: Any) -> None:
+        if old_kind is not None:
+            arguments["kind"] = old_kind
+        kind = arguments.get("kind", "text")
+        with tolerant_streams():
+            try:
+                code = function(**arguments) or OK
+            except WorkerTemplatesError as error:
+                code = exit_code(error)
+                print_error(error, kind)
+            except (KeyboardInterrupt, click.Abort):
+                code = ERROR
+                print_error(Interrupted("Interrupted."), kind)
         sys.exit(code)
 
     return run
+
+
+def examples(*lines: str) -> Callable[[F], F]:
+    """Add examples to the help of a command, each as it is typed."""
+
+    def add(function: F) -> F:
+        heading = "Example" if len(lines) == 1 else "Examples"
+        shown = "\n".join(f"  {line}" for line in lines)
+        function.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n\n\b\n{heading}:\n{shown}"
+        return function
+
+    return add
+
+
+def described(text: str) -> Callable[[F], F]:
+    """Give a function the help of its command, where that is made."""
+
+    def add(function: F) -> F:
+        function.__doc__ = text
+        return function
+
+    return add
+
+
+class Interrupted(WorkerTemplatesError):
+    """Somebody ended the command with Ctrl-C."""
+
+
+def print_json(value: Any) -> None:
+    """Print a JSON document on standard output."""
+    # Escaped where the output could not hold it: the document is printed whatever the encoding is.
+    click.echo(json.dumps(value, indent=2, ensure_ascii=not terminal.is_utf8(sys.stdout)))
 
 
 def print_error(error: WorkerTemplatesError, kind: str) -> None:
     """Print an error: as JSON on standard output, else for people on standard error."""
     if kind == "json":
         print_json(error_document(error))
+    elif isinstance(error, InvalidFiles):
+        click.echo(str(error), err=True)
     else:
-        click.echo(f"Error: {error}" if not isinstance(error, InvalidFiles) else str(error), err=True)
+        say(f"{terminal.styled('Error', 'bad', err=True)}: {error}")
+
+
+def say(text: str) -> None:
+    """Tell people something beside the result, on standard error."""
+    click.echo(text, err=True)
+
+
+def warn(text: str) -> None:
+    """Warn people, on standard error."""
+    say(f"{terminal.styled('Warning', 'careful', err=True)}: {text}")
+
+
+def print_table(columns: Sequence[Column[T]], items: Sequence[T]) -> None:
+    """Print a table: for people if they read it on a terminal, else for programs."""
+    if not terminal.is_terminal():
+        terminal.page_out(tab_separated(columns, items))
+    elif items:
+        ellipsis = "…" if terminal.is_utf8(sys.stdout) else "~"
+        lines, hidden = laid_out(columns, items, terminal.width(), terminal.styled, ellipsis=ellipsis)
+        terminal.page_out(lines)
+        if hidden:
+            say(f"Not shown, because the terminal is too narrow: {', '.join(hidden).lower()}.")
 
 
 def read_files(state: AppState, paths: Sequence[str]) -> FileSet:
@@ -95,7 +172,7 @@ def read_files(state: AppState, paths: Sequence[str]) -> FileSet:
 @contextmanager
 def progress(length: int, label: str) -> Iterator[Callable[[int], None]]:
     """Show a progress bar on standard error while a command works, if that is a terminal."""
-    if not sys.stderr.isatty():
+    if not terminal.is_terminal(sys.stderr):
         yield lambda count: None
         return
     with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
@@ -104,23 +181,28 @@ def progress(length: int, label: str) -> Iterator[Callable[[int], None]]:
 
 def all_items(read: Callable[[int], Page[Any]]) -> list[Any]:
     """Return the items of all pages."""
-    items: list[Any] = []
+    return list(each_item(read))
+
+
+def each_item(read: Callable[[int], Page[T]]) -> Iterator[T]:
+    """Yield the items of all pages."""
     number = 1
     while True:
         page = read(number)
-        items += page.items
+        yield from page
         if len(page) < page.page_size:
-            return items
+            return
         number += 1
 
 
-def counted(things: Sequence[Any], noun: str) -> str:
+def counted(things: Sequence[Any] | int, noun: str) -> str:
     """Return how many things there are, such as ``2 templates``."""
-    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"
+    count = things if isinstance(things, int) else len(things)
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def print_table(rows: Sequence[Sequence[str]]) -> None:
-    """Print rows with their columns aligned."""
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    for row in rows:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+def listed(names: Iterable[str], most: int = 5) -> str:
+    """Return the first few of some names, such as ``'a', 'b' and 3 more``."""
+    names = list(names)
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(repr(name) for name in names[:most]) + more

@@ -15,22 +15,29 @@ from flask_worker_templates.files.load import FileSet
 from flask_worker_templates.files.load import read_files as read_definition_files
 from flask_worker_templates.runtime.app_state import current_state
 
-from .output import ERROR, OK, command, counted, escape_what_cannot_be_printed, print_error, print_json, read_files
-
-validity_format_option = click.option(
-    "--format",
-    "kind",
-    type=click.Choice(["text", "json", "github"]),
-    default="text",
-    show_default=True,
-    help="Output format; github prints annotations.",
+from .output import (
+    ERROR,
+    OK,
+    VERSION,
+    command,
+    counted,
+    examples,
+    output_option,
+    print_error,
+    print_json,
+    read_files,
+    warn,
 )
+from .streams import tolerant_streams
+
+validity_output_option = output_option("text", "json", "github")
 
 
 @click.command("validate")
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
-@validity_format_option
+@validity_output_option
 @command
+@examples("flask worker-templates validate", "flask worker-templates validate config/*.yaml -o github")
 def validate(paths: tuple[str, ...], kind: str) -> int:
     """Check definition files, without a database.
 
@@ -63,6 +70,7 @@ def report_validity(read: Callable[[], FileSet], kind: str, *, root: Path) -> in
         templates = Counter(entry.path for entry in files.entries)
         print_json(
             {
+                "version": VERSION,
                 "files": [{"path": file.path, "templates": templates[file.path]} for file in files.files],
                 "faults": [],
                 "warnings": list(files.warnings),
@@ -70,10 +78,10 @@ def report_validity(read: Callable[[], FileSet], kind: str, *, root: Path) -> in
         )
     else:
         for warning in files.warnings:
-            click.echo(
-                f"::warning ::{_data(warning)}" if kind == "github" else f"Warning: {warning}",
-                err=kind == "text",
-            )
+            if kind == "github":
+                click.echo(f"::warning ::{_data(warning)}")
+            else:
+                warn(warning)
         valid = f"Valid: {counted(files.entries, 'template')} in {counted(files.files, 'file')}."
         click.echo(valid, err=kind == "github")
     return OK
@@ -105,15 +113,16 @@ def _property(text: str) -> str:
 
 @click.command("worker-templates-validate")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@validity_format_option
-def main(paths: tuple[str, ...], kind: str) -> None:
+@validity_output_option
+def main(paths: tuple[str, ...], kind: str, old_kind: str | None) -> None:
     """Check definition files as one set: files, directories and globs.
 
     Exit codes: 0 valid, 1 not. Every fault is printed as path:line:column: field: message.
     """
-    escape_what_cannot_be_printed()
     here = Path.cwd()
-    sys.exit(report_validity(lambda: read_definition_files(paths, root=here), kind, root=here))
+    with tolerant_streams():
+        code = report_validity(lambda: read_definition_files(paths, root=here), old_kind or kind, root=here)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from pymongo.database import Database
 
 from flask_worker_templates import InvalidPlan, WorkerTemplates
-from flask_worker_templates.cli.json_schema import DOCUMENTS
+from flask_worker_templates.cli.json_schema import NAMES
 from flask_worker_templates.cli.validate import main as validate_main
 from flask_worker_templates.reconcile.plan_document import read_plan
 from tests.support.apps import AppFactory
@@ -663,7 +663,7 @@ def test_a_plan_that_cannot_be_written_exits_1(drifted: Deployment, tmp_path: Pa
 
 
 @mongomock_only
-@pytest.mark.parametrize("name", DOCUMENTS)
+@pytest.mark.parametrize("name", NAMES)
 def test_the_schema_files_are_what_the_command_prints(make_app: AppFactory, name: str) -> None:
     result = run(make_app(), "json-schema", name)
     assert result.exit_code == 0

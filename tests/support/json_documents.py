@@ -7,11 +7,12 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from flask_worker_templates.cli.json_schema import NAMES
 from tests.support.paths import ROOT
 
 SCHEMAS = {
     "definition-file": ROOT / "config" / "worker_templates.schema.json",
-    **{name: ROOT / "docs" / "schemas" / f"{name}-v1.schema.json" for name in ("diff", "error", "plan", "sync")},
+    **{name: ROOT / "docs" / "schemas" / f"{name}-v1.schema.json" for name in NAMES if name != "definition-file"},
 }
 
 

@@ -1,0 +1,266 @@
+"""The JSON documents of the commands, for their JSON Schemas. A program must put up with keys that come later."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import marshmallow as ma
+from marshmallow import fields
+
+from flask_worker_templates.model.fields import Whole
+from flask_worker_templates.model.parameters import WORKER_ID_PATTERN
+from flask_worker_templates.model.spec import WorkerTemplateSpecSchema
+from flask_worker_templates.reconcile.diff_document import ID, REVISION, TIME, WorkerTemplateDriftItemSchema
+
+from .error_document import ErrorTypeSchema, FaultSchema
+from .output import VERSION
+
+
+class DocumentSchema(ma.Schema):
+    """What every document has."""
+
+    version = fields.Integer(
+        required=True, validate=ma.validate.OneOf([VERSION]), metadata={"description": "Of this form of document."}
+    )
+
+
+class TemplateSchema(WorkerTemplateSpecSchema):
+    """A template as the API shows it."""
+
+    class Meta:
+        """A later version may add fields."""
+
+        unknown = ma.EXCLUDE
+
+    id = fields.String(required=True, metadata={"description": "UUID of the template.", **ID})
+    revision = fields.Integer(required=True, metadata=REVISION)
+    is_seeded = fields.Boolean(required=True, metadata={"description": "Whether the seeder created it."})
+    created_at = fields.String(required=True, metadata={"description": "UTC, with milliseconds.", **TIME})
+    updated_at = fields.String(required=True, metadata={"description": "UTC, with milliseconds.", **TIME})
+
+    def __init__(self, **kw: Any) -> None:
+        super().__init__(**kw)
+        for field in self.fields.values():
+            field.required = True  # every field is there, defaults filled in
+
+
+class ChangeSchema(ma.Schema):
+    """One field that differs. A value is left out where the field is not there."""
+
+    field = fields.String(required=True, metadata={"description": "Dotted path.", "example": "capacity.cpu_cores"})
+    from_ = fields.Raw(data_key="from", allow_none=True, metadata={"description": "Before."})
+    to = fields.Raw(allow_none=True, metadata={"description": "After."})
+
+
+class EventSchema(ma.Schema):
+    """One entry of the audit trail."""
+
+    template_id = fields.String(required=True, metadata=ID)
+    name = fields.String(required=True, metadata={"description": "Name after the change.", "example": "gpu-nightly"})
+    revision = fields.Integer(required=True, metadata=REVISION)
+    action = fields.String(required=True, metadata={"description": "What was done.", "example": "updated"})
+    actor = fields.String(required=True, metadata={"description": "Who.", "example": "alice"})
+    at = fields.String(required=True, metadata={"description": "UTC, with milliseconds.", **TIME})
+    changes = fields.List(fields.Nested(ChangeSchema()), required=True)
+    spec = fields.Dict(required=True, metadata={"description": "The spec after the change."})
+
+
+class ClaimSchema(ma.Schema):
+    """A worker's registered use of a template."""
+
+    worker_id = fields.String(required=True, metadata={"pattern": WORKER_ID_PATTERN, "example": "i-0abc123"})
+    actor = fields.String(required=True, metadata={"description": "Who registered it.", "example": "fleet"})
+    claimed_at = fields.String(required=True, metadata={"description": "UTC, with milliseconds.", **TIME})
+
+
+class ListDocumentSchema(DocumentSchema):
+    """What ``list`` prints."""
+
+    templates = fields.List(fields.Nested(TemplateSchema()), required=True)
+
+
+class ClaimCountSchema(ma.Schema):
+    """How many workers claim a template, and the first few of them."""
+
+    total = Whole(0, None, required=True)
+    workers = fields.List(fields.String(), required=True, metadata={"description": "Ids of the first few."})
+
+
+class ShowDocumentSchema(DocumentSchema):
+    """What ``show`` prints."""
+
+    template = fields.Nested(TemplateSchema(), required=True)
+    state = fields.String(required=True, validate=ma.validate.OneOf(["enabled", "disabled", "deprecated"]))
+    claims = fields.Nested(ClaimCountSchema(), required=True)
+    file = fields.Nested(
+        WorkerTemplateDriftItemSchema(),
+        required=True,
+        allow_none=True,
+        metadata={"description": "How it stands to the definition files; null if that is not known."},
+    )
+    file_problem = fields.String(
+        required=True, allow_none=True, metadata={"description": "Why it is not known how it stands; null if it is."}
+    )
+
+
+class EventDocumentSchema(DocumentSchema):
+    """What ``show --revision`` prints."""
+
+    event = fields.Nested(EventSchema(), required=True)
+
+
+class HistoryDocumentSchema(DocumentSchema):
+    """What ``history`` and ``log`` print."""
+
+    total = Whole(0, None, required=True, metadata={"description": "How many there are, shown or not."})
+    events = fields.List(fields.Nested(EventSchema()), required=True, metadata={"description": "Newest first."})
+
+
+class CompareDocumentSchema(DocumentSchema):
+    """What ``history --diff`` prints."""
+
+    from_ = Whole(1, None, required=True, data_key="from", metadata={"description": "The one revision."})
+    to = Whole(1, None, required=True, metadata={"description": "The other revision."})
+    changes = fields.List(fields.Nested(ChangeSchema()), required=True)
+
+
+class ClaimsDocumentSchema(DocumentSchema):
+    """What ``claims`` prints."""
+
+    claims = fields.List(fields.Nested(ClaimSchema()), required=True)
+
+
+class FitSchema(ma.Schema):
+    """A template that fits."""
+
+    template = fields.Nested(TemplateSchema(), required=True)
+
+
+class SelectDocumentSchema(DocumentSchema):
+    """What ``select`` prints."""
+
+    fits = fields.List(fields.Nested(FitSchema()), required=True, metadata={"description": "Best first."})
+
+
+class ResultSchema(ma.Schema):
+    """What became of one template."""
+
+    name = fields.String(required=True, metadata={"description": "Its name now; what was typed, if it was not found."})
+    id = fields.String(required=True, allow_none=True, metadata=ID)
+    worker_id = fields.String(
+        required=True, allow_none=True, metadata={"description": "Whose claim it is about; null if about none."}
+    )
+    status = fields.String(
+        required=True,
+        validate=ma.validate.OneOf(
+            [
+                "created",
+                "changed",
+                "unchanged",
+                "deleted",
+                "restored",
+                "claimed",
+                "renewed",
+                "released",
+                "failed",
+                "skipped",
+            ]
+        ),
+        metadata={"description": "`skipped` was not tried, because an earlier failure holds for all."},
+    )
+    revision = fields.Integer(required=True, allow_none=True, metadata=REVISION)
+    changes = fields.List(fields.Nested(ChangeSchema()), required=True)
+    error = fields.Nested(
+        ErrorTypeSchema(), required=True, allow_none=True, metadata={"description": "Null if it did not fail."}
+    )
+
+
+class ChangeDocumentSchema(DocumentSchema):
+    """What every command that changes templates or claims prints."""
+
+    complete = fields.Boolean(required=True, metadata={"description": "Whether all was done."})
+    results = fields.List(fields.Nested(ResultSchema()), required=True)
+
+
+class DeletionSchema(ma.Schema):
+    """Who deleted a template."""
+
+    name = fields.String(required=True)
+    deleted_by = fields.String(required=True)
+    deleted_at = fields.String(required=True, metadata=TIME)
+
+
+class SeedDocumentSchema(DocumentSchema):
+    """What ``seed-templates`` prints."""
+
+    created = fields.List(fields.String(), required=True, metadata={"description": "Names."})
+    existing = Whole(0, None, required=True, metadata={"description": "How many were already present."})
+    recreated = fields.List(
+        fields.Nested(DeletionSchema()),
+        required=True,
+        metadata={"description": "Those of `created` that were deleted."},
+    )
+    respected = fields.List(
+        fields.Nested(DeletionSchema()), required=True, metadata={"description": "Those that stay deleted."}
+    )
+    warnings = fields.List(fields.String(), required=True)
+    dry_run = fields.Boolean(required=True, metadata={"description": "Whether nothing was written."})
+
+
+class ValidatedFileSchema(ma.Schema):
+    """A definition file that was checked."""
+
+    path = fields.String(required=True)
+    templates = Whole(0, None, required=True, metadata={"description": "How many it holds."})
+
+
+class ValidateDocumentSchema(DocumentSchema):
+    """What ``validate`` prints, if all is valid."""
+
+    files = fields.List(fields.Nested(ValidatedFileSchema()), required=True)
+    faults = fields.List(fields.Nested(FaultSchema()), required=True, metadata={"description": "None."})
+    warnings = fields.List(fields.String(), required=True)
+
+
+class EntryChangeSchema(ma.Schema):
+    """What an export changed in one entry of a definition file."""
+
+    name = fields.String(required=True)
+    action = fields.String(required=True, metadata={"description": "What was done.", "example": "updated"})
+    # Under another name inside: `fields` is what marshmallow calls its own.
+    fields_ = fields.List(
+        fields.String(), required=True, data_key="fields", metadata={"description": "Dotted paths of what changed."}
+    )
+    note = fields.String(required=True, metadata={"description": "More about it, for people."})
+
+
+class ExportedFileSchema(ma.Schema):
+    """A definition file, and what an export changed in it."""
+
+    path = fields.String(required=True)
+    changed = fields.Boolean(required=True)
+    changes = fields.List(fields.Nested(EntryChangeSchema()), required=True)
+    diff = fields.String(required=True, metadata={"description": "Unified; empty if nothing changed."})
+
+
+class ExportDocumentSchema(DocumentSchema):
+    """What ``export --write`` prints."""
+
+    dry_run = fields.Boolean(required=True, metadata={"description": "Whether nothing was written."})
+    files = fields.List(fields.Nested(ExportedFileSchema()), required=True)
+
+
+DOCUMENTS: dict[str, type[ma.Schema]] = {
+    "list": ListDocumentSchema,
+    "show": ShowDocumentSchema,
+    "event": EventDocumentSchema,
+    "history": HistoryDocumentSchema,
+    "compare": CompareDocumentSchema,
+    "claims": ClaimsDocumentSchema,
+    "select": SelectDocumentSchema,
+    "change": ChangeDocumentSchema,
+    "seed": SeedDocumentSchema,
+    "validate": ValidateDocumentSchema,
+    "export": ExportDocumentSchema,
+}
+"""The documents by the names that ``json-schema`` knows them by."""

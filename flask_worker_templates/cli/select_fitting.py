@@ -1,0 +1,67 @@
+"""The command ``select``: which templates fit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from flask_worker_templates.errors import InvalidParameters
+from flask_worker_templates.model.parameters import list_parameters
+from flask_worker_templates.runtime.app_state import current_state
+
+from .filter_options import usage_error
+from .list_templates import print_definitions
+from .output import VERSION, command, counted, examples, output_option, print_json, print_table, say
+from .template_table import columns
+
+
+@click.command("select")
+@click.option("--cpu-cores", metavar="N", help="The cores that are needed.")
+@click.option("--memory-gb", metavar="N", help="The memory that is needed, in GB.")
+@click.option("--storage-gb", metavar="N", help="The storage that is needed, in GB.")
+@click.option("--nodes", metavar="N", help="The nodes that are needed.")
+@click.option("--license-type", metavar="TEXT", help="Exactly this licence type.")
+@click.option("--ami", metavar="TEXT", help="Name of the machine image that must match.")
+@click.option("-l", "--label", multiple=True, metavar="KEY=VALUE", help="A label that is needed. Repeatable.")
+@output_option("table", "wide", "name", "json", "yaml")
+@command
+@examples(
+    "flask worker-templates select --cpu-cores 16 --nodes 50 -o name",
+)
+def select(kind: str, **needs: Any) -> int:
+    """List the enabled templates that fit, the cheapest first.
+
+    Exit codes: 0 if one fits, 1 if none does.
+    """
+    asked = {_PARAMETERS.get(name, name): value for name, value in needs.items() if value}
+    if "license_type" in asked:
+        asked["license_type"] = [asked["license_type"]]
+    if "label" in asked:
+        asked["label"] = list(asked["label"])
+    try:
+        fits = current_state().store.select(list_parameters(asked))
+    except InvalidParameters as error:
+        named = {name: parameter for parameter, name in _PARAMETERS.items()}
+        raise usage_error(
+            InvalidParameters({named.get(key, key): text for key, text in error.errors.items()})
+        ) from None
+    if kind == "json":
+        print_json({"version": VERSION, "fits": [{"template": template.to_dict()} for template in fits]})
+    elif kind == "yaml":
+        print_definitions(fits)
+    elif kind == "name":
+        for template in fits:
+            click.echo(template.name)
+    else:
+        print_table(columns(wide=kind == "wide"), fits)
+        say(f"{counted(fits, 'template')} fit." if fits else "No template fits.")
+    return 0 if fits else 1
+
+
+_PARAMETERS = {
+    "cpu_cores": "min_cpu_cores",
+    "memory_gb": "min_memory_gb",
+    "storage_gb": "min_storage_gb",
+    "nodes": "min_nodes",
+}
