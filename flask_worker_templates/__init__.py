@@ -34,6 +34,7 @@ from .errors import (
 )
 from .extension import WorkerTemplates
 from .model.records import Deletion
+from .model.scope import ALL, Scope
 from .model.template import Capacity, Claim, Event, Page, PortRange, Template
 from .runtime.signals import template_created, template_deleted, template_updated, templates_seeded
 from .runtime.startup import Status
@@ -44,6 +45,7 @@ if _typing.TYPE_CHECKING:
     from .reconcile.sync import SyncChange, SyncResult
 
 __all__ = [
+    "ALL",
     "Capacity",
     "Claim",
     "DatabaseUnavailable",
@@ -64,6 +66,7 @@ __all__ = [
     "PortRange",
     "RevisionMismatch",
     "RevisionNotFound",
+    "Scope",
     "SeedResult",
     "SettingsError",
     "Status",

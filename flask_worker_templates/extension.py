@@ -25,7 +25,7 @@ from .model.spec import Spec, normalize, patched
 from .model.template import Claim, Event, Page, Template
 from .runtime.app_state import EXTENSION, AppState, current_state
 from .runtime.commands import watch_commands
-from .runtime.hooks import ActorLoader, Authorizer, Hooks, UsageCheck, synchronous
+from .runtime.hooks import ActorLoader, Authorizer, Hooks, ScopeHook, UsageCheck, synchronous
 from .runtime.startup import Status
 from .store.store import Precondition
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 AuthorizerT = TypeVar("AuthorizerT", bound=Authorizer)
 ActorLoaderT = TypeVar("ActorLoaderT", bound=ActorLoader)
 UsageCheckT = TypeVar("UsageCheckT", bound=UsageCheck)
+ScopeT = TypeVar("ScopeT", bound=ScopeHook)
 Paths = str | Path | Sequence[str | Path]
 
 
@@ -102,6 +103,19 @@ class WorkerTemplates:
         A number above zero or a string that is not empty says that the template is in use; None is like 0.
         """
         self._hooks.usage_check = synchronous(function, "usage check")
+        return function
+
+    def scope(self, function: ScopeT) -> ScopeT:
+        """Register ``fn()``, which says what the current request may see and touch; outside it, nothing is there.
+
+        It returns a mapping of conditions that must all hold, a list of mappings (any of them), or
+        ``flask_worker_templates.ALL``. The keys are ``label`` (``"team=red"``, or a list: all of them),
+        ``license_type``, ``instance_type``, ``name``, ``name_prefix`` and ``extra.KEY``. Anything else, None, an empty
+        mapping and an empty list included, is a TypeError, and nothing is shown.
+
+        It holds for the HTTP API alone: the Python API, the commands and seeding see everything.
+        """
+        self._hooks.scope = synchronous(function, "scope hook")
         return function
 
     def _state(self) -> AppState:

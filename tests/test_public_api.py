@@ -49,7 +49,7 @@ def test_every_public_name_is_documented(name: str) -> None:
         for attribute, member in vars(value).items():
             if inspect.isfunction(member) and not attribute.startswith("_"):
                 assert inspect.getdoc(member), f"{name}.{attribute}"
-    else:
+    elif name != "ALL":
         assert name in str(signals.__doc__)
 
 

@@ -31,6 +31,12 @@ _PAGINATION = {
         "schema": {"type": "string", "example": '{"total": 2, "total_pages": 1, "page": 1}'},
     }
 }
+_NEXT_CURSOR = {
+    "X-Next-Cursor": {
+        "description": "With `after`, in the place of `X-Pagination`: what to ask for next.",
+        "schema": {"type": "string"},
+    }
+}
 _RETRY_AFTER = {"Retry-After": {"description": "Seconds.", "schema": {"type": "string", "example": "5"}}}
 
 _PROBLEMS = {
@@ -159,10 +165,10 @@ class Doc:
         return cls.answer(description, schema, example, headers or cls.ETAG)
 
     @classmethod
-    def events(cls) -> dict[str, Any]:
+    def events(cls, *, followed: bool = False) -> dict[str, Any]:
         """Return the description of a response that shows a page of events."""
         schema, example = openapi_schemas.WorkerTemplateEventSchema(many=True), [openapi_schemas.EVENT_EXAMPLE]
-        return cls.answer("The events.", schema, example, cls.PAGINATION)
+        return cls.answer("The events.", schema, example, cls.PAGINATION | (_NEXT_CURSOR if followed else {}))
 
 
 def _problem(code: int) -> dict[str, Any]:

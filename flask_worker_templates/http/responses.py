@@ -13,6 +13,7 @@ from werkzeug.http import HTTP_STATUS_CODES
 from flask_worker_templates.errors import (
     DatabaseUnavailable,
     InvalidInput,
+    InvalidParameters,
     NameTaken,
     NotAllowed,
     NotReady,
@@ -71,8 +72,18 @@ def empty_response(code: int, headers: Mapping[str, str] | None = None) -> Respo
     return response
 
 
+MOST_BYTES = 8_000_000
+"""The size of an answer. No answer grows without a bound, however much was stored."""
+
+
 def json_response(body: bytes, code: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """Return a JSON response."""
+    """Return a JSON response.
+
+    Raises:
+        Problem: 422 if it would be larger than an answer may be.
+    """
+    if len(body) > MOST_BYTES:
+        raise Problem(422, f"The answer would be larger than {MOST_BYTES:,} bytes: ask for less at a time.")
     return Response(body, code, [*_JSON_HEADERS, *(headers or {}).items()])
 
 
@@ -90,6 +101,8 @@ def problem_of(error: Exception) -> Problem:  # noqa: C901, PLR0911  # a table, 
             }
             errors = data.get("errors") or data.get("messages")
             return Problem(error.code or 500, data.get("message") or error.description, errors, headers)
+        case InvalidParameters():
+            return Problem(422, "The query has errors.", {"query": error.errors})
         case InvalidInput():
             return Problem(422, "The request has errors.", {"json": error.errors})
         case TemplateNotFound() | RevisionNotFound():
@@ -97,7 +110,8 @@ def problem_of(error: Exception) -> Problem:  # noqa: C901, PLR0911  # a table, 
         case NotAllowed():
             return Problem(403, str(error))
         case NameTaken():
-            return Problem(409, str(error), {"name": error.name, "id": error.template_id})
+            errors = {"name": error.name, "id": error.template_id}
+            return Problem(409, str(error), {key: value for key, value in errors.items() if value})
         case TemplateInUse():
             errors = {"claims": error.claims, "workers": error.workers, "reason": error.reason}
             return Problem(409, str(error), {key: value for key, value in errors.items() if value})
@@ -126,9 +140,11 @@ def etag(revision: int) -> str:
 def pagination(page: Page[Any]) -> dict[str, str]:
     """Return the ``X-Pagination`` header, with the members that flask-smorest gives it."""
     last = max(1, -(-page.total // page.page_size))
-    data: dict[str, Any] = {"total": page.total, "total_pages": last if page.total else 0}
+    data: dict[str, Any] = {"total": page.total, "total_pages": last if page.total else 0} if page.exact else {}
     if page.total:
         data |= {"first_page": 1, "last_page": last, "page": page.page}
+        if not page.exact:
+            del data["last_page"]
         if page.page > 1:
             data["previous_page"] = min(page.page - 1, last)
         if page.page < last:

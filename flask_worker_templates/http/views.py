@@ -12,8 +12,8 @@ from flask_worker_templates.model.template import Template, to_json
 from .conditional import matches, not_modified
 from .operation import operation
 from .requests import MERGE_PATCH, no_query, query_arguments
-from .responses import JSON, empty_response, etag, json_response, pagination
-from .views_base import NAME, ONE, Views, message, query, template_response
+from .responses import JSON, empty_response, etag, json_response
+from .views_base import NAME, ONE, Views, array_response, message, query, template_response
 
 
 class TemplateViews(Views):
@@ -41,7 +41,7 @@ class TemplateViews(Views):
         self._authorize("read")
         arguments = query_arguments(REPEATABLE) if request.query_string else {}
         page = self._store.page_raw(query(list_parameters, arguments))
-        return json_response(b"[" + b",".join(page) + b"]", headers=pagination(page))
+        return array_response(page, page)
 
     @operation(
         "POST",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from flask import Response, request
@@ -12,12 +12,12 @@ from flask_worker_templates.errors import InvalidInput, InvalidParameters, Templ
 from flask_worker_templates.model.parameters import Window, page_parameters, worker_id_of, write_parameters
 from flask_worker_templates.model.spec import Spec
 from flask_worker_templates.model.template import Page, Template, to_json
-from flask_worker_templates.store.store import Guard, Precondition
+from flask_worker_templates.store.store import Guard, Precondition, Store
 
 from .conditional import precondition
 from .converters import TEMPLATE_ID
 from .requests import query_arguments, read_json
-from .responses import JSON, Problem, json_response, pagination
+from .responses import JSON, MOST_BYTES, Problem, json_response, pagination
 
 if TYPE_CHECKING:
     from flask_worker_templates.runtime.app_state import AppState
@@ -35,9 +35,13 @@ class Views:
 
     def __init__(self, state: AppState) -> None:
         self._state = state
-        self._store = state.store
         self._hooks = state.hooks
         self._settings = state.settings
+
+    @property
+    def _store(self) -> Store:
+        """The store within the scope of the current request; the views use no other."""
+        return self._state.request_store
 
     def _authorize(self, action: Permission, template: Template | None = None) -> None:
         self._hooks.authorize(action, template, self._settings)
@@ -113,7 +117,27 @@ def template_response(template: Template, code: int = 200, headers: dict[str, st
 
 def page_response(page: Page[Any]) -> Response:
     """Return the response that shows a page of what has a `to_dict`."""
-    return json_response(to_json([item.to_dict() for item in page]), headers=pagination(page))
+    return array_response((to_json(item.to_dict()) for item in page), page)
+
+
+def array_response(items: Iterable[bytes], page: Page[Any]) -> Response:
+    """Return the response that shows a page, given the JSON of its items.
+
+    Raises:
+        Problem: 422 with a page size that fits, if the answer would be too large.
+    """
+    found: list[bytes] = []
+    size = largest = 0
+    for item in items:
+        found.append(item)
+        size += len(item) + 1
+        largest = max(largest, len(item))
+        if size >= MOST_BYTES:
+            fits = MOST_BYTES // (largest + 2)
+            message = f"Must be at most {fits} here: the answer would be larger than {MOST_BYTES:,} bytes."
+            raise Problem(422, "The answer would be too large.", {"query": {"page_size": [message]}})
+    headers = pagination(page) if page.cursor is None else {"X-Next-Cursor": page.cursor}
+    return json_response(b"[" + b",".join(found) + b"]", headers=headers)
 
 
 def query(load: Callable[[Any], Any], given: Any) -> Any:

@@ -22,10 +22,10 @@ class HistoryViews(Views):
         "GET",
         "/history",
         "listWorkerTemplateEvents",
-        lambda doc: doc.operation({200: doc.events()}, (422,), parameters=(doc.query(TrailSchema()),)),
+        lambda doc: doc.operation({200: doc.events(followed=True)}, (422,), parameters=(doc.query(TrailSchema()),)),
     )
     def list_events(self) -> Response:
-        """List the changes of all templates, newest first."""
+        """List the changes of all templates, newest first, or those after a cursor."""
         self._authorize("read")
         return page_response(self._store.trail(query(trail_parameters, query_arguments())))
 

@@ -34,6 +34,7 @@ SORTS = {
 MOST_PAGE_SIZE = 200
 MOST_PAGES = 1_000_000
 LONGEST_NAME = 100
+LONGEST_CURSOR = 256
 
 # A number beyond all bounds is told the bounds; Python reads no more digits than these at any setting of its own.
 _INTEGER = re.compile(r"-?[0-9]{1,640}\Z")
@@ -64,16 +65,25 @@ class Truth(Flag):
         return super()._deserialize(value, attr, data, **kw)
 
 
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
+
+
 class Moment(fields.DateTime):
-    """A time with its offset from UTC, as RFC 3339 writes it; loaded as naive UTC, as MongoDB keeps it."""
+    """A time with its offset from UTC, as RFC 3339 writes it, or a date, which means its first moment in UTC.
+
+    Loaded as naive UTC, as MongoDB keeps it.
+    """
 
     default_error_messages: ClassVar[dict[str, Any]] = {  # type: ignore[misc]
-        "invalid": "Must be a time with its offset, such as 2026-01-31T12:00:00Z; in a URL, + is written %2B."
+        "invalid": "Must be a date, such as 2026-01-31, or a time with its offset, such as 2026-01-31T12:00:00Z; "
+        "in a URL, + is written %2B."
     }
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kw: Any) -> datetime:
         try:
             moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).upper())
+            if not isinstance(value, datetime) and _DATE.match(str(value)):  # a `date` too
+                moment = moment.replace(tzinfo=UTC)
             if moment.tzinfo is None:
                 raise ValueError
             return moment.astimezone(UTC).replace(tzinfo=None)
@@ -135,8 +145,21 @@ class TrailSchema(PageSchema):
         metadata={"description": "Only this kind of change."},
     )
     name = Text(max=LONGEST_NAME, metadata={"description": "Templates that had exactly this name after the change."})
-    since = Moment(metadata={"description": "Changes at this time or later (RFC 3339)."})
-    until = Moment(metadata={"description": "Changes before this time (RFC 3339)."})
+    since = Moment(metadata={"description": "Changes at this time or later (RFC 3339, or a date)."})
+    until = Moment(metadata={"description": "Changes before this time (RFC 3339, or a date)."})
+    after = Text(
+        max=LONGEST_CURSOR,
+        metadata={
+            "description": "Follows the trail: the events after this cursor, oldest first. Each comes exactly once, "
+            "even if it is committed later under an earlier time. `start` begins with the first event. The next cursor "
+            "is in the header `X-Next-Cursor` of every answer."
+        },
+    )
+
+    @ma.validates_schema(pass_original=True)
+    def _one_way_of_paging(self, data: Any, given: Any, **kw: Any) -> None:
+        if "after" in data and "page" in given:
+            raise ma.ValidationError("Not together with after, which takes the place of the page.", "page")
 
 
 class WriteSchema(ma.Schema):

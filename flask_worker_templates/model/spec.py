@@ -5,9 +5,7 @@ Pure: no Flask, no MongoDB. The rules are those of the template table in the doc
 
 from __future__ import annotations
 
-import fnmatch
 import functools
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -330,14 +328,3 @@ def patched(spec: Spec, patch: Any) -> Spec:
         if isinstance(patch.get(name), Mapping):
             result[name] |= {key: None for key in patch[name] if key not in known}
     return normalize(result)
-
-
-@functools.lru_cache(maxsize=1024)
-def _wildcard(pattern: str) -> re.Pattern[str]:
-    # fnmatch also knows [sets], which EC2 does not. Its translation cannot be driven into exponential time.
-    return re.compile(fnmatch.translate(pattern.replace("[", "[[]")))
-
-
-def ami_matches(pattern: str, image: str) -> bool:
-    """Tell whether an EC2 name wildcard matches an image name: ``*`` any run, ``?`` one character, case-sensitive."""
-    return _wildcard(pattern).match(image) is not None

@@ -200,12 +200,16 @@ class Page(Sequence[T], Generic[T]):
             collection, which may be off after a crash of the server until that was corrected by a write.
         page: this page's number, from 1.
         page_size: the most items that a page holds.
+        exact: whether `total` counts all pages. Else it is a minimum, and there may be another page.
+        cursor: of a trail that is followed: what to ask for to get the events that come after these.
     """
 
     items: tuple[T, ...]
     total: int
     page: int
     page_size: int
+    exact: bool = True
+    cursor: str | None = None
 
     @overload
     def __getitem__(self, index: int) -> T: ...

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import marshmallow as ma
@@ -19,11 +19,13 @@ from flask_worker_templates.errors import NameTaken, RevisionMismatch, TemplateI
 from flask_worker_templates.files.load import FileSet
 from flask_worker_templates.model.parameters import Window
 from flask_worker_templates.model.records import Seed
+from flask_worker_templates.model.scope import ALL
 from flask_worker_templates.store.store import Guard, Progress, Store
 
 from .compare import State
 from .diff_document import WorkerTemplateDriftSchema
 from .plan import VERSION, Refusal, Step, SyncOptions, SyncPlan, make_plan
+from .within_scope import hidden_names, shown_files
 
 log = logging.getLogger("flask_worker_templates")
 
@@ -115,11 +117,24 @@ def plan_sync(
         DuplicateNames: if the collection holds several templates of one name.
         DatabaseUnavailable: if MongoDB does not do its part within the time limit.
     """
-    stored = list(store.managed())
+    whole = store.within(ALL)
+    stored = list(whole.managed())
     there = {template.spec["name"] for template in stored}
     absent = [entry.spec["name"] for entry in files.entries if entry.spec["name"] not in there]
-    deletions = store.deletions(absent) if absent else {}
-    plan = make_plan(files, stored, deletions, options or SyncOptions())
+    deletions = whole.deletions(absent) if absent else {}
+    if store.scope.everything:
+        plan = make_plan(files, stored, deletions, options or SyncOptions())
+    else:
+        specs = [entry.spec for entry in files.entries]
+        inside = store.insiders(deletion.template_id for deletion in deletions.values())
+        hidden = hidden_names(specs, stored, deletions, store.scope, inside)
+        plan = make_plan(
+            replace(files, entries=tuple(entry for entry in files.entries if entry.spec["name"] not in hidden)),
+            [template for template in stored if template.spec["name"] not in hidden],
+            {name: deletion for name, deletion in deletions.items() if name not in hidden},
+            options or SyncOptions(),
+        )
+        plan = replace(plan, files=shown_files(files, hidden))
     if plan.refusals:  # a pruning that goes too far is not looked into any further
         return plan
     return plan.refused(_in_use(store, plan, guard))

@@ -76,6 +76,11 @@ class AppState:
         )
         return state
 
+    @property
+    def request_store(self) -> Store:
+        """The store as the current request may use it: within its scope. What answers a request uses no other."""
+        return self.store.within(self.hooks.request_scope())
+
     def ready(self) -> AppState:
         """Return once this process is ready to use the templates.
 

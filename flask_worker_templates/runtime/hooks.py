@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from flask import current_app, has_request_context
+from flask import current_app, has_request_context, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from flask_worker_templates.errors import NotAllowed, TemplateInUse
+from flask_worker_templates.model.scope import ALL, Scope, scope_of
 from flask_worker_templates.model.template import Template
 from flask_worker_templates.settings import Settings
 from flask_worker_templates.store.loop import Guard
@@ -25,8 +26,11 @@ Authorizer = Callable[[Permission, Template | None], bool | Response]
 ActorLoader = Callable[[], str]
 UsageCheck = Callable[[Template], int | str | None]
 
+ScopeHook = Callable[[], "Mapping[str, Any] | Sequence[Mapping[str, Any]] | Scope"]
+
 ANONYMOUS = "anonymous"
 LONGEST_ACTOR = 256
+_SCOPE = "flask_worker_templates.scope"
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -52,6 +56,21 @@ class Hooks:
     authorizer: Authorizer | None = None
     actor_loader: ActorLoader | None = None
     usage_check: UsageCheck | None = None
+    scope: ScopeHook | None = None
+
+    def request_scope(self) -> Scope:
+        """Return what the current request may see and touch; the hook is asked once a request.
+
+        Raises:
+            TypeError: if the host's hook gives what is no scope.
+        """
+        if self.scope is None:
+            return ALL
+        # With the request itself: what belongs to the app context may be shared by requests inside an outer one.
+        asked: tuple[Hooks, Scope] | None = request.environ.get(_SCOPE)
+        if asked is None or asked[0] is not self:
+            asked = request.environ[_SCOPE] = self, scope_of(self.scope())
+        return asked[1]
 
     def authorize(self, action: Permission, template: Template | None, settings: Settings) -> None:
         """Return if the current request may do this.
@@ -89,7 +108,8 @@ class Hooks:
 
     def actor(self, given: str | None = None) -> str:
         """Return who acts now: the given one, else what the host's hook says, else ``cli:<os user>`` in a command."""
-        if given is None and has_request_context():
+        loaded = given is None and has_request_context()
+        if loaded:
             given = self.actor_loader() if self.actor_loader else None
         elif given is None and in_command():
             given = f"cli:{_os_user()}"
@@ -97,6 +117,8 @@ class Hooks:
         # terminals.
         text = "" if given is None else str(given)
         clean = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+        if loaded and _is_ours(clean):
+            clean = f"user:{clean}"
         return clean[:LONGEST_ACTOR] or ANONYMOUS
 
     @property
@@ -118,6 +140,12 @@ class Hooks:
             answer = "" if answer <= 0 else "1 worker uses it" if answer == 1 else f"{answer} workers use it"
         if answer:
             raise TemplateInUse(template.name, reason=answer.rstrip("."))
+
+
+def _is_ours(actor: str) -> bool:
+    """Return whether an actor is, or looks like, one that the extension itself writes."""
+    seen = actor.strip().casefold()
+    return seen == "seeder" or seen.startswith("cli:")
 
 
 def _os_user() -> str:

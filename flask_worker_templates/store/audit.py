@@ -15,11 +15,12 @@ from pymongo.collection import Collection
 
 from flask_worker_templates.errors import TemplateNotFound
 from flask_worker_templates.model.parameters import Window
+from flask_worker_templates.model.scope import ALL, Scope
 from flask_worker_templates.model.spec import Spec, changes
 from flask_worker_templates.model.template import Event, Page
 
 from .connection import Collections, Document
-from .queries import all_of, trail_conditions
+from .queries import all_of, scope_conditions, trail_conditions
 from .stored_form import from_stored
 
 
@@ -34,8 +35,7 @@ def history(collections: Collections, template_id: str, window: Window) -> Page[
     Raises:
         TemplateNotFound: if there never was such a template.
     """
-    document = collections.templates.find_one({"_id": template_id}, {"revision": 1, "last_event": 1})
-    last = document["last_event"] if document else _newest(collections, template_id)
+    last = last_event(collections, template_id)
     if last is None:
         raise TemplateNotFound(template_id)
     total = last["revision"]  # revisions run from 1 without a gap
@@ -46,7 +46,7 @@ def history(collections: Collections, template_id: str, window: Window) -> Page[
     if high >= total:
         by_revision[total] = last
     shown = [by_revision[n] for n in range(high, max(low, 0), -1) if n in by_revision]
-    return Page(_events(shown, by_revision.values()), total, window.page, window.size)
+    return Page(events(shown, by_revision.values()), total, window.page, window.size)
 
 
 def spec_at(collections: Collections, document: Mapping[str, Any], revision: int) -> Spec | None:
@@ -78,15 +78,15 @@ def trail(collections: Collections, asked: Mapping[str, Any]) -> Page[Event]:
     if before and not page:
         return Page((), _count(collections, query), window.page, window.size)
 
-    shown = _without_void(page, collections.templates)
+    shown = without_void(page, collections.templates)
     # What stands between two pages belongs to the later one; the last page takes all that is left.
-    shown += _unrecorded(collections, conditions, shown, previous, page[-1] if following else None)
-    shown.sort(key=_order, reverse=True)
+    shown += unrecorded(collections, conditions, shown, previous, page[-1] if following else None)
+    shown.sort(key=order_of, reverse=True)
 
     keys = [event_id(event["template_id"], event["revision"] - 1) for event in shown if event["revision"] > 1]
     predecessors = list(collections.events.find({"_id": {"$in": keys}}))
     total = window.skip + len(shown) if not following else _count(collections, query)
-    return Page(_events(shown, predecessors), max(total, window.skip + len(page)), window.page, window.size)
+    return Page(events(shown, predecessors), max(total, window.skip + len(page)), window.page, window.size)
 
 
 def deletions(collections: Collections, names: Sequence[str]) -> dict[str, Document]:
@@ -96,7 +96,7 @@ def deletions(collections: Collections, names: Sequence[str]) -> dict[str, Docum
         query = {"name": {"$in": list(names[start : start + _CHUNK])}, "action": "deleted", "managed": True}
         found = list(collections.events_guarded.find(query).sort([("at", 1), ("_id", 1)]))
         # A void one is of a template that lives under another name by now. It must not hide a true one before it.
-        for event in _without_void(found, collections.templates_guarded):
+        for event in without_void(found, collections.templates_guarded):
             newest[event["name"]] = event
     return newest
 
@@ -104,11 +104,15 @@ def deletions(collections: Collections, names: Sequence[str]) -> dict[str, Docum
 _CHUNK = 5000  # names in one query; a query must stay far below MongoDB's 16 MB
 
 
-def _newest(collections: Collections, template_id: str) -> Document | None:
+def last_event(collections: Collections, template_id: str) -> Document | None:
+    """Return the event of a template's present revision, or of its deletion; None where there never was one."""
+    document = collections.templates.find_one({"_id": template_id}, {"last_event": 1})
+    if document is not None:
+        return dict(document["last_event"])
     return collections.events.find_one({"template_id": template_id}, sort=[("revision", -1)])
 
 
-def _without_void(events: Sequence[Document], templates: Collection[Document]) -> list[Document]:
+def without_void(events: Sequence[Document], templates: Collection[Document]) -> list[Document]:
     """Return the events but the deletions that did not happen: those of templates that live."""
     doubtful = {event["template_id"] for event in events if event["action"] == "deleted"}
     if not doubtful:
@@ -117,12 +121,13 @@ def _without_void(events: Sequence[Document], templates: Collection[Document]) -
     return [event for event in events if event["action"] != "deleted" or event["template_id"] not in alive]
 
 
-def _unrecorded(
+def unrecorded(  # noqa: PLR0917  # they say one stretch of the trail together
     collections: Collections,
     conditions: list[dict[str, Any]],
     shown: list[Document],
     previous: Mapping[str, Any] | None,
     last: Mapping[str, Any] | None,
+    scope: Scope = ALL,
 ) -> list[Document]:
     """Return the events of this stretch that stand only in their template's document.
 
@@ -134,6 +139,7 @@ def _unrecorded(
         for condition in conditions
         for field, operand in condition.items()
     ]
+    query += scope_conditions(scope, "last_event.spec.")
     if previous is not None:
         query.append({"updated_at": {"$lte": previous["at"]}})
     if last is not None:
@@ -142,9 +148,9 @@ def _unrecorded(
     missing: dict[str, Document] = {}
     for document in collections.templates.find(all_of(query), {"last_event": 1}).sort([("updated_at", -1)]):
         event = document["last_event"]
-        after_previous = previous is None or _order(event) < _order(previous)
+        after_previous = previous is None or order_of(event) < order_of(previous)
         # As well as with: a deletion that did not happen may stand there, announced in the same millisecond.
-        before_last = last is None or _order(event) >= _order(last)
+        before_last = last is None or order_of(event) >= order_of(last)
         if event["token"] not in tokens and after_previous and before_last:
             missing[event["_id"]] = event
     if missing:
@@ -155,7 +161,8 @@ def _unrecorded(
     return list(missing.values())
 
 
-def _order(event: Mapping[str, Any]) -> tuple[Any, str]:
+def order_of(event: Mapping[str, Any]) -> tuple[Any, str]:
+    """Return what the trail is ordered by."""
     return event["at"], event["_id"]
 
 
@@ -165,13 +172,27 @@ def _count(collections: Collections, query: dict[str, Any]) -> int:
     return collections.events.estimated_document_count()
 
 
-def _events(shown: Sequence[Mapping[str, Any]], others: Iterable[Mapping[str, Any]]) -> tuple[Event, ...]:
+def events(
+    shown: Sequence[Mapping[str, Any]], others: Iterable[Mapping[str, Any]], scope: Scope = ALL
+) -> tuple[Event, ...]:
+    """Return events with their changes.
+
+    Args:
+        shown: the events.
+        others: among them the predecessors.
+        scope: a change from outside of it does not say from what.
+    """
     known = {(event["template_id"], event["revision"]): event for event in [*others, *shown]}
-    return tuple(_event(event, known.get((event["template_id"], event["revision"] - 1))) for event in shown)
+    return tuple(_event(event, known.get((event["template_id"], event["revision"] - 1)), scope) for event in shown)
 
 
-def _event(stored: Mapping[str, Any], predecessor: Mapping[str, Any] | None) -> Event:
+def _event(stored: Mapping[str, Any], predecessor: Mapping[str, Any] | None, scope: Scope) -> Event:
     spec = from_stored(stored["spec"])
+    before = from_stored(predecessor["spec"]) if predecessor else None
+    changed = changes(before, spec)
+    if before is not None and not scope.contains(before):
+        # Not even the names of labels that are gone: they were out there.
+        changed = [{"field": one["field"], "to": one["to"]} for one in changed if "to" in one]
     return Event(
         template_id=stored["template_id"],
         name=stored["name"],
@@ -180,7 +201,7 @@ def _event(stored: Mapping[str, Any], predecessor: Mapping[str, Any] | None) -> 
         actor=stored["actor"],
         at=stored["at"] if stored["at"].tzinfo else stored["at"].replace(tzinfo=UTC),
         spec=spec,
-        changes=changes(from_stored(predecessor["spec"]) if predecessor else None, spec),
+        changes=changed,
         message=stored.get("message"),
         reverted_to=stored.get("reverted_to"),
         pruned=stored.get("pruned", False),

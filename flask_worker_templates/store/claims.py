@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from flask_worker_templates.errors import TemplateDisabled, TemplateNotFound
@@ -13,6 +13,7 @@ from .commit import now
 from .connection import Collections, Document
 from .loop import attempts
 from .part import Part
+from .queries import all_of, scope_conditions
 from .stored_form import claim_of
 
 
@@ -26,7 +27,7 @@ class Claims(Part):
             TemplateNotFound: if there is none with this id.
         """
         with self._access.operation() as db:
-            total, shown = read_claims(db, template_id, window)
+            total, shown = read_claims(db, template_id, window, scope_conditions(self._scope))
         return Page(tuple(claim_of(claim) for claim in shown), total, window.page, window.size)
 
     def claim(self, template_id: str, worker_id: str, *, actor: str) -> tuple[Claim, bool]:
@@ -40,13 +41,13 @@ class Claims(Part):
             TemplateDisabled: if it is disabled, and the worker does not claim it yet.
         """
         claim = {"worker_id": worker_id, "actor": actor, "claimed_at": now()}
-        free = {"_id": template_id, "enabled": True, "claims.worker_id": {"$ne": worker_id}}
+        free = self._inside({"_id": template_id, "enabled": True, "claims.worker_id": {"$ne": worker_id}})
         with self._access.operation() as db:
             for _ in attempts():
                 if db.templates_guarded.update_one(free, {"$push": {"claims": claim}}).matched_count:
                     return claim_of(claim), True
                 document = db.templates_guarded.find_one(
-                    {"_id": template_id},
+                    self._inside({"_id": template_id}),
                     {"name": 1, "enabled": 1, "claims": {"$elemMatch": {"worker_id": worker_id}}},
                 )
                 if document is None:
@@ -67,22 +68,30 @@ class Claims(Part):
             TemplateNotFound: if there is none with this id.
         """
         with self._access.operation() as db:
-            held = {"_id": template_id, "claims.worker_id": worker_id}
+            held = self._inside({"_id": template_id, "claims.worker_id": worker_id})
             if db.templates_guarded.update_one(held, {"$pull": {"claims": {"worker_id": worker_id}}}).matched_count:
                 return True
-            if db.templates_guarded.find_one({"_id": template_id}, {"_id": 1}) is None:
+            if db.templates_guarded.find_one(self._inside({"_id": template_id}), {"_id": 1}) is None:
                 raise TemplateNotFound(template_id)
             return False
 
 
-def read_claims(db: Collections, template_id: str, window: Window) -> tuple[int, Collection[Document]]:
+def read_claims(
+    db: Collections, template_id: str, window: Window, within: Sequence[Document] = ()
+) -> tuple[int, Collection[Document]]:
     """Return how many claims a template has, and those of a window.
 
+    Args:
+        db: where from.
+        template_id: which template.
+        window: which claims.
+        within: conditions that the template must meet.
+
     Raises:
-        TemplateNotFound: if there is none with this id.
+        TemplateNotFound: if there is none with this id, or it does not meet them.
     """
     pipeline: list[dict[str, Any]] = [
-        {"$match": {"_id": template_id}},
+        {"$match": all_of([{"_id": template_id}, *within])},
         {
             "$project": {
                 "total": {"$size": "$claims"},

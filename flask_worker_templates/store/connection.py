@@ -39,6 +39,7 @@ Document = dict[str, Any]
 
 TEMPLATES = "worker_templates"
 EVENTS = "worker_template_events"
+LOG = "worker_template_log"
 
 # What a client's own settings cannot weaken. Without `j` a standalone server loses acknowledged writes when it is
 # killed; without `majority` a replica set rolls them back when its primary is.
@@ -60,7 +61,7 @@ _serial = itertools.count(1)
 
 @dataclass(frozen=True, slots=True)
 class Collections:
-    """The two collections, each for reading and for the write protocol."""
+    """The collections, each for reading and for the write protocol."""
 
     database: Database[Document]
     templates: Collection[Document]  # reads for presentation: the host's read preference
@@ -68,6 +69,7 @@ class Collections:
     events: Collection[Document]
     templates_guarded: Collection[Document]  # writes, and the reads that guard them
     events_guarded: Collection[Document]
+    log: Collection[Document]  # in which order the events became known; guarded too
 
     @classmethod
     def of(cls, database: Database[Document]) -> Collections:
@@ -87,6 +89,7 @@ class Collections:
             events,
             templates.with_options(**durable),
             events.with_options(**durable),
+            database.get_collection(LOG, codec_options=_PLAIN).with_options(**durable),
         )
 
 

@@ -1,4 +1,4 @@
-"""The indexes of the two collections, made once before the first write."""
+"""The indexes of the collections, made once before the first write."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ _TEMPLATES = (
     IndexModel([("instance_type", ASCENDING), ("_id", ASCENDING)], name="instance_type"),
     IndexModel([("labels", ASCENDING)], name="labels"),
     IndexModel([("ami_pattern", ASCENDING)], name="ami_pattern"),
+    # For `feed`: the last events that are not in the log.
+    IndexModel([("last_event.logged", ASCENDING), ("updated_at", ASCENDING)], name="unlogged"),
 )
 _EVENTS = (
     IndexModel([("template_id", ASCENDING), ("revision", DESCENDING)], name="template_revision"),
@@ -30,7 +32,9 @@ _EVENTS = (
     IndexModel([("name", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING)], name="name_at"),
     IndexModel([("actor", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING)], name="actor_at"),
     IndexModel([("action", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING)], name="action_at"),
+    IndexModel([("logged", ASCENDING), ("at", ASCENDING), ("_id", ASCENDING)], name="unlogged"),
 )
+_LOG = (IndexModel([("event", ASCENDING)], name="event_unique", unique=True),)
 
 
 def ensure_indexes(collections: Collections) -> None:
@@ -44,6 +48,7 @@ def ensure_indexes(collections: Collections) -> None:
     except DuplicateKeyError as error:
         raise DuplicateNames(duplicate_names(collections.templates), collections.templates.name) from error
     _ensure(collections.events_guarded, _EVENTS)
+    _ensure(collections.log, _LOG)
 
 
 def _ensure(collection: Collection[Document], wanted: tuple[IndexModel, ...]) -> None:

@@ -12,12 +12,13 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from flask_worker_templates.errors import RevisionMismatch, TemplateKeepsChanging
+from flask_worker_templates.errors import NotAllowed, RevisionMismatch, TemplateKeepsChanging, TemplateNotFound
+from flask_worker_templates.model.scope import Scope
 from flask_worker_templates.model.spec import Spec
 from flask_worker_templates.model.template import Template
 
 from .connection import Collections, DatabaseAccess, Document
-from .stored_form import template_of
+from .stored_form import from_stored, template_of
 
 R = TypeVar("R")
 
@@ -53,6 +54,7 @@ def write_on_condition(
     read: Callable[[Collections], Document],
     decide: Callable[[Document], Spec | None],
     write: Callable[[Collections, Document, Spec | None], R | None],
+    scope: Scope,
     allowed: Precondition | None = None,
     guard: Guard | None = None,
 ) -> R:
@@ -63,10 +65,13 @@ def write_on_condition(
         read: returns the template's document.
         decide: given the document, returns the spec that the template is to have, or None where it is not about that.
         write: carries it out if the document is still as it was read, and returns the result; else None.
+        scope: what may be touched: the template as it is, and as it would be.
         allowed: whether the change may be made to a revision.
         guard: asked before the write, and again only where the template's revision has moved.
 
     Raises:
+        TemplateNotFound: if the template is outside the scope.
+        NotAllowed: if it would be.
         RevisionMismatch: if `allowed` says no.
         TemplateKeepsChanging: if the guard would have to be asked too often.
         DatabaseUnavailable: if MongoDB does not do its part within the time limit.
@@ -76,10 +81,14 @@ def write_on_condition(
     for _ in attempts():
         with access.operation(limit) as db:
             document = read(db)
+        if not scope.everything and not scope.contains(from_stored(document)):
+            raise TemplateNotFound(document["_id"])
         with limit.stopped():
             try:
                 _check(document, allowed)
                 spec = decide(document)
+                if spec is not None:
+                    check_inside(scope, spec)
             except Exception:
                 if ask is not None:  # who may not make the change is told that, whatever else is wrong with it
                     ask(document, None, unchanged=True)
@@ -91,6 +100,16 @@ def write_on_condition(
         if result is not None:
             return result
     raise AssertionError  # pragma: no cover  # attempts never ends by itself
+
+
+def check_inside(scope: Scope, spec: Spec) -> None:
+    """Return if a template that is to have this spec would be inside.
+
+    Raises:
+        NotAllowed: if not.
+    """
+    if not scope.contains(spec):
+        raise NotAllowed("You are not allowed to have a worker template like this: it would be outside your scope.")
 
 
 class _Asking:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
+from typing import Self
+
+from flask_worker_templates.model.scope import ALL, Scope
 
 from .commit import Copied
 from .connection import DatabaseAccess, Document
+from .queries import all_of, scope_conditions
 
 Observer = Callable[[Document, Document], None]
 """Told of every change after its write: the event, and the document after it (for a deletion, before it)."""
@@ -23,6 +28,24 @@ class Part:
         self._access = access
         self._observer = observer
         self._copied = Copied()
+        self._scope = ALL
+
+    def within(self, scope: Scope) -> Self:
+        """Return this store as a request of this scope may use it: what is outside is not there, for any method."""
+        if scope == self._scope:
+            return self
+        bound = copy.copy(self)
+        bound._scope = scope  # noqa: SLF001  # another of this very class
+        return bound
+
+    @property
+    def scope(self) -> Scope:
+        """What can be seen and touched through this store."""
+        return self._scope
+
+    def _inside(self, query: Document) -> Document:
+        """Return a query of templates that finds none outside the scope."""
+        return all_of([query, *scope_conditions(self._scope)])
 
     def _tell(self, event: Document, document: Document) -> None:
         if self._observer is not None:

@@ -7,7 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask_worker_templates.errors import InvalidParameters
+from flask_worker_templates.model.image_name import ImageName
 from flask_worker_templates.model.parameters import LONGEST_NAME, SORTS
+from flask_worker_templates.model.scope import Condition, Scope
+
+from .connection import Collections
 
 
 def order(sort: str) -> list[tuple[str, int]]:
@@ -24,9 +29,7 @@ def conditions(asked: dict[str, Any]) -> list[dict[str, Any]]:
         {key: {"$eq": asked[key]}} for key in ("name", "instance_type", "enabled", "is_seeded") if key in asked
     ]
     if "name_prefix" in asked:
-        # A range, which the index on names serves. Nothing that begins so is beyond its end: no name is longer.
-        last = asked["name_prefix"] + "\U0010ffff" * LONGEST_NAME
-        found.append({"name": {"$gte": asked["name_prefix"], "$lte": last}})
+        found.append({"name": _begins(asked["name_prefix"])})
     if "license_type" in asked:
         found.append({"license_type": {"$in": asked["license_type"]}})
     if "label" in asked:
@@ -41,6 +44,42 @@ def conditions(asked: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
+def matching_patterns(db: Collections, image: str, within: list[dict[str, Any]]) -> list[str]:
+    """Return the distinct AMI patterns that match an image name.
+
+    They are matched here, not in the server, so that none is ever read as a regular expression. Anybody who may create
+    a template writes patterns, so there is a bound on what is read of them.
+
+    Args:
+        db: where from.
+        image: the name of a machine image.
+        within: conditions that the patterns' templates must meet.
+
+    Raises:
+        InvalidParameters: if there are more than is read.
+    """
+    match = [{"$match": all_of(within)}] if within else []
+    # The order lets the server step from one pattern to the next in their index.
+    rows = db.templates.aggregate([*match, {"$sort": {"ami_pattern": 1}}, {"$group": {"_id": "$ami_pattern"}}])
+    patterns: list[str] = []
+    characters = 0
+    for row in rows:
+        pattern = row["_id"]
+        characters += len(pattern)
+        if characters > MOST_PATTERN_CHARACTERS:
+            raise InvalidParameters({"ami": [_TOO_MANY_PATTERNS]})
+        patterns.append(pattern)
+    return ImageName(image).matched_by(patterns)
+
+
+MOST_PATTERN_CHARACTERS = 2_000_000
+"""Characters of all distinct patterns together that are matched against one image: half a second of work."""
+_TOO_MANY_PATTERNS = (
+    f"The templates have too many different ami_pattern values to search: more than {MOST_PATTERN_CHARACTERS:,} "
+    "characters in all. Delete templates with patterns that nobody needs."
+)
+
+
 def trail_conditions(asked: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the MongoDB conditions on events that loaded trail parameters mean."""
     found: list[dict[str, Any]] = [{key: {"$eq": asked[key]}} for key in ("actor", "action", "name") if key in asked]
@@ -51,8 +90,42 @@ def trail_conditions(asked: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
+def scope_conditions(scope: Scope, prefix: str = "") -> list[dict[str, Any]]:
+    """Return the MongoDB conditions that hold for exactly the stored specs that a scope contains.
+
+    Args:
+        scope: what may be seen.
+        prefix: where the spec stands in the document: ``""`` for a template, ``"spec."`` for an event.
+    """
+    if scope.alternatives is None:
+        return []
+    every = [all_of([_condition(one, prefix) for one in alternative]) for alternative in scope.alternatives]
+    return [every[0] if len(every) == 1 else {"$or": every}]
+
+
+def _condition(condition: Condition, prefix: str) -> dict[str, Any]:
+    if condition.field == "label":
+        return {f"{prefix}labels": {"$eq": condition.value}}
+    if condition.field == "name_prefix":
+        return {f"{prefix}name": _begins(str(condition.value))}
+    if condition.field.startswith("extra."):
+        # With its type, and not as an element of a list: only the value itself counts, as in JSON.
+        kind = (
+            "bool" if isinstance(condition.value, bool) else "string" if isinstance(condition.value, str) else "number"
+        )
+        field = prefix + condition.field
+        return {"$and": [{field: {"$eq": condition.value, "$type": kind}}, {field: {"$not": {"$type": "array"}}}]}
+    return {prefix + condition.field: {"$eq": condition.value}}
+
+
+def _begins(prefix: str) -> dict[str, Any]:
+    # A range, which the index on names serves. Nothing that begins so is beyond its end: no name is longer.
+    return {"$gte": prefix, "$lte": prefix + "\U0010ffff" * LONGEST_NAME}
+
+
 def all_of(found: list[dict[str, Any]]) -> dict[str, Any]:
     """Return one query that asks for all conditions."""
+    found = [condition for condition in found if condition]
     if not found:
         return {}
     return found[0] if len(found) == 1 else {"$and": found}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC
 from typing import Any
 
@@ -11,14 +11,15 @@ import bson
 from flask_worker_templates.errors import DuplicateNames, TemplateNotFound
 from flask_worker_templates.model.parameters import Window
 from flask_worker_templates.model.records import Deletion, Managed
-from flask_worker_templates.model.spec import ami_matches
 from flask_worker_templates.model.template import Event, Page, Template
 
 from . import audit
-from .connection import Collections, find_raw
+from .connection import Collections, Document, find_raw
+from .feed import follow
 from .indexes import duplicate_names
 from .part import Part
-from .queries import all_of, conditions, order
+from .queries import all_of, conditions, matching_patterns, order, scope_conditions
+from .scoped_events import Insiders, history_within, trail_within
 from .stored_form import PRESENTED, from_stored, present_raw, template_of
 
 
@@ -48,7 +49,7 @@ class Reads(Part):
             TemplateNotFound: if there is none with this id.
         """
         with self._access.operation() as db:
-            found = find_raw(db, {"_id": template_id}, PRESENTED, limit=1)
+            found = find_raw(db, self._inside({"_id": template_id}), PRESENTED, limit=1)
         if not found:
             raise TemplateNotFound(template_id)
         return present_raw(found[0])
@@ -72,7 +73,7 @@ class Reads(Part):
         """Return one page of the templates as BSON; counted only where the page and the one after it do not tell."""
         window = Window(asked["page"], asked["page_size"])
         with self._access.operation() as db:
-            query = _query(db, asked)
+            query = self._query(db, asked)
             # One more than the page holds: it says whether this page is the last one.
             found = find_raw(db, query, PRESENTED, sort=order(asked["sort"]), skip=window.skip, limit=window.size + 1)
             if len(found) <= window.size and (found or window.page == 1):
@@ -90,7 +91,7 @@ class Reads(Part):
             asked: parameters of the list, without paging and order.
         """
         with self._access.operation() as db:
-            query = _query(db, {**asked, "enabled": True})
+            query = self._query(db, {**asked, "enabled": True})
             found = [template_of(document) for document in db.templates.find(query, PRESENTED)]
         return sorted(found, key=lambda t: (t.cost_per_hour_usd is None, t.cost_per_hour_usd or 0.0, t.name))
 
@@ -101,21 +102,29 @@ class Reads(Part):
             TemplateNotFound: if there never was such a template.
         """
         with self._access.operation() as db:
-            return audit.history(db, template_id, window)
+            if self._scope.everything:
+                return audit.history(db, template_id, window)
+            return history_within(db, template_id, window, self._scope)
 
     def trail(self, asked: Mapping[str, Any]) -> Page[Event]:
-        """Return the events of all templates, newest first.
+        """Return the events of all templates, newest first, or those after a cursor, in the order they became known.
 
         Args:
             asked: parameters as `query.TrailSchema` loads them.
         """
         with self._access.operation() as db:
-            return audit.trail(db, asked)
+            if "after" in asked:
+                return follow(db, asked, self._scope)
+            if self._scope.everything:
+                return audit.trail(db, asked)
+            return trail_within(db, asked, self._scope)
 
     def names(self) -> set[str]:
         """Return the names of all templates."""
         with self._access.operation() as db:
-            return _names(db)
+            # The condition makes the server answer from the index on names alone.
+            query = self._inside({"name": {"$gte": ""}})
+            return {document["name"] for document in db.templates_guarded.find(query, {"name": 1, "_id": 0})}
 
     def managed(self) -> Iterator[Managed]:
         """Return every template with its base, for the drift comparison; ordered by name.
@@ -125,7 +134,7 @@ class Reads(Part):
         """
         projection = {**PRESENTED, "base": 1, "source": 1}
         with self._access.operation() as db:
-            found = list(db.templates_guarded.find({}, projection).sort([("name", 1)]))
+            found = list(db.templates_guarded.find(self._inside({}), projection).sort([("name", 1)]))
             if len({document["name"] for document in found}) < len(found):  # the unique index was dropped
                 raise DuplicateNames(duplicate_names(db.templates), db.templates.name)
         for document in found:
@@ -142,30 +151,27 @@ class Reads(Part):
         """Return, by name, the newest deletion of a template that came from a file, among names that are free."""
         with self._access.operation() as db:
             found = audit.deletions(db, names)
+            inside = Insiders(db, self._scope).among(event["template_id"] for event in found.values())
         return {
             name: Deletion(name, event["template_id"], event["actor"], event["at"].replace(tzinfo=UTC))
             for name, event in found.items()
+            if event["template_id"] in inside
         }
 
-    def _read(self, query: Mapping[str, Any], key: str) -> Template:
+    def insiders(self, template_ids: Iterable[str]) -> set[str]:
+        """Return those of some templates whose present state, or last one if they are gone, is inside the scope."""
         with self._access.operation() as db:
-            document = db.templates.find_one(query, PRESENTED)
+            return Insiders(db, self._scope).among(template_ids)
+
+    def _query(self, db: Collections, asked: Mapping[str, Any]) -> Document:
+        found = conditions(dict(asked)) + scope_conditions(self._scope)
+        if "ami" in asked:
+            found.append({"ami_pattern": {"$in": matching_patterns(db, asked["ami"], scope_conditions(self._scope))}})
+        return all_of(found)
+
+    def _read(self, query: Document, key: str) -> Template:
+        with self._access.operation() as db:
+            document = db.templates.find_one(self._inside(query), PRESENTED)
         if document is None:
             raise TemplateNotFound(key)
         return template_of(document)
-
-
-def _query(db: Collections, asked: Mapping[str, Any]) -> dict[str, Any]:
-    found = conditions(dict(asked))
-    if "ami" in asked:
-        # Patterns are matched here, not in the server, so that none is ever read as a regular expression. The
-        # distinct ones come from their index.
-        patterns = [pattern for pattern in db.templates.distinct("ami_pattern") if ami_matches(pattern, asked["ami"])]
-        found.append({"ami_pattern": {"$in": patterns}})
-    return all_of(found)
-
-
-def _names(db: Collections) -> set[str]:
-    # The condition makes the server answer from the index on names alone.
-    query, projection = {"name": {"$gte": ""}}, {"name": 1, "_id": 0}
-    return {document["name"] for document in db.templates_guarded.find(query, projection)}

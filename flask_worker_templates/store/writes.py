@@ -31,7 +31,7 @@ from .commit import (
     withdraw,
 )
 from .connection import Collections, Document
-from .loop import Guard, Precondition, write_on_condition
+from .loop import Guard, Precondition, check_inside, write_on_condition
 from .part import Part
 from .stored_form import from_stored, template_of, to_stored
 
@@ -66,13 +66,15 @@ class Writes(Part):
 
         Raises:
             NameTaken: if a template of this name exists.
+            NotAllowed: if it would be outside the scope.
         """
+        check_inside(self._scope, spec)
         with self._access.operation() as db:
             document = new_document(spec, actor=actor, action=action, message=message, base=base, source=source)
             try:
                 db.templates_guarded.insert_one(document)
             except DuplicateKeyError:
-                raise _name_taken(db, spec["name"]) from None
+                raise self._name_taken(db, spec["name"]) from None
             copy_event(db, document["last_event"], self._copied)
         self._tell(document["last_event"], document)
         return template_of(document)
@@ -103,6 +105,8 @@ class Writes(Part):
             new_document(seed.spec, actor=actor, action="seeded", message=message, base=seed.spec, source=seed.source)
             for seed in seeds
         ]
+        for seed in seeds:
+            check_inside(self._scope, seed.spec)
         with self._access.operation() as db:  # a time limit for each chunk, however many there are
             return insert_new(db, documents)
 
@@ -138,6 +142,7 @@ class Writes(Part):
             TemplateNotFound: if there is none with this id.
             RevisionMismatch: if `allowed` says no.
             NameTaken: if the new name belongs to another template.
+            NotAllowed: if it would be outside the scope.
             TemplateKeepsChanging: if the guard would have to be asked too often.
         """
         rebase: dict[str, Any] = {}
@@ -178,7 +183,7 @@ class Writes(Part):
             return document
 
         def decide(document: Document) -> Spec:
-            if past is None:
+            if past is None or not self._scope.contains(past):
                 raise RevisionNotFound(template_id, revision)
             return past
 
@@ -211,14 +216,14 @@ class Writes(Part):
             try:
                 committed = commit(db, document, fields)
             except DuplicateKeyError:
-                raise _name_taken(db, spec["name"]) from None
+                raise self._name_taken(db, spec["name"]) from None
             if not committed:
                 return None
             copy_event(db, event, self._copied)
             return document | fields, event
 
         document, event = write_on_condition(
-            self._access, read=read, decide=decide, write=write, allowed=allowed, guard=guard
+            self._access, read=read, decide=decide, write=write, scope=self._scope, allowed=allowed, guard=guard
         )
         if event is not None:
             self._tell(event, document)
@@ -286,13 +291,14 @@ class Writes(Part):
             read=partial(read_guarded, template_id=template_id),
             decide=lambda document: None,
             write=write,
+            scope=self._scope,
             allowed=allowed,
             guard=guard,
         )
         self._tell(event, document)
         return template_of(document)
 
-
-def _name_taken(db: Collections, name: str) -> NameTaken:
-    holder = db.templates_guarded.find_one({"name": name}, {"_id": 1})
-    return NameTaken(name, holder["_id"] if holder else None)
+    def _name_taken(self, db: Collections, name: str) -> NameTaken:
+        # That it is taken cannot be hidden; by which template can.
+        holder = db.templates_guarded.find_one(self._inside({"name": name}), {"_id": 1})
+        return NameTaken(name, holder["_id"] if holder else None)

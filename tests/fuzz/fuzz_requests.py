@@ -26,7 +26,8 @@ with atheris.instrument_imports(include=["flask_worker_templates"]):
     from flask_worker_templates.errors import InvalidInput
     from flask_worker_templates.http import conditional, requests, responses
     from flask_worker_templates.model import parameters
-    from flask_worker_templates.model.spec import ami_matches, flatten, normalize, patched
+    from flask_worker_templates.model.image_name import ami_matches
+    from flask_worker_templates.model.spec import flatten, normalize, patched
     from flask_worker_templates.store import queries
 
 MOST = 2048  # bytes of a body; below the longest input, so that the limit is met too

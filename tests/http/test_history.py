@@ -158,7 +158,7 @@ def test_since_includes_and_until_excludes_in_any_zone(client: FlaskClient) -> N
     ("query", "place"),
     [
         ("since=yesterday", "since"),
-        ("since=2026-01-31", "since"),
+        ("since=2026-1-31", "since"),
         ("since=2026-01-31T12:00:00", "since"),
         ("since=2026-01-31T12:00:00%0A", "since"),
         ("since=2026-02-30T12:00:00Z", "since"),
@@ -181,9 +181,7 @@ def test_a_bad_parameter_of_the_trail_is_named(client: FlaskClient, query: str, 
 @mongomock_only
 def test_a_plus_that_a_url_made_a_blank_gets_the_hint(client: FlaskClient) -> None:
     answer = client.get(f"{TRAIL}?since=2026-01-31T12:00:00+01:00")
-    assert problem(answer, 422)["errors"]["query"] == {
-        "since": ["Must be a time with its offset, such as 2026-01-31T12:00:00Z; in a URL, + is written %2B."]
-    }
+    assert "in a URL, + is written %2B" in problem(answer, 422)["errors"]["query"]["since"][0]
 
 
 @mongomock_only

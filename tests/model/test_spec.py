@@ -17,12 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_worker_templates import InvalidSpec
+from flask_worker_templates.model.image_name import ami_matches
 from flask_worker_templates.model.spec import (
     FIELDS,
     Spec,
     WorkerTemplateSpecSchema,
     _remembered,
-    ami_matches,
     changes,
     flatten,
     merge_patch,

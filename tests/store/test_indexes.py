@@ -56,11 +56,12 @@ def test_they_are_there_after_preparing_twice(store: Store, database: Raw) -> No
     assert list(found[UNIQUE_NAME]["key"]) == [("name", 1)]
     assert set(found) == {
         *("_id_", UNIQUE_NAME, "updated_at", "created_at", "cost_per_hour_usd", "instance_type", "labels"),
-        "ami_pattern",
+        *("ami_pattern", "unlogged"),
     }
     assert set(database.worker_template_events.index_information()) == {
-        *("_id_", "template_revision", "at", "name_at", "actor_at", "action_at"),
+        *("_id_", "template_revision", "at", "name_at", "actor_at", "action_at", "unlogged"),
     }
+    assert set(database.worker_template_log.index_information()) == {"_id_", "event_unique"}
     database.worker_templates.insert_one({"_id": "1", "name": "one"})
     with pytest.raises(DuplicateKeyError):
         database.worker_templates.insert_one({"_id": "2", "name": "one"})

@@ -1,0 +1,129 @@
+"""The audit trail as a scope shows it.
+
+An event is inside where its own spec and the state of its template are: the present one, or the last one of a template
+that is gone. What was before an event may be outside all the same; then its changes do not say from what.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from flask_worker_templates.errors import TemplateNotFound
+from flask_worker_templates.model.parameters import Window
+from flask_worker_templates.model.scope import Scope
+from flask_worker_templates.model.template import Event, Page
+
+from . import audit
+from .connection import Collections, Document
+from .queries import all_of, scope_conditions, trail_conditions
+from .stored_form import from_stored
+
+CHUNK = 500
+"""Events that are looked at together."""
+
+
+def history_within(collections: Collections, template_id: str, window: Window, scope: Scope) -> Page[Event]:
+    """Return the events of one template that are inside, newest first; also of one that was deleted.
+
+    Raises:
+        TemplateNotFound: if there never was such a template, or its present or last state is outside.
+    """
+    last = audit.last_event(collections, template_id)
+    if last is None or template_id not in Insiders(collections, scope).among([template_id]):
+        raise TemplateNotFound(template_id)
+    before = {"template_id": template_id, "revision": {"$lt": last["revision"]}}
+    query = all_of([before, *scope_conditions(scope, "spec.")])
+    # The last one stands in the template's document, and may not be copied to the events yet.
+    newest = [last] if scope.contains(from_stored(last["spec"])) else []
+    total = len(newest) + collections.events.count_documents(query)
+    shown = newest[window.skip :]
+    skip, limit = max(window.skip - len(newest), 0), window.size - len(shown)
+    if limit > 0:
+        shown += collections.events.find(query).sort([("revision", -1)]).skip(skip).limit(limit)
+    return Page(events_within(collections, shown, scope), total, window.page, window.size)
+
+
+def trail_within(collections: Collections, asked: Mapping[str, Any], scope: Scope) -> Page[Event]:
+    """Return the events of all templates that are inside, newest first; how many there are is left open.
+
+    Args:
+        collections: where from.
+        asked: parameters as `parameters.TrailSchema` loads them.
+        scope: what may be seen.
+    """
+    window = Window(asked["page"], asked["page_size"])
+    conditions = trail_conditions(dict(asked))
+    insiders = Insiders(collections, scope)
+    query = all_of([*conditions, *scope_conditions(scope, "spec.")])
+    kept: list[Document] = []
+    passed = 0  # events inside that come before the page
+    previous: Document | None = None
+    rows = collections.events.find(query).sort([("at", -1), ("_id", -1)]).batch_size(CHUNK)
+    chunk, following = taken(rows, None)
+    while True:
+        shown = audit.without_void(chunk, collections.templates)
+        bound = chunk[-1] if following else None
+        shown += audit.unrecorded(collections, conditions, shown, previous, bound, scope)
+        shown.sort(key=audit.order_of, reverse=True)
+        there = insiders.among([event["template_id"] for event in shown])
+        inside = [event for event in shown if event["template_id"] in there]
+        late = max(window.skip - passed, 0)
+        passed += len(inside[:late])
+        kept += inside[late:]
+        if following is None or len(kept) > window.size:
+            break
+        previous = chunk[-1]
+        chunk, following = taken(rows, following)
+    page, more = kept[: window.size], len(kept) > window.size
+    total = passed + len(kept)
+    return Page(events_within(collections, page, scope), total, window.page, window.size, exact=not more)
+
+
+class Insiders:
+    """Which templates are inside a scope by their present state, or by their last one if they are gone."""
+
+    def __init__(self, collections: Collections, scope: Scope) -> None:
+        self._collections = collections
+        self._scope = scope
+        self._known: dict[str, bool] = {}
+
+    def among(self, template_ids: Iterable[str]) -> set[str]:
+        """Return those of some templates that are inside; each is looked up once."""
+        ids = set(template_ids)
+        if self._scope.everything:
+            return ids
+        if unknown := [one for one in ids if one not in self._known]:
+            inside = self._inside(unknown)
+            self._known |= {one: one in inside for one in unknown}
+        return {one for one in ids if self._known[one]}
+
+    def _inside(self, ids: list[str]) -> set[str]:
+        db, these = self._collections, {"_id": {"$in": ids}}
+        query = all_of([these, *scope_conditions(self._scope)])
+        inside = {document["_id"] for document in db.templates.find(query, {"_id": 1})}
+        rest = [one for one in ids if one not in inside]
+        if not rest:
+            return inside
+        alive = {document["_id"] for document in db.templates.find({"_id": {"$in": rest}}, {"_id": 1})}
+        if gone := [one for one in rest if one not in alive]:
+            found = db.events.find({"template_id": {"$in": gone}, "action": "deleted"})
+            last = {event["template_id"]: event for event in found.sort([("revision", 1)])}
+            inside |= {one for one, event in last.items() if self._scope.contains(from_stored(event["spec"]))}
+        return inside
+
+
+def events_within(collections: Collections, shown: Sequence[Document], scope: Scope) -> tuple[Event, ...]:
+    """Return events with their changes, which say from what only where that is inside."""
+    keys = [audit.event_id(event["template_id"], event["revision"] - 1) for event in shown if event["revision"] > 1]
+    return audit.events(shown, list(collections.events.find({"_id": {"$in": keys}})), scope)
+
+
+def taken(rows: Any, first: Document | None) -> tuple[list[Document], Document | None]:
+    """Return the next events of a cursor, and the one after them, which tells that there are more."""
+    chunk = [] if first is None else [first]
+    for row in rows:
+        if len(chunk) == CHUNK:
+            return chunk, row
+        chunk.append(row)
+    return chunk, None
