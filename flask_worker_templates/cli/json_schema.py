@@ -18,7 +18,7 @@ from flask_worker_templates.reconcile.sync import SyncResultSchema
 
 from .documents import DOCUMENTS
 from .error_document import ErrorDocumentSchema
-from .output import VERSION, examples, print_json
+from .output import VERSION, command, examples, print_json
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -90,6 +90,7 @@ NAMES = ("definition-file", *sorted(_VERSIONED))
 @click.command("json-schema")
 @click.argument("document", type=click.Choice(NAMES), default="definition-file", metavar="[NAME]")
 @click.option("--format", type=click.Choice(["text", "json"]), expose_value=False, hidden=True)
+@command
 @examples(
     "flask worker-templates json-schema > worker_templates.schema.json", "flask worker-templates json-schema list"
 )

@@ -11,7 +11,7 @@ import inspect
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -175,8 +175,15 @@ def progress(length: int, label: str) -> Iterator[Callable[[int], None]]:
     if not terminal.is_terminal(sys.stderr):
         yield lambda count: None
         return
-    with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
-        yield bar.update
+    with ExitStack() as stack:
+        bars: list[Any] = []
+
+        def advance(count: int) -> None:
+            if not bars:  # where there is nothing to do, there is no bar
+                bars.append(stack.enter_context(click.progressbar(length=length, label=label, file=sys.stderr)))
+            bars[0].update(count)
+
+        yield advance
 
 
 def all_items(read: Callable[[int], Page[Any]]) -> list[Any]:

@@ -34,7 +34,7 @@ validity_output_option = output_option("text", "json", "github")
 
 
 @click.command("validate")
-@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path())
 @validity_output_option
 @command
 @examples("flask worker-templates validate", "flask worker-templates validate config/*.yaml -o github")
@@ -112,7 +112,7 @@ def _property(text: str) -> str:
 
 
 @click.command("worker-templates-validate")
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path())
 @validity_output_option
 def main(paths: tuple[str, ...], kind: str, old_kind: str | None) -> None:
     """Check definition files as one set: files, directories and globs.

@@ -8,52 +8,70 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.shell import Terminal
+from tests.support.backends import mongomock_only
+from tests.support.shell import Shell, Terminal
 
 
-def completed(terminal: Terminal, *words: str) -> list[str]:
-    """What bash offers for the last word."""
+def asked_for(*words: str) -> dict[str, str]:
+    """What bash asks by, for the last word."""
+    return {
+        "_FLASK_COMPLETE": "bash_complete",
+        "COMP_WORDS": " ".join(["flask", "worker-templates", *words]),
+        "COMP_CWORD": str(len(words) + 1),
+    }
+
+
+def offered(printed: str) -> list[str]:
+    return [line.partition(",")[2] for line in printed.splitlines() if line]
+
+
+@mongomock_only
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["h"], ["history"]),
+        (["list", "--lab"], ["--label"]),
+        (["show", ""], ["by hand", "large", "small"]),
+        (["show", "la"], ["large"]),
+        (["delete", "large", "s"], ["small"]),
+        (["delete", "large", "l"], []),
+        (["list", "--license-type", "P"], ["PERSONAL"]),
+        (["list", "-o", "j"], ["json"]),
+        (["log", "--action", "del"], ["deleted"]),
+        (["log", "--name", "sm"], ["small"]),
+        (["list", "--sort", "max"], ["max_nodes"]),
+        (["set", "small", "capacity.c"], ["capacity.cpu_cores="]),
+        (["create", "x", "--set", "max_n"], ["max_nodes="]),
+        (["validate", "conf"], ["conf"]),  # of type file: the shell's own completion goes on
+        (["create", "-f", "conf"], ["conf"]),
+    ],
+    ids=str,
+)
+def test_what_is_completed(seeded: Shell, words: list[str], expected: list[str]) -> None:
+    result = seeded.app.test_cli_runner().invoke(env=asked_for(*words), prog_name="flask")
+    assert offered(result.stdout) == expected
+
+
+@mongomock_only
+def test_every_name_is_offered_once(seeded: Shell) -> None:
+    result = seeded.app.test_cli_runner().invoke(env=asked_for("set", "small", "l"), prog_name="flask")
+    assert offered(result.stdout) == ["large", "license_type=", "labels="]
+
+
+def test_without_a_database_nothing_is_said(offline: Shell) -> None:
+    result = offline.app.test_cli_runner().invoke(env=asked_for("show", ""), prog_name="flask")
+    assert (result.exit_code, result.output.strip()) == (0, "")
+
+
+def test_a_real_process(terminal: Terminal) -> None:
+    assert terminal.run("seed-templates").returncode == 0
     done = subprocess.run(
         [str(Path(sys.executable).parent / "flask")],
         cwd=terminal.directory,
-        env={
-            **terminal.environment,
-            "FLASK_APP": "wsgi",
-            "_FLASK_COMPLETE": "bash_complete",
-            "COMP_WORDS": " ".join(["flask", "worker-templates", *words]),
-            "COMP_CWORD": str(len(words) + 1),
-        },
+        env={**terminal.environment, "FLASK_APP": "wsgi", **asked_for("show", "")},
         capture_output=True,
         encoding="utf-8",
         timeout=60,
         check=False,
     )
-    assert done.stderr == ""
-    return [line.partition(",")[2] for line in done.stdout.splitlines()]
-
-
-@pytest.fixture
-def seeded(terminal: Terminal) -> Terminal:
-    assert terminal.run("seed-templates").returncode == 0
-    return terminal
-
-
-def test_what_is_completed(seeded: Terminal) -> None:
-    assert completed(seeded, "h") == ["history"]
-    assert completed(seeded, "list", "--lab") == ["--label"]
-    assert completed(seeded, "show", "") == ["large", "small"]
-    assert completed(seeded, "show", "la") == ["large"]
-    assert completed(seeded, "delete", "large", "") == ["small"]
-    assert completed(seeded, "list", "--license-type", "P") == ["PERSONAL"]
-    assert completed(seeded, "list", "-o", "j") == ["json"]
-    assert completed(seeded, "log", "--action", "del") == ["deleted"]
-    assert completed(seeded, "list", "--sort", "max") == ["max_nodes"]
-    assert "capacity.cpu_cores=" in completed(seeded, "set", "small", "cap")
-    assert completed(seeded, "create", "x", "--set", "max_n") == ["max_nodes="]
-    assert completed(seeded, "validate", "conf") == ["conf"]  # files: the shell's own completion goes on
-
-
-def test_without_a_database_nothing_is_said(terminal: Terminal) -> None:
-    terminal.environment["FLASK_WORKER_TEMPLATES_MONGODB_URI"] = "mongodb://127.0.0.1:1/fleet"
-    terminal.environment["FLASK_WORKER_TEMPLATES_DB_TIMEOUT_MS"] = "300"
-    assert completed(terminal, "show", "") == []
+    assert (offered(done.stdout), done.stderr) == (["large", "small"], "")

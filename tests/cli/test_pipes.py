@@ -3,137 +3,122 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.support.apps import AppFactory
+from tests.support.backends import mongomock_only
 from tests.support.json_documents import checked
+from tests.support.pseudo_terminal import in_pipes
 from tests.support.servers import Mongod, free_port
-from tests.support.shell import Terminal
+from tests.support.shell import Shell, Terminal
 from tests.support.specs import spec
 
-
-@pytest.fixture
-def seeded(terminal: Terminal) -> Terminal:
-    """A directory with an app whose database is seeded."""
-    assert terminal.run("seed-templates").returncode == 0
-    return terminal
+PEOPLE = ("\x1b", " ago", "just now", "NAME", "REVISION", "%")
 
 
-def test_nothing_for_people_is_in_a_pipe(seeded: Terminal) -> None:
-    for arguments in (["list"], ["list", "-o", "wide"], ["show", "small"], ["history", "small"], ["log"]):
-        done = seeded.run("worker-templates", *arguments, PAGER="false")
-        assert (done.returncode, "\x1b" in done.stdout, "ago" in done.stdout, "NAME" in done.stdout) == (
-            0,
-            *[False] * 3,
-        )
-        assert all("\t" in line for line in done.stdout.splitlines())
+@mongomock_only
+@pytest.mark.parametrize("command", ["list", "list -o wide", "show small", "history small", "log", "claims small"])
+def test_nothing_for_people_is_in_a_pipe(seeded: Shell, command: str) -> None:
+    code, out, err = in_pipes(seeded.app, "worker-templates", *command.split())
+    assert code == 0
+    assert not any(word in out.decode() for word in PEOPLE)
+    assert b"\x1b" not in err
+    assert all("\t" in line for line in out.decode().splitlines())
 
 
-@pytest.mark.parametrize("arguments", ["list", "list -o json", "log", "show small -o yaml", "json-schema"])
-def test_a_pipe_that_is_closed_early_is_no_error(seeded: Terminal, arguments: str) -> None:
-    done = seeded.bash(f"set -o pipefail; wt {arguments} | head -1; exit ${{PIPESTATUS[0]}}")
-    assert (done.returncode, "Traceback" in done.stderr, "Broken" in done.stderr) == (0, False, False), done.stderr
-    assert len(done.stdout.splitlines()) == 1
+@mongomock_only
+@pytest.mark.parametrize("command", ["list", "list -o json", "log", "show small -o yaml", "json-schema", "diff"])
+def test_a_pipe_that_is_closed_early_is_no_error(seeded: Shell, command: str) -> None:
+    code, _, err = in_pipes(seeded.app, "worker-templates", *command.split(), closed=True)
+    assert code == (3 if command == "diff" else 0)
+    assert b"Traceback" not in err
+    assert b"roken" not in err
 
 
-def test_writes_go_on_where_nobody_reads_any_more(seeded: Terminal) -> None:
-    done = seeded.bash("wt set small large max_nodes=3 2>/dev/null | true; wt list -o json")
-    assert [one["max_nodes"] for one in json.loads(done.stdout)["templates"]] == [3, 3]
-    done = seeded.bash("wt diff | true; wt sync --yes | true; wt list -o name")
-    assert done.stdout == "large\nsmall\n"
+@mongomock_only
+def test_writes_go_on_where_nobody_reads_any_more(seeded: Shell) -> None:
+    code, _, err = in_pipes(seeded.app, "worker-templates", "set", "small", "large", "max_nodes=3", closed=True)
+    assert (code, err) == (0, b"2 changed.\n")
+    assert [seeded.get(name).max_nodes for name in ("small", "large")] == [3, 3]
+    with seeded.app.app_context():
+        seeded.templates.delete(seeded.get("large").id)
+    code, _, _ = in_pipes(seeded.app, "worker-templates", "sync", "--yes", "--restore", "large", closed=True)
+    assert code == 0
+    assert seeded.get("large").max_nodes == 500
 
 
-def test_an_output_that_is_not_utf_8_gets_every_text(terminal: Terminal) -> None:
+@mongomock_only
+def test_an_output_that_is_not_utf_8_gets_every_text(seeded: Shell) -> None:
     """Whatever was written by then: a failure to print would look like a failure to write."""
     text = "größe → 1"
-    file = terminal.directory / "config/worker_templates.yaml"
-    assert terminal.run("seed-templates").returncode == 0
-    file.write_text(yaml.safe_dump({"templates": [spec("small", description=text), spec("large")]}), encoding="utf-8")
 
     def run(*arguments: str) -> tuple[int, bytes]:
-        done = subprocess.run(
-            terminal.command("worker-templates", *arguments),
-            cwd=terminal.directory,
-            env={**terminal.environment, "PYTHONIOENCODING": "latin-1"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=60,
-            check=False,
-        )
-        assert b"Traceback" not in done.stderr, done.stderr
-        return done.returncode, done.stdout
+        code, out, err = in_pipes(seeded.app, "worker-templates", *arguments, encoding="latin-1")
+        assert b"Traceback" not in err
+        return code, out
 
+    def write(described: str) -> None:
+        templates = [spec("small", description=described), spec("large", max_nodes=500)]
+        seeded.file.write_text(yaml.safe_dump({"templates": templates}, allow_unicode=True), encoding="utf-8")
+
+    write(text)
     code, shown = run("diff")
     assert (code, b"\\u2192" in shown) == (3, True)
-    code, document = run("sync", "--yes", "-o", "json")
+    code, document = run("sync", "--yes", "--format", "json")
     assert code == 0
-    (field,) = json.loads(document)["diff"]["templates"][1]["fields"]
-    assert field["result"] == text
+    (small,) = [one for one in json.loads(document)["diff"]["templates"] if one["name"] == "small"]
+    assert {field["field"]: field.get("result") for field in small["fields"]}["description"] == text
     code, exported = run("export")
-    assert (code, yaml.safe_load(exported)["templates"][1]["description"]) == (0, text)
+    assert (code, yaml.safe_load(exported)["templates"][2]["description"]) == (0, text)
     for arguments in (["show", "small"], ["history", "small"]):
         code, shown = run(*arguments)
         assert (code, "größe \\u2192 1".encode("latin-1") in shown) == (0, True)
-    code, document = run("show", "small", "-o", "json")
-    assert json.loads(document)["template"]["description"] == text
-    code, exported = run("show", "small", "-o", "yaml")
-    assert yaml.safe_load(exported)["templates"][0]["description"] == text
-    file.write_text(yaml.safe_dump({"templates": [spec("small", description="→"), spec("large")]}, allow_unicode=True))
+    assert json.loads(run("show", "small", "-o", "json")[1])["template"]["description"] == text
+    assert yaml.safe_load(run("show", "small", "-o", "yaml")[1])["templates"][0]["description"] == text
+    write("→")
     code, patch = run("export", "--write", "--dry-run")
     assert (code, "-  description: →\n" in patch.decode()) == (3, True)
 
 
 EXIT_CODES = {
-    "0, fine": ("list", 0),
-    "0, no drift": ("diff", 0),
-    "1, an error": ("show nobody", 1),
-    "1, a bad file": ("validate bad.yaml", 1),
-    "2, usage": ("list --colour", 2),
-    "2, nobody to ask": ("delete small < /dev/null", 2),
-    "3, drift": ("diff --config other.yaml", 3),
-    "4, in use": ("delete large --yes", 4),
-    "4, stale": ("set small max_nodes=1 --if-revision 7", 4),
-    "4, a name that is taken": ("rename small large", 4),
-    "5, no database": ("list", 5),
+    "list | head -1": 0,
+    "show nobody -o json": 1,
+    "list --colour": 2,
+    "diff --config other.yaml": 3,
+    "delete large --yes": 4,
+    "log": 5,
 }
 
 
-def test_every_exit_code_is_reached_from_a_shell(seeded: Terminal) -> None:
-    (seeded.directory / "bad.yaml").write_text("templates: 1")
-    (seeded.directory / "other.yaml").write_text(yaml.safe_dump({"templates": [spec("other")]}))
-    assert seeded.run("worker-templates", "claim", "large", "w").returncode == 0
+def test_every_exit_code_is_reached_from_a_shell(terminal: Terminal) -> None:
+    """And JSON is printed before the exit."""
+    assert terminal.run("seed-templates").returncode == 0
+    (terminal.directory / "other.yaml").write_text(yaml.safe_dump({"templates": [spec("other")]}))
+    assert terminal.run("worker-templates", "claim", "large", "w").returncode == 0
     away = {"FLASK_WORKER_TEMPLATES_MONGODB_URI": f"mongodb://127.0.0.1:{free_port()}/fleet"}
     away["FLASK_WORKER_TEMPLATES_DB_TIMEOUT_MS"] = "300"
     found = {}
-    for what, (arguments, code) in EXIT_CODES.items():
-        done = seeded.bash(f"wt {arguments}", **(away if code == 5 else {}))
-        found[what] = done.returncode
+    for arguments, code in EXIT_CODES.items():
+        done = terminal.bash(f"set -o pipefail; wt {arguments}", **(away if code == 5 else {}))
+        found[arguments] = done.returncode
         assert "Traceback" not in done.stderr
-    assert found == {what: code for what, (_, code) in EXIT_CODES.items()}
-
-
-def test_json_is_printed_before_the_exit(seeded: Terminal) -> None:
-    missing = seeded.run("worker-templates", "show", "nobody", "-o", "json")
-    assert (missing.returncode, missing.stderr) == (1, "")
-    assert checked("error", missing.stdout)["error"]["type"] == "TemplateNotFound"
-    listed = seeded.run("worker-templates", "list", "-o", "json")
-    assert (listed.returncode, listed.stderr) == (0, "")
-    assert [one["name"] for one in checked("list", listed.stdout)["templates"]] == ["large", "small"]
+        if "json" in arguments:
+            assert checked("error", done.stdout)["error"]["type"] == "TemplateNotFound"
+    assert found == EXIT_CODES
 
 
 def test_a_user_of_the_database_without_rights(tmp_path: Path) -> None:
     with Mongod(auth=True) as server:
-        (tmp_path / "reader").mkdir()
-        writer = Terminal(tmp_path, server.add_user("fleet", ["readWrite"], database="fleet"), [spec("small")])
-        reader = Terminal(tmp_path / "reader", server.add_user("viewer", ["read"], database="fleet"), [spec("small")])
-        assert writer.run("seed-templates").returncode == 0
+        uris = [server.add_user(role, [role], database="fleet") for role in ("readWrite", "read")]
+        writer, reader = (
+            Shell(AppFactory({"WORKER_TEMPLATES_MONGODB_URI": uri}, tmp_path), spec("small")) for uri in uris
+        )
+        writer.run("seed-templates")
         for arguments in (["list"], ["show", "small"], ["history", "small"], ["log"], ["claims", "small"], ["diff"]):
-            done = reader.run("worker-templates", *arguments)
-            assert (done.returncode, done.stderr.count("Error")) == (0, 0), done.stderr
+            assert "Error" not in reader.wt(*arguments).stderr
         for arguments in (["set", "small", "max_nodes=3"], ["delete", "small", "--yes"], ["claim", "small", "w"]):
-            done = reader.run("worker-templates", *arguments)
-            assert (done.returncode, "its user is not authorized for this operation" in done.stderr) == (5, True)
-        assert writer.run("worker-templates", "list", "-o", "name").stdout == "small\n"
+            assert "its user is not authorized for this operation" in reader.wt(*arguments, code=5).stderr
+        assert writer.get("small").revision == 1

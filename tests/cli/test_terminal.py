@@ -1,179 +1,193 @@
-"""What a person sees, on a real terminal: colours with words, headings, ages, a pager, prompts, an editor."""
+"""What a person sees, on a real pseudo-terminal: colours with words, headings, ages, a pager, prompts, an editor."""
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 from pathlib import Path
 
 import pexpect
 import pytest
 
-from tests.support.shell import Terminal
+from tests.support.backends import mongomock_only
+from tests.support.pseudo_terminal import Screen, on_terminal
+from tests.support.shell import Shell, Terminal
 
-_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
+class Person:
+    """Somebody at the terminal of a seeded app."""
 
-def plain(text: str) -> str:
-    return _ANSI.sub("", text)
+    def __init__(self, shell: Shell) -> None:
+        self.shell = shell
+
+    def sees(
+        self,
+        *arguments: str,
+        dialog: tuple[tuple[str, str], ...] = (),
+        columns: int = 80,
+        lines: int = 50,
+        code: int = 0,
+    ) -> Screen:
+        """What a command of the group shows."""
+        return on_terminal(
+            self.shell.app, "worker-templates", *arguments, dialog=dialog, columns=columns, lines=lines, code=code
+        )
 
 
 @pytest.fixture
-def screen(terminal: Terminal) -> Terminal:
-    """A terminal whose database is seeded."""
-    assert terminal.run("seed-templates").returncode == 0
-    return terminal
+def person(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Person:
+    for name in ("NO_COLOR", "COLUMNS", "LINES", "PAGER", "VISUAL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    shell.run("seed-templates")
+    return Person(shell)
 
 
-def test_a_list_has_headings_colours_with_words_and_ages(screen: Terminal) -> None:
-    assert screen.run("worker-templates", "disable", "small").returncode == 0
-    shown = screen.screen("list", columns=110)
-    lines = plain(shown).splitlines()
-    assert lines[0].split() == [
-        "NAME",
-        "TYPE",
-        "CORES",
-        "MEMORY",
-        "STORAGE",
-        "LICENCE",
-        "NODES",
-        "STATE",
-        "REVISION",
-        "CHANGED",
-    ]
-    assert re.search(r"\x1b\[33mdisabled\s*\x1b", shown)
-    assert re.search(r"\x1b\[32menabled\s*\x1b", shown)
-    assert re.search(r"(just now|\dm ago)$", lines[1])
-    assert lines[-1] == "2 templates."
+@mongomock_only
+class TestLooks:
+    def test_a_list_has_headings_colours_with_words_and_ages(self, person: Person) -> None:
+        person.shell.wt("disable", "small")
+        shown = person.sees("list", columns=110)
+        heads = "NAME TYPE CORES MEMORY STORAGE LICENCE NODES STATE REVISION CHANGED"
+        assert " ".join(shown.lines[0].split()) == heads
+        assert re.search(r"\x1b\[33mdisabled\s*\x1b", shown.text)
+        assert re.search(r"\x1b\[32menabled\s*\x1b", shown.text)
+        assert re.search(r"(just now|\dm ago)$", shown.lines[1])
+        assert shown.lines[-1] == "2 templates."
+
+    @pytest.mark.parametrize("setting", [("NO_COLOR", "1"), ("TERM", "dumb")], ids=str)
+    def test_without_colours_the_words_are_left(
+        self, person: Person, setting: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv(*setting)
+        shown = person.sees("list")
+        assert "\x1b" not in shown.text
+        assert "enabled" in shown.text
+
+    @pytest.mark.parametrize("kind", ["table", "wide"])
+    @pytest.mark.parametrize("columns", [40, 80])
+    def test_a_list_fits(self, person: Person, kind: str, columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        person.shell.wt("copy", "small", "x" * 90)
+        shown = person.sees("list", "-o", kind, columns=columns).plain
+        table = shown[: shown.index("Not shown")] if "Not shown" in shown else shown
+        assert max(map(len, table.splitlines())) <= columns
+        assert "…" in table
+        assert "STATE" in table
+        monkeypatch.setenv("COLUMNS", str(columns))
+        assert max(map(len, person.sees("list", "-o", kind, columns=200).lines[:3])) <= columns
+
+    def test_wide_characters_keep_their_columns(self, person: Person) -> None:
+        for name in ("用户模板", "größe", "e\u0301tude"):
+            person.shell.wt("copy", "small", name)
+        lines = person.sees("list", columns=100).lines
+        assert next(line for line in lines if "用户模板" in line).startswith("用户模板  m5.large")
+        assert next(line for line in lines if "größe" in line).startswith("größe     m5.large")
+
+    def test_what_is_longer_than_the_screen_goes_through_a_pager(
+        self, person: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        pager = tmp_path / "pager"
+        pager.write_text("#!/bin/sh\necho PAGED\ncat\n")
+        pager.chmod(0o755)
+        monkeypatch.setenv("PAGER", str(pager))
+        assert "PAGED" in person.sees("show", "small", lines=10).text
+        assert "PAGED" not in person.sees("show", "small", lines=60).text
+        assert "PAGED" not in person.sees("show", "small", "-o", "json", lines=10).text
+
+    def test_a_history_has_its_changes_below(self, person: Person) -> None:
+        person.shell.wt("set", "small", "max_nodes=3", "-m", "Too many")
+        shown = person.sees("history", "small").plain
+        assert re.search(r"^   2  (just now|\dm ago)  +updated   cli:\S+  \"Too many\"$", shown, re.MULTILINE)
+        assert "      max_nodes 20 → 3\n" in shown
+        wide = person.sees("history", "small", "-o", "wide").plain
+        assert re.search(r"^   2  \d{4}-\d\d-\d\dT", wide, re.MULTILINE)
+        assert "small" in person.sees("log").plain
+
+    def test_two_revisions_side_by_side(self, person: Person) -> None:
+        person.shell.wt("set", "small", "max_nodes=3")
+        shown = person.sees("history", "small", "--diff", "1", "2")
+        assert [line.split() for line in shown.lines] == [
+            ["FIELD", "revision", "1", "revision", "2"],
+            ["max_nodes", "20", "3"],
+        ]
+        narrow = person.sees("history", "small", "--diff", "1", "2", columns=40)
+        assert narrow.lines == ["- revision 1", "+ revision 2", "max_nodes", "  - 20", "  + 3"]
+
+    def test_many_at_once_have_a_progress_bar(self, person: Person) -> None:
+        shown = person.sees("set", "small", "large", "max_nodes=9").plain
+        assert "Writing" in shown
+        assert "100%" in shown
 
 
-@pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=str)
-def test_without_colours_the_words_are_left(screen: Terminal, environment: dict[str, str]) -> None:
-    shown = screen.screen("list", columns=80, lines=50, code=0, **environment)
-    assert "\x1b" not in shown
-    assert "enabled" in shown
+@mongomock_only
+class TestQuestions:
+    @pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("n\n", 1), ("\n", 1), ("\x04", 1)], ids=repr)
+    def test_a_deletion_is_asked_for(self, person: Person, answer: str, code: int) -> None:
+        shown = person.sees("delete", "small", dialog=(("Delete 1 template? [y/N]: ", answer),), code=code)
+        assert f"small (revision 1): no worker claims it; {person.shell.file}:2 still has it" in shown.plain
+        assert ("Nothing was written." in shown.plain) == (code == 1)
+        left = person.shell.wt("list", "-o", "name").stdout.split()
+        assert left == (["large"] if code == 0 else ["large", "small"])
+
+    def test_it_is_said_who_uses_what_would_be_deleted(self, person: Person) -> None:
+        person.shell.wt("claim", "large", "w-1")
+        shown = person.sees("delete", "large", dialog=(("1 worker claims it: w-1", ""), ("[y/N]: ", "y\n")), code=4)
+        assert "is in use and cannot be deleted" in shown.plain
+
+    def test_labels_of_many_are_asked_for_with_their_names(self, person: Person) -> None:
+        names = "This would set stage=prod on 2 templates: 'large', 'small'."
+        shown = person.sees(
+            "label", "--all", "stage=prod", "-m", "Goes live", dialog=((names, ""), ("Go on? [y/N]: ", "y\n"))
+        )
+        assert "2 changed." in shown.plain
+        assert person.shell.get("small").labels == {"stage": "prod"}
+
+    def test_a_no_is_json_too(self, person: Person) -> None:
+        shown = person.sees("delete", "small", "-o", "json", dialog=(("[y/N]: ", "n\n"),), code=1)
+        assert '"results": []' in shown.plain
 
 
-@pytest.mark.parametrize("kind", ["table", "wide"])
-@pytest.mark.parametrize("columns", [40, 80])
-def test_a_list_fits(screen: Terminal, kind: str, columns: int) -> None:
-    long = "x" * 90
-    assert screen.run("worker-templates", "copy", "small", long).returncode == 0
-    shown = plain(screen.screen("list", "-o", kind, columns=columns))
-    table = shown[: shown.index("Not shown")] if "Not shown" in shown else shown
-    assert max(map(len, table.splitlines())) <= columns
-    assert "…" in table
-    assert "STATE" in table
-    narrow = screen.screen("list", "-o", kind, columns=200, COLUMNS=str(columns))
-    assert max(map(len, plain(narrow).splitlines()[:3])) <= columns
-
-
-def test_what_is_longer_than_the_screen_goes_through_a_pager(screen: Terminal, tmp_path: Path) -> None:
-    pager = tmp_path / "pager"
-    pager.write_text("#!/bin/sh\necho PAGED\ncat\n")
-    pager.chmod(pager.stat().st_mode | stat.S_IXUSR)
-    assert "PAGED" in screen.screen("show", "small", lines=10, PAGER=str(pager))
-    assert "PAGED" not in screen.screen("show", "small", lines=60, PAGER=str(pager))
-    assert "PAGED" not in screen.screen("show", "small", "-o", "json", lines=10, PAGER=str(pager))
-
-
-def test_a_history_has_its_changes_below(screen: Terminal) -> None:
-    assert screen.run("worker-templates", "set", "small", "max_nodes=3", "-m", "Too many").returncode == 0
-    shown = plain(screen.screen("history", "small"))
-    assert re.search(r"^   2  (just now|\dm ago)  +updated   cli:\S+  \"Too many\"$", shown, re.MULTILINE)
-    assert "      max_nodes 20 → 3\n" in shown
-    wide = plain(screen.screen("history", "small", "-o", "wide"))
-    assert re.search(r"^   2  \d{4}-\d\d-\d\dT", wide, re.MULTILINE)
-    assert "small" in plain(screen.screen("log"))
-
-
-def test_two_revisions_side_by_side(screen: Terminal) -> None:
-    assert screen.run("worker-templates", "set", "small", "max_nodes=3").returncode == 0
-    lines = [line.split() for line in plain(screen.screen("history", "small", "--diff", "1", "2")).splitlines()]
-    assert lines == [["FIELD", "revision", "1", "revision", "2"], ["max_nodes", "20", "3"]]
-    narrow = plain(screen.screen("history", "small", "--diff", "1", "2", columns=40)).splitlines()
-    assert narrow == ["- revision 1", "+ revision 2", "max_nodes", "  - 20", "  + 3"]
-
-
-# Questions
-
-
-@pytest.mark.parametrize(("answer", "code"), [("y", 0), ("n", 1), ("", 1), ("\x03", 1), ("\x04", 1)], ids=repr)
-def test_a_deletion_is_asked_for(screen: Terminal, answer: str, code: int) -> None:
-    assert screen.run("worker-templates", "claim", "large", "w-1").returncode == 0
-    child = screen.spawn("delete", "small")
-    child.expect(r"small \(revision 1\): no worker claims it; config/worker_templates.yaml:\d+ still has it")
-    child.expect_exact("Delete 1 template? [y/N]: ")
-    child.send(answer if answer in ("\x03", "\x04") else answer + "\r")
-    child.expect(pexpect.EOF)
-    child.close()
-    assert child.exitstatus == code
-    assert ("Nothing was written." in str(child.before)) == (code == 1)
-    left = screen.run("worker-templates", "list", "-o", "name").stdout.split()
-    assert left == (["large"] if code == 0 else ["large", "small"])
-
-
-def test_it_is_said_who_uses_what_would_be_deleted(screen: Terminal) -> None:
-    assert screen.run("worker-templates", "claim", "large", "w-1").returncode == 0
-    child = screen.spawn("delete", "large")
-    child.expect_exact("1 worker claims it: w-1")
-    child.expect_exact("[y/N]: ")
-    child.sendline("y")
-    child.expect_exact("is in use and cannot be deleted")
-    child.expect(pexpect.EOF)
-    child.close()
-    assert child.exitstatus == 4
-
-
-def test_labels_of_many_are_asked_for_with_their_names(screen: Terminal) -> None:
-    child = screen.spawn("label", "--all", "stage=prod", "-m", "Goes live")
-    child.expect_exact("This would set stage=prod on 2 templates: 'large', 'small'.")
-    child.expect_exact("Go on? [y/N]: ")
-    child.sendline("y")
-    child.expect_exact("2 changed.")
-    child.expect(pexpect.EOF)
-    child.close()
-    assert child.exitstatus == 0
-
-
-def test_a_no_is_json_too(screen: Terminal) -> None:
-    child = screen.spawn("delete", "small", "-o", "json")
-    child.expect_exact("[y/N]: ")
-    child.sendline("n")
-    child.expect(pexpect.EOF)
-    assert '"results": []' in str(child.before)
-
-
-# An editor
-
-
-def test_an_editor_on_the_terminal_sees_its_fault_again(screen: Terminal, tmp_path: Path) -> None:
-    """A real editor that asks on the terminal: `ed`-like, written in shell."""
+@mongomock_only
+def test_an_editor_on_the_terminal_sees_its_fault_again(
+    person: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     editor = tmp_path / "editor"
     editor.write_text(
         '#!/bin/sh\nhead -2 "$1"\nprintf "new number: "\nread -r n\nsed -i "s/max_nodes: .*/max_nodes: $n/" "$1"\n'
     )
     editor.chmod(0o755)
-    child = screen.spawn("edit", "small", EDITOR=str(editor), VISUAL="")
-    child.expect_exact("# small, revision 1.")
-    child.expect_exact("new number: ")
-    child.sendline("many")
-    child.expect_exact("#   max_nodes: Not a valid integer")
-    child.expect_exact("new number: ")
-    child.sendline("44")
-    child.expect(r"max_nodes 20 → 44")
+    monkeypatch.setenv("EDITOR", str(editor))
+    shown = person.sees(
+        "edit",
+        "small",
+        dialog=(
+            ("# small, revision 1.", ""),
+            ("new number: ", "many\n"),
+            ("#   max_nodes: Not a valid integer", ""),
+            ("new number: ", "44\n"),
+        ),
+    )
+    assert "max_nodes 20 → 44" in shown.plain
+
+
+# Ctrl-C needs a process with a terminal of its own.
+
+
+def test_ctrl_c(terminal: Terminal, tmp_path: Path) -> None:
+    """At a question, and in an editor that has saved: nothing is written, and what was typed is kept."""
+    assert terminal.run("seed-templates").returncode == 0
+    child = terminal.spawn("delete", "small")
+    child.expect_exact("[y/N]: ")
+    child.sendintr()
+    child.expect_exact("Nothing was written.")
     child.expect(pexpect.EOF)
     child.close()
-    assert child.exitstatus == 0
+    assert child.exitstatus == 1
 
-
-def test_ctrl_c_in_an_editor_keeps_what_was_saved(screen: Terminal, tmp_path: Path) -> None:
     editor = tmp_path / "editor"
     editor.write_text('#!/bin/sh\nsed -i "s/max_nodes: .*/max_nodes: 33/" "$1"\necho saved\nsleep 60\n')
     editor.chmod(0o755)
     (tmp_path / "kept").mkdir()
-    child = screen.spawn("edit", "small", EDITOR=str(editor), VISUAL="", TMPDIR=str(tmp_path / "kept"))
+    child = terminal.spawn("edit", "small", EDITOR=str(editor), VISUAL="", TMPDIR=str(tmp_path / "kept"))
     child.expect_exact("saved")
     child.sendintr()
     child.expect_exact("What you typed is kept in ")
@@ -182,36 +196,12 @@ def test_ctrl_c_in_an_editor_keeps_what_was_saved(screen: Terminal, tmp_path: Pa
     assert child.exitstatus == 1
     (kept,) = (tmp_path / "kept").iterdir()
     assert "max_nodes: 33" in kept.read_text()
-    assert "max_nodes: 33" not in screen.run("worker-templates", "show", "small", "-o", "yaml").stdout
+    assert "max_nodes" not in terminal.run("worker-templates", "show", "small", "-o", "yaml").stdout
 
 
-# Progress
-
-
-def test_many_at_once_have_a_progress_bar(screen: Terminal) -> None:
-    shown = plain(screen.screen("set", "small", "large", "max_nodes=9"))
-    assert "Writing" in shown
+@mongomock_only
+def test_seeding_has_a_progress_bar_if_there_is_something_to_do(shell: Shell) -> None:
+    shown = on_terminal(shell.app, "seed-templates").plain
+    assert "Seeding" in shown
     assert "100%" in shown
-
-
-def test_seeding_has_a_progress_bar_and_json_stays_clean(terminal: Terminal) -> None:
-    command = " ".join(terminal.command("seed-templates", "-o", "json"))
-    child = pexpect.spawn(
-        "bash",
-        ["-c", f"{command} > out.json"],
-        cwd=str(terminal.directory),
-        env={**os.environ, **terminal.environment},
-        encoding="utf-8",
-        timeout=60,
-    )
-    child.expect_exact("Seeding")
-    child.expect_exact("100%")
-    child.expect(pexpect.EOF)
-    assert '"created"' in (terminal.directory / "out.json").read_text()
-
-
-def test_wide_characters_keep_their_columns(screen: Terminal) -> None:
-    for name in ("用户模板", "größe", "e\u0301tude"):
-        assert screen.run("worker-templates", "copy", "small", name).returncode == 0
-    shown = plain(screen.screen("list", columns=100)).splitlines()
-    assert next(line for line in shown if "用户模板" in line).startswith("用户模板  m5.large")
+    assert on_terminal(shell.app, "seed-templates").plain == "0 created, 2 already present.\n"

@@ -145,12 +145,3 @@ class Terminal:
             encoding="utf-8",
             timeout=SECONDS,
         )
-
-    def screen(self, *arguments: str, columns: int = 80, lines: int = 50, code: int = 0, **environment: str) -> str:
-        """What a command of the group shows on a terminal."""
-        child = self.spawn(*arguments, columns=columns, lines=lines, **environment)
-        child.expect(pexpect.EOF)
-        child.close()
-        shown = (child.before or "").replace("\r\n", "\n")
-        assert child.exitstatus == code, shown
-        return shown
