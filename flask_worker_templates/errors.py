@@ -110,12 +110,20 @@ class NameTaken(WorkerTemplatesError):
 
     Attributes:
         template_id: the id of the template that has it, or None where it was gone again when asked.
+        blocked: what is wrong with the document that has it, if that is no template; else None.
     """
 
-    def __init__(self, name: str, template_id: str | None) -> None:
+    def __init__(self, name: str, template_id: str | None, blocked: str | None = None) -> None:
         self.name = name
         self.template_id = template_id
-        super().__init__(f"A worker template named {name!r} already exists.")
+        self.blocked = blocked
+        if blocked is None:
+            super().__init__(f"A worker template named {name!r} already exists.")
+        else:
+            super().__init__(
+                f"The name {name!r} cannot be used: a document of the database that is no worker template has it "
+                f"({blocked}). Use another name, or correct or remove that document."
+            )
 
 
 class RevisionMismatch(WorkerTemplatesError):

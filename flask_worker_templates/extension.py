@@ -247,7 +247,7 @@ class WorkerTemplates:
 
     def status(self) -> Status:
         """Return how the extension does in this process, for a health check: at once, without asking the database."""
-        return self._state().readiness.status()
+        return self._state().status()
 
     # Writing
 

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn
 
+from flask_worker_templates.model.printable import printable as printable  # noqa: PLC0414  # also found here
+
 MAX_DEPTH = 20
 """Levels of nesting; a definition file needs four."""
 TOO_DEEP = f"Nested more than {MAX_DEPTH} levels deep."
@@ -127,13 +129,6 @@ def describe(value: object) -> str:
     if isinstance(value, int | float):
         return f"the number {value!r}"
     return "a mapping" if isinstance(value, dict) else "a list"
-
-
-def printable(text: str) -> str:
-    """Return `text` with what is not printable escaped: it cannot make a line of its own in a log."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
 
 
 def is_bounded(number: float) -> bool:

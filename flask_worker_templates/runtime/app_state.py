@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass, field
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
 
 from flask import Flask, current_app, has_app_context, has_request_context
 
+from flask_worker_templates.errors import DatabaseUnavailable
 from flask_worker_templates.settings import Settings
 from flask_worker_templates.store.connection import DatabaseAccess, Document
 from flask_worker_templates.store.store import Progress, Store
@@ -21,7 +22,7 @@ from flask_worker_templates.store.stored_form import template_of
 from . import signals
 from .commands import in_command
 from .hooks import Hooks
-from .startup import LEAST_WAIT_SECONDS, Readiness
+from .startup import LEAST_WAIT_SECONDS, Readiness, Status
 
 if TYPE_CHECKING:
     from flask_worker_templates.files.load import FileSet
@@ -99,14 +100,25 @@ class AppState:
             self.store.prepare()
             self.indexed.set()
 
+    def status(self) -> Status:
+        """Return how the extension of this process does, at once."""
+        status = self.readiness.status()
+        if status.state != "ready":
+            return status
+        with suppress(DatabaseUnavailable):
+            return replace(status, warnings=self.store.warnings())
+        return status
+
     def prepare(self) -> SeedResult | None:
         """Make the indexes, then seed and sync as the settings say."""
         seeds, syncs = self.settings.seed == "on", self.settings.sync_on_start == "safe"
         if not (seeds or syncs):
             self.store.prepare()
+            self.store.look_over()
             return None
         files = self.read_files()  # before anything is written: one bad entry, and nothing is
         self.store.prepare()
+        self.store.look_over()
         result = self.seed(files) if seeds else None
         if syncs:
             from flask_worker_templates.reconcile.seed import ACTOR as SEEDER

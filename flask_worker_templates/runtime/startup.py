@@ -41,11 +41,14 @@ class Status:
         state: ``pending`` (not used yet), ``ready`` or ``failed``.
         message: why it failed; empty otherwise.
         seeded: what this process seeded, or None.
+        warnings: what is worth a look, in sentences: documents of the database that are no templates or events and so
+            are left out, and stored values that break the rules.
     """
 
     state: str
     message: str = ""
     seeded: SeedResult | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -118,6 +121,8 @@ class Readiness:
         try:
             if self._due():  # nobody else has tried since
                 self._attempt()
+        except Exception:
+            log.exception("The worker templates are not ready, because of an unexpected error")
         finally:
             self._lock.release()
 
@@ -129,14 +134,21 @@ class Readiness:
             # Once for each cause; that the database is not available has been said where it was noticed.
             if not isinstance(failure, DatabaseUnavailable) and str(failure) != self._status.message:
                 log.error("The worker templates are not ready:\n%s", failure)  # noqa: TRY400  # no traceback: it is no bug
-            self._failure = failure
-            self._status = Status("failed", str(failure))
-            self._next_attempt = time.monotonic() + RETRY_SECONDS
+            self._fail(failure)
+        except Exception as error:
+            # A bug, of this package or of a receiver of a signal: until the next attempt it is not "pending".
+            self._fail(NotReady(f"An unexpected error ({type(error).__name__}); the log says more."))
+            raise
         else:
             self._failure = None
             self._status = Status("ready", seeded=result)
         finally:
             _preparing.reset(before)
+
+    def _fail(self, failure: WorkerTemplatesError) -> None:
+        self._failure = failure
+        self._status = Status("failed", str(failure))
+        self._next_attempt = time.monotonic() + RETRY_SECONDS
 
     def _not_ready(self, failure: WorkerTemplatesError) -> NotReady:
         wait = max(1, round(self._next_attempt - time.monotonic()))

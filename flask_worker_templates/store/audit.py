@@ -7,8 +7,7 @@ there is no document any more, the events say all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pymongo.collection import Collection
@@ -16,12 +15,13 @@ from pymongo.collection import Collection
 from flask_worker_templates.errors import TemplateNotFound
 from flask_worker_templates.model.parameters import Window
 from flask_worker_templates.model.scope import ALL, Scope
-from flask_worker_templates.model.spec import Spec, changes
+from flask_worker_templates.model.spec import Spec
 from flask_worker_templates.model.template import Event, Page
 
 from .connection import Collections, Document
-from .queries import all_of, scope_conditions, trail_conditions
-from .stored_form import from_stored
+from .events import events_of
+from .queries import all_of, scope_conditions, trail_conditions, without
+from .stored_form import CHECKED, event_spec, from_stored, is_event, is_placeholder
 
 
 def event_id(template_id: str, revision: int) -> str:
@@ -29,64 +29,91 @@ def event_id(template_id: str, revision: int) -> str:
     return f"{template_id}:{revision}"
 
 
-def history(collections: Collections, template_id: str, window: Window) -> Page[Event]:
+def history(db: Collections, template_id: str, window: Window) -> Page[Event]:
     """Return the events of one template, newest first; also of one that was deleted.
 
     Raises:
         TemplateNotFound: if there never was such a template.
     """
-    last = last_event(collections, template_id)
+    last = last_event(db, template_id)
     if last is None:
         raise TemplateNotFound(template_id)
+    if db.census.has_bad_events(template_id):
+        return _history_with_gaps(db, last, window)
     total = last["revision"]  # revisions run from 1 without a gap
     high = total - window.skip
     low = high - window.size  # its predecessor, for the changes of the oldest one shown
-    found = collections.events.find({"template_id": template_id, "revision": {"$gte": low, "$lte": high}})
-    by_revision = {event["revision"]: event for event in found}
+    query = {"template_id": template_id, "revision": {"$gte": low, "$lte": high}}
+    by_revision = {event["revision"]: event for event in db.census.sound_events(db.events.find(query))}
+    if db.census.has_bad_events(template_id):
+        return _history_with_gaps(db, last, window)
     if high >= total:
         by_revision[total] = last
     shown = [by_revision[n] for n in range(high, max(low, 0), -1) if n in by_revision]
-    return Page(events(shown, by_revision.values()), total, window.page, window.size)
+    return Page(events_of(db, shown, by_revision.values()), total, window.page, window.size)
 
 
-def spec_at(collections: Collections, document: Mapping[str, Any], revision: int) -> Spec | None:
-    """Return the spec that a live template had at a revision, or None if it has not been there."""
-    if revision == document["revision"]:
-        return from_stored(document)
-    event = None
-    if revision < document["revision"]:
-        event = collections.events_guarded.find_one({"_id": event_id(document["_id"], revision)})
-    return None if event is None else from_stored(event["spec"])
+def _history_with_gaps(db: Collections, last: Document, window: Window) -> Page[Event]:
+    """Return the events of a template among whose documents some are none: all are read, to count the others."""
+    query = {"template_id": last["template_id"], "revision": {"$gte": 1, "$lt": last["revision"]}}
+    found = [last, *db.census.sound_events(db.events.find(query).sort([("revision", -1)]))]
+    shown = found[window.skip : window.skip + window.size]
+    return Page(events_of(db, shown, found), len(found), window.page, window.size)
 
 
-def trail(collections: Collections, asked: Mapping[str, Any]) -> Page[Event]:
+def spec_at(db: Collections, document: Mapping[str, Any], revision: int) -> Spec | None:
+    """Return the spec that a live template had at a revision, or None if it has not been there.
+
+    Fields that the event of then lacks are those of now: who wrote it did not know them, and did not change them.
+    """
+    present = from_stored(document)
+    if revision >= document["revision"]:
+        return present if revision == document["revision"] else None
+    event = db.events_guarded.find_one({"_id": event_id(document["_id"], revision)})
+    if event is None or not db.census.sound_events([event]):
+        return None
+    return {**present, **event_spec(event)}
+
+
+def trail(db: Collections, asked: Mapping[str, Any]) -> Page[Event]:
     """Return the events of all templates, newest first.
 
     Args:
-        collections: where from.
+        db: where from.
         asked: parameters as `query.TrailSchema` loads them.
     """
+    db.census.look_again(db)
     window = Window(asked["page"], asked["page_size"])
     conditions = trail_conditions(dict(asked))
-    query = all_of(conditions)
     # One before the page, to know which stretch of time it covers, and one after it, to know whether it is the last.
     before = min(window.skip, 1)
-    cursor = collections.events.find(query).sort([("at", -1), ("_id", -1)])
-    rows = list(cursor.skip(window.skip - before).limit(window.size + before + 1))
+    while True:
+        bad = db.census.events()
+        query = all_of([*conditions, *without(bad)])
+        cursor = db.events.find(query).sort([("at", -1), ("_id", -1)])
+        found = list(cursor.skip(window.skip - before).limit(window.size + before + 1))
+        rows = db.census.sound_events(found)
+        if len(rows) == len(found) or len(db.census.events()) == len(bad):
+            break
     previous = rows[0] if before and rows else None
     page, following = rows[before : before + window.size], rows[before + window.size :]
     if before and not page:
-        return Page((), _count(collections, query), window.page, window.size)
+        return Page((), _count(db, query, bad), window.page, window.size)
 
-    shown = without_void(page, collections.templates)
+    shown = without_void(page, db.templates)
     # What stands between two pages belongs to the later one; the last page takes all that is left.
-    shown += unrecorded(collections, conditions, shown, previous, page[-1] if following else None)
+    shown += unrecorded(db, conditions, shown, previous, page[-1] if following else None)
     shown.sort(key=order_of, reverse=True)
 
+    total = window.skip + len(shown) if not following else _count(db, query, bad)
+    events = events_of(db, shown, predecessors(db, shown))
+    return Page(events, max(total, window.skip + len(page)), window.page, window.size)
+
+
+def predecessors(db: Collections, shown: Sequence[Document]) -> list[Document]:
+    """Return the events that come right before others, of the same templates."""
     keys = [event_id(event["template_id"], event["revision"] - 1) for event in shown if event["revision"] > 1]
-    predecessors = list(collections.events.find({"_id": {"$in": keys}}))
-    total = window.skip + len(shown) if not following else _count(collections, query)
-    return Page(events(shown, predecessors), max(total, window.skip + len(page)), window.page, window.size)
+    return db.census.sound_events(db.events.find({"_id": {"$in": keys}}))
 
 
 def deletions(collections: Collections, names: Sequence[str]) -> dict[str, Document]:
@@ -94,7 +121,8 @@ def deletions(collections: Collections, names: Sequence[str]) -> dict[str, Docum
     newest: dict[str, Document] = {}
     for start in range(0, len(names), _CHUNK):
         query = {"name": {"$in": list(names[start : start + _CHUNK])}, "action": "deleted", "managed": True}
-        found = list(collections.events_guarded.find(query).sort([("at", 1), ("_id", 1)]))
+        query = all_of([query, *without(collections.census.events())])
+        found = collections.census.sound_events(collections.events_guarded.find(query).sort([("at", 1), ("_id", 1)]))
         # A void one is of a template that lives under another name by now. It must not hide a true one before it.
         for event in without_void(found, collections.templates_guarded):
             newest[event["name"]] = event
@@ -104,12 +132,24 @@ def deletions(collections: Collections, names: Sequence[str]) -> dict[str, Docum
 _CHUNK = 5000  # names in one query; a query must stay far below MongoDB's 16 MB
 
 
-def last_event(collections: Collections, template_id: str) -> Document | None:
-    """Return the event of a template's present revision, or of its deletion; None where there never was one."""
-    document = collections.templates.find_one({"_id": template_id}, {"last_event": 1})
-    if document is not None:
-        return dict(document["last_event"])
-    return collections.events.find_one({"template_id": template_id}, sort=[("revision", -1)])
+def last_event(db: Collections, template_id: str) -> Document | None:
+    """Return the event of a template's present revision, or of its deletion; None where there never was one.
+
+    Raises:
+        TemplateNotFound: if a document has this id that is no template.
+    """
+    document = db.templates.find_one({"_id": template_id}, CHECKED)
+    if document is not None and not is_placeholder(document.get("name")):
+        event: Document = db.census.sound_template(document, template_id)["last_event"]
+        return event
+    while True:
+        bad = db.census.events()
+        query = all_of([{"template_id": template_id}, *without(bad)])
+        found = db.events.find_one(query, sort=[("revision", -1)])
+        if found is None or db.census.sound_events([found]):
+            return found
+        if len(db.census.events()) == len(bad):  # so many that no more are kept in mind
+            return None
 
 
 def without_void(events: Sequence[Document], templates: Collection[Document]) -> list[Document]:
@@ -147,7 +187,9 @@ def unrecorded(  # noqa: PLR0917  # they say one stretch of the trail together
     tokens = {event["token"] for event in shown}
     missing: dict[str, Document] = {}
     for document in collections.templates.find(all_of(query), {"last_event": 1}).sort([("updated_at", -1)]):
-        event = document["last_event"]
+        event: Document = document.get("last_event", {})
+        if not is_event(event):  # the document is no template
+            continue
         after_previous = previous is None or order_of(event) < order_of(previous)
         # As well as with: a deletion that did not happen may stand there, announced in the same millisecond.
         before_last = last is None or order_of(event) >= order_of(last)
@@ -166,43 +208,8 @@ def order_of(event: Mapping[str, Any]) -> tuple[Any, str]:
     return event["at"], event["_id"]
 
 
-def _count(collections: Collections, query: dict[str, Any]) -> int:
-    if query:
-        return collections.events.count_documents(query)
-    return collections.events.estimated_document_count()
-
-
-def events(
-    shown: Sequence[Mapping[str, Any]], others: Iterable[Mapping[str, Any]], scope: Scope = ALL
-) -> tuple[Event, ...]:
-    """Return events with their changes.
-
-    Args:
-        shown: the events.
-        others: among them the predecessors.
-        scope: a change from outside of it does not say from what.
-    """
-    known = {(event["template_id"], event["revision"]): event for event in [*others, *shown]}
-    return tuple(_event(event, known.get((event["template_id"], event["revision"] - 1)), scope) for event in shown)
-
-
-def _event(stored: Mapping[str, Any], predecessor: Mapping[str, Any] | None, scope: Scope) -> Event:
-    spec = from_stored(stored["spec"])
-    before = from_stored(predecessor["spec"]) if predecessor else None
-    changed = changes(before, spec)
-    if before is not None and not scope.contains(before):
-        # Not even the names of labels that are gone: they were out there.
-        changed = [{"field": one["field"], "to": one["to"]} for one in changed if "to" in one]
-    return Event(
-        template_id=stored["template_id"],
-        name=stored["name"],
-        revision=stored["revision"],
-        action=stored["action"],
-        actor=stored["actor"],
-        at=stored["at"] if stored["at"].tzinfo else stored["at"].replace(tzinfo=UTC),
-        spec=spec,
-        changes=changed,
-        message=stored.get("message"),
-        reverted_to=stored.get("reverted_to"),
-        pruned=stored.get("pruned", False),
-    )
+def _count(db: Collections, query: dict[str, Any], bad: Sequence[Any]) -> int:
+    if query != all_of(without(bad)):
+        return db.events.count_documents(query)
+    all_of_them = db.events.estimated_document_count()
+    return all_of_them - (db.events.count_documents({"_id": {"$in": list(bad)}}) if bad else 0)

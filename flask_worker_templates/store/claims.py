@@ -90,15 +90,25 @@ def read_claims(
     Raises:
         TemplateNotFound: if there is none with this id, or it does not meet them.
     """
+    is_array = {"$isArray": "$claims"}
+    array = {"$cond": [is_array, "$claims", []]}
     pipeline: list[dict[str, Any]] = [
         {"$match": all_of([{"_id": template_id}, *within])},
         {
-            "$project": {
-                "total": {"$size": "$claims"},
-                "shown": {"$slice": ["$claims", window.skip, window.size]},
+            "$addFields": {
+                _IS_ARRAY: is_array,
+                _TOTAL: {"$size": array},
+                "claims": {"$slice": [array, window.skip, window.size]},
             }
         },
     ]
-    for row in db.templates_guarded.aggregate(pipeline):
-        return row["total"], row["shown"]
+    for document in db.templates_guarded.aggregate(pipeline):
+        if not document[_IS_ARRAY]:
+            del document["claims"]
+        db.census.sound_template(document, template_id, claims=True)
+        return document[_TOTAL], document["claims"]
     raise TemplateNotFound(template_id)
+
+
+_IS_ARRAY = "claims are an array"
+_TOTAL = "total number of claims"  # no name that a field of a document has

@@ -39,7 +39,8 @@ from flask_worker_templates.model.template import Action
 from .audit import event_id
 from .connection import Collections, Document
 from .loop import attempts
-from .stored_form import to_stored
+from .stored_form import CHECKED, check_template, to_stored
+from .stored_types import Malformed
 
 log = logging.getLogger("flask_worker_templates")
 
@@ -173,9 +174,13 @@ def read_guarded(db: Collections, template_id: str) -> Document:
     Raises:
         TemplateNotFound: if there is none with this id.
     """
-    document = db.templates_guarded.find_one({"_id": template_id}, {"claims": 0})
+    document = db.templates_guarded.find_one({"_id": template_id}, CHECKED)
     if document is None:
         raise TemplateNotFound(template_id)
+    try:
+        check_template(document)
+    except Malformed:  # it is never changed
+        raise TemplateNotFound(template_id) from None
     return document
 
 

@@ -13,15 +13,12 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote_plus
 
-import bson
 import mongoengine
 import pymongo
-from bson.codec_options import CodecOptions
-from bson.raw_bson import RawBSONDocument
 from pymongo import ReadPreference, uri_parser
 from pymongo.collection import Collection
 from pymongo.database import Database
@@ -33,12 +30,16 @@ from flask_worker_templates._forks import renew_in_children
 from flask_worker_templates.errors import DatabaseUnavailable, SettingsError
 from flask_worker_templates.settings import Settings
 
+from .adapter import RAW, raw_bytes, with_options
+from .census import Census
+from .scan import EVENTS as EVENTS  # noqa: PLC0414  # exported
+from .scan import TEMPLATES as TEMPLATES  # noqa: PLC0414
+from .stored_form import PLAIN
+
 log = logging.getLogger("flask_worker_templates")
 
 Document = dict[str, Any]
 
-TEMPLATES = "worker_templates"
-EVENTS = "worker_template_events"
 LOG = "worker_template_log"
 
 # What a client's own settings cannot weaken. Without `j` a standalone server loses acknowledged writes when it is
@@ -46,9 +47,6 @@ LOG = "worker_template_log"
 _DURABLE = WriteConcern(w="majority", j=True)
 _MAJORITY = ReadConcern("majority")
 
-# A host's client may decode times as aware ones, or numbers as types of its own; here they are what PyMongo makes them.
-_PLAIN: CodecOptions[Document] = CodecOptions()
-_RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
 
 _UNAUTHORIZED, _AUTHENTICATION_FAILED, NAMESPACE_NOT_FOUND = 13, 18, 26
 _LOG_AGAIN_SECONDS = 60.0
@@ -67,15 +65,17 @@ class Collections:
     templates: Collection[Document]  # reads for presentation: the host's read preference
     templates_raw: Collection[Any]  # the same, as the BSON bytes that the server sends
     events: Collection[Document]
+    events_raw: Collection[Any]
     templates_guarded: Collection[Document]  # writes, and the reads that guard them
     events_guarded: Collection[Document]
     log: Collection[Document]  # in which order the events became known; guarded too
+    census: Census = field(default_factory=Census)
 
     @classmethod
     def of(cls, database: Database[Document]) -> Collections:
         """Return the collections of a database."""
-        templates = database.get_collection(TEMPLATES, codec_options=_PLAIN)
-        events = database.get_collection(EVENTS, codec_options=_PLAIN)
+        templates = with_options(database[TEMPLATES], PLAIN)
+        events = with_options(database[EVENTS], PLAIN)
         durable: dict[str, Any] = {
             "read_preference": ReadPreference.PRIMARY,
             "read_concern": _MAJORITY,
@@ -84,12 +84,12 @@ class Collections:
         return cls(
             database,
             templates,
-            # mongomock holds no BSON; `find_raw` makes it.
-            templates.with_options(codec_options=_RAW) if isinstance(templates, Collection) else templates,
+            with_options(templates, RAW),
             events,
+            with_options(events, RAW),
             templates.with_options(**durable),
             events.with_options(**durable),
-            database.get_collection(LOG, codec_options=_PLAIN).with_options(**durable),
+            with_options(database[LOG], PLAIN).with_options(**durable),
         )
 
 
@@ -325,8 +325,4 @@ def find_raw(
     """Return the templates found, each as the BSON bytes that the server sent; one trip where `limit` is set."""
     # One batch of `limit` documents; without it the server would send the first 101 and wait to be asked for more.
     found = db.templates_raw.find(query, projection, sort=sort, skip=skip, limit=limit, batch_size=limit)
-    return [_bytes(document) for document in found]
-
-
-def _bytes(document: Any) -> bytes:
-    return bytes(document.raw) if isinstance(document, RawBSONDocument) else bson.encode(document)
+    return [raw_bytes(document) for document in found]

@@ -31,8 +31,9 @@ from . import audit
 from .commit import Copied, ensure_event
 from .connection import Collections, Document
 from .loop import attempts
-from .queries import all_of, scope_conditions, trail_conditions
+from .queries import all_of, scope_conditions, trail_conditions, without
 from .scoped_events import CHUNK, Insiders, events_within, taken
+from .stored_form import is_event
 
 _DUPLICATE_KEY = 11000
 START = frozenset({"", "start"})
@@ -63,7 +64,8 @@ def follow(collections: Collections, asked: Mapping[str, Any], scope: Scope) -> 
                 break
             continue
         query = all_of([{"_id": {"$in": [entry["event"] for entry in entries]}}, *conditions])
-        found = {event["_id"]: event for event in collections.events_guarded.find(query)}
+        sound = collections.census.sound_events(collections.events_guarded.find(query))
+        found = {event["_id"]: event for event in sound}
         there = insiders.among([event["template_id"] for event in found.values()])
         for entry in entries:
             number, event = entry["_id"], found.get(entry["event"])
@@ -132,16 +134,18 @@ def _mark(collections: Collections, event_ids: list[str]) -> None:
 
 def _unlogged(collections: Collections) -> list[Document]:
     """Return the oldest events that are not in the log, copied to the events collection where they were not there."""
-    rows = collections.events_guarded.find({"logged": None}).sort([("at", 1), ("_id", 1)]).batch_size(CHUNK)
+    query = all_of([{"logged": None}, *without(collections.census.events())])
+    rows = collections.events_guarded.find(query).sort([("at", 1), ("_id", 1)]).batch_size(CHUNK)
     recorded: list[Document] = []
     chunk, following = taken(rows, None)
     while chunk and len(recorded) < CHUNK:
-        recorded += audit.without_void(chunk, collections.templates_guarded)
+        recorded += audit.without_void(collections.census.sound_events(chunk), collections.templates_guarded)
         chunk, following = taken(rows, following) if following else ([], None)
     pending = collections.templates_guarded.find({"last_event.logged": None}, {"last_event": 1})
     pending = pending.sort([("updated_at", 1)]).limit(CHUNK)
     found = {
-        event["_id"]: event for event in [*(one["last_event"] for one in pending if "last_event" in one), *recorded]
+        event["_id"]: event
+        for event in [*(one["last_event"] for one in pending if is_event(one.get("last_event"))), *recorded]
     }
     oldest = sorted(found.values(), key=audit.order_of)[:CHUNK]
     there = {event["_id"] for event in recorded}

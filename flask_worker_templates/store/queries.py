@@ -5,12 +5,15 @@ A value is only ever compared: it becomes an operand in a query that is written 
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Sequence
 from typing import Any
 
 from flask_worker_templates.errors import InvalidParameters
 from flask_worker_templates.model.image_name import ImageName
 from flask_worker_templates.model.parameters import LONGEST_NAME, SORTS
 from flask_worker_templates.model.scope import Condition, Scope
+from flask_worker_templates.model.spec import DEFAULTS
 
 from .connection import Collections
 
@@ -23,11 +26,19 @@ def order(sort: str) -> list[tuple[str, int]]:
     return [(field, direction)] if field == "name" else [(field, direction), ("_id", direction)]
 
 
-def conditions(asked: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the MongoDB conditions that loaded list parameters mean, without `ami`, which needs the database."""
-    found: list[dict[str, Any]] = [
-        {key: {"$eq": asked[key]}} for key in ("name", "instance_type", "enabled", "is_seeded") if key in asked
-    ]
+def conditions(asked: dict[str, Any], spellings: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Return the MongoDB conditions that loaded list parameters mean, without `ami`, which needs the database.
+
+    Args:
+        asked: the parameters.
+        spellings: the stored names, not in NFC, that the asked name means too.
+    """
+    found: list[dict[str, Any]] = [{key: {"$eq": asked[key]}} for key in ("instance_type", "is_seeded") if key in asked]
+    if "name" in asked:
+        found.append({"name": same_name(spellings, asked["name"])})
+    if "enabled" in asked:
+        # A document that lacks a field has its default.
+        found.append({"enabled": {"$in": [True, None]} if asked["enabled"] else {"$eq": False}})
     if "name_prefix" in asked:
         found.append({"name": _begins(asked["name_prefix"])})
     if "license_type" in asked:
@@ -40,7 +51,10 @@ def conditions(asked: dict[str, Any]) -> list[dict[str, Any]]:
         "min_storage_gb": "capacity.storage_gb",
         "min_nodes": "max_nodes",
     }
-    found.extend({field: {"$gte": asked[key]}} for key, field in minima.items() if key in asked)
+    for key, field in minima.items():
+        if key in asked:
+            least = {field: {"$gte": asked[key]}}
+            found.append({"$or": [least, {field: None}]} if asked[key] <= DEFAULTS.get(field, -1) else least)
     return found
 
 
@@ -64,7 +78,10 @@ def matching_patterns(db: Collections, image: str, within: list[dict[str, Any]])
     patterns: list[str] = []
     characters = 0
     for row in rows:
-        pattern = row["_id"]
+        # Where the field is missing it has its default; what is no string is no pattern, and its document no template.
+        pattern = DEFAULTS["ami_pattern"] if row["_id"] is None else row["_id"]
+        if not isinstance(pattern, str):
+            continue
         characters += len(pattern)
         if characters > MOST_PATTERN_CHARACTERS:
             raise InvalidParameters({"ami": [_TOO_MANY_PATTERNS]})
@@ -121,6 +138,23 @@ def _condition(condition: Condition, prefix: str) -> dict[str, Any]:
 def _begins(prefix: str) -> dict[str, Any]:
     # A range, which the index on names serves. Nothing that begins so is beyond its end: no name is longer.
     return {"$gte": prefix, "$lte": prefix + "\U0010ffff" * LONGEST_NAME}
+
+
+def without(ids: Sequence[Any]) -> list[dict[str, Any]]:
+    """Return the condition that leaves documents out, or none where there are none."""
+    # Not $nin, which a query planner may take for a reason to read the index on ids.
+    return [{"$nor": [{"_id": {"$in": list(ids)}}]}] if ids else []
+
+
+def same_name(spellings: Sequence[str], name: str) -> dict[str, Any]:
+    """Return the operand that finds a name in any of its Unicode forms.
+
+    Args:
+        spellings: the stored names of the same NFC form, as far as they are not in NFC.
+        name: as asked for.
+    """
+    names = sorted({name, unicodedata.normalize("NFC", name), *spellings})
+    return {"$in": names} if len(names) > 1 else {"$eq": name}
 
 
 def all_of(found: list[dict[str, Any]]) -> dict[str, Any]:

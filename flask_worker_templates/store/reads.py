@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC
-from typing import Any
-
-import bson
+from typing import Any, TypeVar, cast
 
 from flask_worker_templates.errors import DuplicateNames, TemplateNotFound
 from flask_worker_templates.model.parameters import Window
 from flask_worker_templates.model.records import Deletion, Managed
+from flask_worker_templates.model.spec import DEFAULTS
 from flask_worker_templates.model.template import Event, Page, Template
 
 from . import audit
+from .claims import read_claims
 from .connection import Collections, Document, find_raw
 from .feed import follow
 from .indexes import duplicate_names
 from .part import Part
-from .queries import all_of, conditions, matching_patterns, order, scope_conditions
+from .queries import all_of, conditions, matching_patterns, order, same_name, scope_conditions, without
 from .scoped_events import Insiders, history_within, trail_within
-from .stored_form import PRESENTED, from_stored, present_raw, template_of
+from .stored_form import (
+    CHECKED,
+    PRESENTED,
+    checked_raw,
+    decode,
+    decoded,
+    managed_of,
+    nfc,
+    present_raw,
+    template_of,
+)
+from .stored_types import Malformed
+
+R = TypeVar("R")
+
+_MOST_CLAIMS = 100_000  # more than a document can hold
 
 
 class Reads(Part):
@@ -40,7 +55,15 @@ class Reads(Part):
         Raises:
             TemplateNotFound: if there is none with this name.
         """
-        return self._read({"name": {"$eq": name}}, name)
+        if not isinstance(cast("object", name), str):  # any other value would be compared as it is
+            raise TemplateNotFound(name)
+        with self._access.operation() as db:
+            found = list(db.templates.find(self._inside({"name": same_name(db.census.spellings(name), name)}), CHECKED))
+            if not found:
+                raise TemplateNotFound(name)
+            # Where several are one name to people, the one that is spelled as asked.
+            document = min(found, key=lambda found: (found["name"] != name, found["name"] != nfc(name)))
+            return template_of(db.census.sound_template(document, name))
 
     def get_raw(self, template_id: str) -> tuple[int, bytes]:
         """Return a template's revision and its JSON.
@@ -49,10 +72,12 @@ class Reads(Part):
             TemplateNotFound: if there is none with this id.
         """
         with self._access.operation() as db:
-            found = find_raw(db, self._inside({"_id": template_id}), PRESENTED, limit=1)
-        if not found:
-            raise TemplateNotFound(template_id)
-        return present_raw(found[0])
+            found = find_raw(db, self._inside({"_id": template_id}), CHECKED, limit=1)
+            shown, _ = self._read_all(db, found, checked_raw)
+            if not shown:
+                raise TemplateNotFound(template_id)
+            _recheck(db, template_id)
+        return shown[0]
 
     def page(self, asked: Mapping[str, Any]) -> Page[Template]:
         """Return one page of the templates.
@@ -60,29 +85,52 @@ class Reads(Part):
         Args:
             asked: parameters as `query.ListSchema` loads them.
         """
-        page = self._page(asked)
-        items = tuple(template_of(bson.decode(raw)) for raw in page)
-        return Page(items, page.total, page.page, page.page_size)
+        return self._page(asked, lambda raw: template_of(decode(raw)))
 
     def page_raw(self, asked: Mapping[str, Any]) -> Page[bytes]:
         """Return one page of the templates, each as JSON."""
-        page = self._page(asked)
-        return Page(tuple([present_raw(raw)[1] for raw in page]), page.total, page.page, page.page_size)
+        return self._page(asked, lambda raw: present_raw(raw)[1])
 
-    def _page(self, asked: Mapping[str, Any]) -> Page[bytes]:
-        """Return one page of the templates as BSON; counted only where the page and the one after it do not tell."""
+    def _page(self, asked: Mapping[str, Any], read: Callable[[bytes], R]) -> Page[R]:
+        """Return one page of the templates; counted only where the page and the one after it do not tell."""
         window = Window(asked["page"], asked["page_size"])
         with self._access.operation() as db:
-            query = self._query(db, asked)
-            # One more than the page holds: it says whether this page is the last one.
-            found = find_raw(db, query, PRESENTED, sort=order(asked["sort"]), skip=window.skip, limit=window.size + 1)
+            db.census.look_again(db)
+            wanted = self._wanted(db, asked)
+            absent = db.census.templates()
+            while True:
+                query = all_of([*wanted, *without(absent)])
+                # One more than the page holds: it says whether this page is the last one.
+                found = find_raw(
+                    db, query, PRESENTED, sort=order(asked["sort"]), skip=window.skip, limit=window.size + 1
+                )
+                items, met = self._read_all(db, found, read)
+                if not met:
+                    break
+                db.census.look(db, events=False)  # there may be more where these are
+                absent += met + db.census.templates()
             if len(found) <= window.size and (found or window.page == 1):
                 total = window.skip + len(found)
             else:
-                total = db.templates.count_documents(query) if query else db.templates.estimated_document_count()
+                total = _count(db, wanted, query, absent)
                 # What was found counts, whatever a count of a moment later or the server's own says of it.
                 total = max(total, window.skip + len(found)) if found else min(total, window.skip)
-        return Page(tuple(found[: window.size]), total, window.page, window.size)
+        return Page(tuple(items[: window.size]), total, window.page, window.size)
+
+    def _read_all(
+        self, db: Collections, found: Sequence[bytes], read: Callable[[bytes], R]
+    ) -> tuple[list[R], list[Any]]:
+        """Return what is read of the documents that are templates, and the ids of all others that there may be."""
+        items: list[R] = []
+        met: list[Any] = []
+        for raw in found:
+            try:
+                items.append(read(raw))
+            except Malformed as error:
+                document = decoded(raw)
+                db.census.met_template(document, error)
+                met.append(document.get("_id"))
+        return items, met
 
     def select(self, asked: Mapping[str, Any]) -> list[Template]:
         """Return the enabled templates that fit, cheapest first, unknown prices last, ties by name.
@@ -91,8 +139,8 @@ class Reads(Part):
             asked: parameters of the list, without paging and order.
         """
         with self._access.operation() as db:
-            query = self._query(db, {**asked, "enabled": True})
-            found = [template_of(document) for document in db.templates.find(query, PRESENTED)]
+            query = all_of([*self._wanted(db, {**asked, "enabled": True}), *without(db.census.templates())])
+            found, _ = self._read_all(db, find_raw(db, query, PRESENTED), lambda raw: template_of(decode(raw)))
         return sorted(found, key=lambda t: (t.cost_per_hour_usd is None, t.cost_per_hour_usd or 0.0, t.name))
 
     def history(self, template_id: str, window: Window) -> Page[Event]:
@@ -103,8 +151,11 @@ class Reads(Part):
         """
         with self._access.operation() as db:
             if self._scope.everything:
-                return audit.history(db, template_id, window)
-            return history_within(db, template_id, window, self._scope)
+                page = audit.history(db, template_id, window)
+            else:
+                page = history_within(db, template_id, window, self._scope)
+            _recheck(db, template_id)
+        return page
 
     def trail(self, asked: Mapping[str, Any]) -> Page[Event]:
         """Return the events of all templates, newest first, or those after a cursor, in the order they became known.
@@ -120,11 +171,28 @@ class Reads(Part):
             return trail_within(db, asked, self._scope)
 
     def names(self) -> set[str]:
-        """Return the names of all templates."""
+        """Return the names, in NFC, that are taken; by templates, or by documents that are none."""
         with self._access.operation() as db:
             # The condition makes the server answer from the index on names alone.
             query = self._inside({"name": {"$gte": ""}})
-            return {document["name"] for document in db.templates_guarded.find(query, {"name": 1, "_id": 0})}
+            return {nfc(document["name"]) for document in db.templates_guarded.find(query, {"name": 1, "_id": 0})}
+
+    def look_over(self) -> None:
+        """Look for documents that are no templates or events, and tell the log of those that are new."""
+        with self._access.operation() as db:
+            db.census.look(db)
+
+    def blocked(self) -> dict[str, str]:
+        """Return the names that are taken by documents that are no templates, each with what is wrong with it."""
+        with self._access.operation() as db:
+            db.census.look(db, events=False)
+            return db.census.blocked()
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return what is wrong with documents of the database, in sentences; at once, from what is known."""
+        db = self._access.collections
+        db.census.look_soon(db)
+        return db.census.warnings()
 
     def managed(self) -> Iterator[Managed]:
         """Return every template with its base, for the drift comparison; ordered by name.
@@ -134,18 +202,20 @@ class Reads(Part):
         """
         projection = {**PRESENTED, "base": 1, "source": 1}
         with self._access.operation() as db:
-            found = list(db.templates_guarded.find(self._inside({}), projection).sort([("name", 1)]))
-            if len({document["name"] for document in found}) < len(found):  # the unique index was dropped
+            db.census.look(db, events=False)
+            query = self._inside(all_of(without(db.census.templates())))
+            found = list(db.templates_guarded.find(query, projection).sort([("name", 1)]))
+            managed = [one for document in found if (one := self._managed(db, document)) is not None]
+            if len({one.spec["name"] for one in managed}) < len(managed):  # the unique index was dropped
                 raise DuplicateNames(duplicate_names(db.templates), db.templates.name)
-        for document in found:
-            base = document["base"]
-            yield Managed(
-                document["_id"],
-                document["revision"],
-                from_stored(document),
-                None if base is None else from_stored(base),
-                document["source"],
-            )
+        yield from managed
+
+    def _managed(self, db: Collections, document: Document) -> Managed | None:
+        try:
+            return managed_of(document)
+        except Malformed as error:
+            db.census.met_template(document, error)
+            return None
 
     def deletions(self, names: Sequence[str]) -> dict[str, Deletion]:
         """Return, by name, the newest deletion of a template that came from a file, among names that are free."""
@@ -163,15 +233,38 @@ class Reads(Part):
         with self._access.operation() as db:
             return Insiders(db, self._scope).among(template_ids)
 
-    def _query(self, db: Collections, asked: Mapping[str, Any]) -> Document:
-        found = conditions(dict(asked)) + scope_conditions(self._scope)
+    def _wanted(self, db: Collections, asked: Mapping[str, Any]) -> list[Document]:
+        found = conditions(dict(asked), db.census.spellings(asked["name"]) if "name" in asked else ())
+        found += scope_conditions(self._scope)
         if "ami" in asked:
-            found.append({"ami_pattern": {"$in": matching_patterns(db, asked["ami"], scope_conditions(self._scope))}})
-        return all_of(found)
+            patterns = matching_patterns(db, asked["ami"], scope_conditions(self._scope))
+            # A document that lacks the field has its default.
+            missing = [None] if DEFAULTS["ami_pattern"] in patterns else []
+            found.append({"ami_pattern": {"$in": [*patterns, *missing]}})
+        return found
 
     def _read(self, query: Document, key: str) -> Template:
         with self._access.operation() as db:
-            document = db.templates.find_one(self._inside(query), PRESENTED)
-        if document is None:
-            raise TemplateNotFound(key)
-        return template_of(document)
+            document = db.templates.find_one(self._inside(query), CHECKED)
+            if document is None:
+                raise TemplateNotFound(key)
+            return template_of(db.census.sound_template(document, key))
+
+
+def _recheck(db: Collections, template_id: str) -> None:
+    """Look at the claims, which are not read with the others, of a document that is listed as no template.
+
+    Raises:
+        TemplateNotFound: if it is none.
+    """
+    if db.census.suspects(template_id):
+        if db.templates.find_one({"_id": template_id}, {"_id": 1}) is not None:
+            read_claims(db, template_id, Window(1, _MOST_CLAIMS))
+        db.census.forget(template_id)
+
+
+def _count(db: Collections, wanted: Sequence[Any], query: Mapping[str, Any], absent: Sequence[Any]) -> int:
+    if wanted:
+        return db.templates.count_documents(query)
+    found = db.templates.estimated_document_count()
+    return found - (db.templates.count_documents({"_id": {"$in": list(absent)}}) if absent else 0)

@@ -16,8 +16,8 @@ from flask_worker_templates.model.template import Event, Page
 
 from . import audit
 from .connection import Collections, Document
-from .queries import all_of, scope_conditions, trail_conditions
-from .stored_form import from_stored
+from .events import events_of, whole_spec
+from .queries import all_of, scope_conditions, trail_conditions, without
 
 CHUNK = 500
 """Events that are looked at together."""
@@ -35,12 +35,18 @@ def history_within(collections: Collections, template_id: str, window: Window, s
     before = {"template_id": template_id, "revision": {"$lt": last["revision"]}}
     query = all_of([before, *scope_conditions(scope, "spec.")])
     # The last one stands in the template's document, and may not be copied to the events yet.
-    newest = [last] if scope.contains(from_stored(last["spec"])) else []
-    total = len(newest) + collections.events.count_documents(query)
+    newest = [last] if scope.contains(whole_spec(collections, last)) else []
     shown = newest[window.skip :]
     skip, limit = max(window.skip - len(newest), 0), window.size - len(shown)
-    if limit > 0:
-        shown += collections.events.find(query).sort([("revision", -1)]).skip(skip).limit(limit)
+    while True:
+        bad = collections.census.events()
+        sound = all_of([query, *without(bad)])
+        found = list(collections.events.find(sound).sort([("revision", -1)]).skip(skip).limit(max(limit, 1)))
+        events = collections.census.sound_events(found)
+        if len(events) == len(found) or len(collections.census.events()) == len(bad):
+            break
+    total = len(newest) + collections.events.count_documents(sound)
+    shown += events[: max(limit, 0)]
     return Page(events_within(collections, shown, scope), total, window.page, window.size)
 
 
@@ -55,14 +61,14 @@ def trail_within(collections: Collections, asked: Mapping[str, Any], scope: Scop
     window = Window(asked["page"], asked["page_size"])
     conditions = trail_conditions(dict(asked))
     insiders = Insiders(collections, scope)
-    query = all_of([*conditions, *scope_conditions(scope, "spec.")])
+    query = all_of([*conditions, *scope_conditions(scope, "spec."), *without(collections.census.events())])
     kept: list[Document] = []
     passed = 0  # events inside that come before the page
     previous: Document | None = None
     rows = collections.events.find(query).sort([("at", -1), ("_id", -1)]).batch_size(CHUNK)
     chunk, following = taken(rows, None)
     while True:
-        shown = audit.without_void(chunk, collections.templates)
+        shown = audit.without_void(collections.census.sound_events(chunk), collections.templates)
         bound = chunk[-1] if following else None
         shown += audit.unrecorded(collections, conditions, shown, previous, bound, scope)
         shown.sort(key=audit.order_of, reverse=True)
@@ -107,16 +113,15 @@ class Insiders:
             return inside
         alive = {document["_id"] for document in db.templates.find({"_id": {"$in": rest}}, {"_id": 1})}
         if gone := [one for one in rest if one not in alive]:
-            found = db.events.find({"template_id": {"$in": gone}, "action": "deleted"})
-            last = {event["template_id"]: event for event in found.sort([("revision", 1)])}
-            inside |= {one for one, event in last.items() if self._scope.contains(from_stored(event["spec"]))}
+            found = db.events.find({"template_id": {"$in": gone}, "action": "deleted"}).sort([("revision", 1)])
+            last = {event["template_id"]: event for event in db.census.sound_events(found)}
+            inside |= {one for one, event in last.items() if self._scope.contains(whole_spec(db, event))}
         return inside
 
 
 def events_within(collections: Collections, shown: Sequence[Document], scope: Scope) -> tuple[Event, ...]:
     """Return events with their changes, which say from what only where that is inside."""
-    keys = [audit.event_id(event["template_id"], event["revision"] - 1) for event in shown if event["revision"] > 1]
-    return audit.events(shown, list(collections.events.find({"_id": {"$in": keys}})), scope)
+    return events_of(collections, shown, audit.predecessors(collections, shown), scope)
 
 
 def taken(rows: Any, first: Document | None) -> tuple[list[Document], Document | None]:

@@ -33,7 +33,9 @@ from .commit import (
 from .connection import Collections, Document
 from .loop import Guard, Precondition, check_inside, write_on_condition
 from .part import Part
-from .stored_form import from_stored, template_of, to_stored
+from .queries import same_name
+from .stored_form import CHECKED, check_template, from_stored, template_of, to_stored
+from .stored_types import Malformed
 
 Progress = Callable[[int], None]
 """Told how many items were just dealt with."""
@@ -179,7 +181,7 @@ class Writes(Part):
         def read(db: Collections) -> Document:
             nonlocal past
             document = read_guarded(db, template_id)
-            past = past or audit.spec_at(db, document, revision)
+            past = audit.spec_at(db, document, revision)
             return document
 
         def decide(document: Document) -> Spec:
@@ -300,5 +302,11 @@ class Writes(Part):
 
     def _name_taken(self, db: Collections, name: str) -> NameTaken:
         # That it is taken cannot be hidden; by which template can.
-        holder = db.templates_guarded.find_one(self._inside({"name": name}), {"_id": 1})
-        return NameTaken(name, holder["_id"] if holder else None)
+        holder = db.templates_guarded.find_one({"name": same_name(db.census.spellings(name), name)}, CHECKED)
+        if holder is None:
+            return NameTaken(name, None)
+        try:
+            check_template(holder)
+        except Malformed as error:
+            return NameTaken(name, None, blocked=str(error))
+        return NameTaken(name, holder["_id"] if self._scope.contains(from_stored(holder)) else None)

@@ -214,6 +214,9 @@ def test_an_error_that_was_not_foreseen_leaves_nothing_locked() -> None:
     one = ready(prepare)
     with pytest.raises(RuntimeError, match="a bug"):
         one.ensure()
+    assert one.status().state == "failed"  # not pending: requests fail
+    assert "RuntimeError" in one.status().message
+    time.sleep(PAUSE)
     one.ensure()
     assert one.status().state == "ready"
 

@@ -1,0 +1,28 @@
+"""What only mongomock needs: it keeps no BSON, decodes nothing, and judges no JSON Schemas."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bson
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
+from pymongo.collection import Collection
+
+RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
+"""How documents are left as the bytes that the server sent."""
+
+
+def is_real(collection: Any) -> bool:
+    """Tell whether a collection is that of a server."""
+    return isinstance(collection, Collection)
+
+
+def with_options(collection: Any, codec_options: CodecOptions[Any]) -> Any:
+    """Return a collection that decodes as the options say; mongomock hands out what it was given."""
+    return collection.with_options(codec_options=codec_options) if is_real(collection) else collection
+
+
+def raw_bytes(document: Any) -> bytes:
+    """Return the BSON bytes of a document that was read from a collection of raw ones."""
+    return bytes(document.raw) if isinstance(document, RawBSONDocument) else bson.encode(document)
