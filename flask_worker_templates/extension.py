@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -30,9 +31,12 @@ from .runtime.startup import Status
 from .store.store import Precondition
 
 if TYPE_CHECKING:
-    from .reconcile.plan import OnConflict, SyncPlan
+    from .reconcile.outcome import OnConflict
+    from .reconcile.plan import SyncPlan
     from .reconcile.seed import SeedResult
     from .reconcile.sync import SyncResult
+
+log = logging.getLogger("flask_worker_templates")
 
 AuthorizerT = TypeVar("AuthorizerT", bound=Authorizer)
 ActorLoaderT = TypeVar("ActorLoaderT", bound=ActorLoader)
@@ -421,11 +425,10 @@ class WorkerTemplates:
         """
         state = self._ready()
         files = state.read_files(paths)
-        from .reconcile.plan import SyncOptions
-        from .reconcile.sync import plan_sync
+        from .reconcile.options import SyncOptions
 
         options = SyncOptions(on_conflict, prune, max_delete, tuple(adopt), tuple(restore))
-        return plan_sync(state.store, files, options, guard=self._hooks.check_usage)
+        return state.plan(files, options)
 
     def sync(
         self,
@@ -459,22 +462,24 @@ class WorkerTemplates:
             DuplicateNames: if the collection holds several templates of one name.
         """
         state = self._state()
-        from .reconcile.plan import SyncOptions
-        from .reconcile.sync import apply, plan_sync
+        from .reconcile.options import SyncOptions
+        from .reconcile.sync import apply
 
         options = SyncOptions(on_conflict, prune, max_delete, tuple(adopt), tuple(restore))
-        plan = plan_sync(state.store, state.read_files(paths), options, guard=self._hooks.check_usage)
+        plan = state.plan(state.read_files(paths), options)
         return apply(state.store, plan, actor=self._hooks.actor(actor), guard=self._hooks.check_usage)
 
     def export(self) -> str:
         """Return all templates as a definition file in YAML: sorted by name, defaults left out.
 
-        Raises:
-            ExportRefused: if the database holds values that no definition file may hold.
+        A template whose values no definition file may hold is left out, and the log says which and why.
         """
         from .reconcile.export import export_text
 
-        return export_text(self._ready().store)
+        exported = export_text(self._ready().store)
+        for reason in exported.left_out.values():
+            log.warning("%s", reason)
+        return exported.text
 
     def _change(
         self,

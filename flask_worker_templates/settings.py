@@ -14,6 +14,7 @@ from typing import Any
 from .errors import SettingsError
 
 PREFIX = "WORKER_TEMPLATES_"
+LONGEST_FILE_SET = 100
 
 
 def _one_of(*choices: str) -> Callable[[Any], Any]:
@@ -43,6 +44,12 @@ def _integer(low: int, high: int) -> Callable[[Any], int]:
 def _name(value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError("a string that is not empty")
+    return value
+
+
+def _set_name(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip() or not value.isprintable() or len(value) > LONGEST_FILE_SET:
+        raise ValueError(f"a string of 1 to {LONGEST_FILE_SET} printable characters")
     return value
 
 
@@ -124,6 +131,12 @@ class Settings:
         _paths,
         "Definition files: a file, a directory (its *.yaml, *.yml and *.json), a glob, or a list of these; relative "
         "to the directory that holds the app. None means `config/worker_templates.yaml`, which may be missing.",
+    )
+    file_set: str = _key(
+        "default",
+        _set_name,
+        "Name of the set that the definition files belong to. Apps with different files in one database take different "
+        "names, and leave each other's templates alone.",
     )
     seed: str = _key(
         "on",

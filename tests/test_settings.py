@@ -61,6 +61,7 @@ GOOD: list[tuple[str, Any, Any]] = [
     ("CONFIG_PATH", Path("conf.d"), ("conf.d",)),
     ("CONFIG_PATH", ["a.yaml", Path("b/*.json")], ("a.yaml", "b/*.json")),
     ("CONFIG_PATH", ("a.yaml",), ("a.yaml",)),
+    ("FILE_SET", "red team", "red team"),
     ("SEED", "on", "on"),
     ("SEED", "off", "off"),
     ("RESEED_DELETED", True, True),
@@ -142,6 +143,7 @@ BAD: list[tuple[str, Any, str]] = [
             *("/a#b", "/a b", "/a%20b", "/a\n", "/a\\b", "/\u00e9"),
         )
     ),
+    *(("FILE_SET", value, "a string of 1 to 100 printable characters") for value in (None, "", " ", "\n", 1)),
     *((key, value, "a string that is not empty") for key in ("DB_ALIAS", "API_TITLE") for value in NO_NAMES),
     *(("API_SPEC_OPTIONS", value, "a dict") for value in NO_MAPPINGS),
     *(
@@ -232,7 +234,7 @@ def test_an_unknown_key_gets_a_suggestion(key: str, meant: str) -> None:
 
 def test_an_unknown_key_that_resembles_none_gets_the_list() -> None:
     key = PREFIX + "COLOUR_OF_THE_BUTTONS"
-    assert f"{key} is not a setting: the keys are {PREFIX}CONFIG_PATH, {PREFIX}SEED, " in message_of({key: "x"})
+    assert f"{key} is not a setting: the keys are {PREFIX}CONFIG_PATH, {PREFIX}FILE_SET, " in message_of({key: "x"})
 
 
 def test_keys_of_the_host_are_none_of_its_business() -> None:

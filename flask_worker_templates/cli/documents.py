@@ -190,6 +190,13 @@ class DeletionSchema(ma.Schema):
     deleted_at = fields.String(required=True, metadata=TIME)
 
 
+class RenamedSchema(ma.Schema):
+    """An entry whose template has another name in the database."""
+
+    name = fields.String(required=True, metadata={"description": "Of the entry."})
+    renamed_to = fields.String(required=True, metadata={"description": "Of the template."})
+
+
 class SeedDocumentSchema(DocumentSchema):
     """What ``seed-templates`` prints."""
 
@@ -202,6 +209,11 @@ class SeedDocumentSchema(DocumentSchema):
     )
     respected = fields.List(
         fields.Nested(DeletionSchema()), required=True, metadata={"description": "Those that stay deleted."}
+    )
+    renamed = fields.List(
+        fields.Nested(RenamedSchema()),
+        required=True,
+        metadata={"description": "Entries whose templates have another name in the database."},
     )
     warnings = fields.List(fields.String(), required=True)
     dry_run = fields.Boolean(required=True, metadata={"description": "Whether nothing was written."})
@@ -243,11 +255,21 @@ class ExportedFileSchema(ma.Schema):
     diff = fields.String(required=True, metadata={"description": "Unified; empty if nothing changed."})
 
 
+class LeftOutSchema(ma.Schema):
+    """A template or an entry that an export leaves as it is."""
+
+    name = fields.String(required=True)
+    reason = fields.String(required=True)
+
+
 class ExportDocumentSchema(DocumentSchema):
     """What ``export --write`` prints."""
 
     dry_run = fields.Boolean(required=True, metadata={"description": "Whether nothing was written."})
     files = fields.List(fields.Nested(ExportedFileSchema()), required=True)
+    left_out = fields.List(
+        fields.Nested(LeftOutSchema()), required=True, metadata={"description": "What was left as it is, and why."}
+    )
 
 
 DOCUMENTS: dict[str, type[ma.Schema]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
@@ -12,8 +12,15 @@ from click.core import ParameterSource
 
 from flask_worker_templates.errors import ExportRefused
 from flask_worker_templates.files.load import FileSet
-from flask_worker_templates.files.replace import replace_files
-from flask_worker_templates.reconcile.export import VERSION, EditedFile, count_changes, export_text, export_to_files
+from flask_worker_templates.reconcile.export import (
+    VERSION,
+    EditedFile,
+    FileExport,
+    count_changes,
+    export_text,
+    export_to_files,
+    write_export,
+)
 from flask_worker_templates.runtime.app_state import current_state
 
 from .output import CONFLICT, DRIFT, ERROR, OK, command, config_option, print_error, print_json, read_files
@@ -50,34 +57,54 @@ def export(*, write: bool, dry_run: bool, add: Path | None, max_remove: int, pat
 
     With --write, change the definition files so that they say what the database says, and keep their comments, order
     and layout: templates that were edited are updated, those that are not in the database are removed, and those that
-    were removed from a file, but are still in the database, are put back.
+    were removed from a file, but are still in the database, are put back. Templates of other file sets are left alone.
 
     Exit codes: 0 done, 1 error, 3 there is something to write (with --dry-run), 4 a file was changed at the same time,
-    5 database not reachable. With 1 and 4 nothing was written, unless the message names the files that were.
+    or something was left out, 5 database not reachable. With 1, and with 4 if a file was changed, nothing was written,
+    unless the message names the files that were.
     """
     state = current_state()
     if not write:
         limited = click.get_current_context().get_parameter_source("max_remove") is not ParameterSource.DEFAULT
         if dry_run or add is not None or limited or paths:
             raise click.UsageError("--dry-run, --add, --max-remove and --config are for --write.")
+        exported = export_text(state.store, "json" if kind == "json" else "yaml")
         # A definition file is UTF-8, whatever the terminal is.
-        click.echo(export_text(state.store, "json" if kind == "json" else "yaml").encode(), nl=False)
-        return OK
+        click.echo(exported.text.encode(), nl=False)
+        return _left_out(exported.left_out)
     try:
         files = read_files(state, paths)
-        contents = export_to_files(
-            state.store, files, add_to=_found(add, files) if add else None, max_remove=max_remove
+        done = export_to_files(
+            state.store,
+            state.ownership(files),
+            add_to=_found(add, files) if add else None,
+            max_remove=max_remove,
         )
         if not dry_run:
-            replace_files(contents)
+            write_export(state.store, done)
     except ExportRefused as error:
         print_error(error, kind)
         return CONFLICT if error.conflict else ERROR
     if kind == "json":
-        print_json({"version": VERSION, "dry_run": dry_run, "files": [_document(content) for content in contents]})
+        print_json(
+            {
+                "version": VERSION,
+                "dry_run": dry_run,
+                "files": [_document(content) for content in done.contents],
+                "left_out": [{"name": name, "reason": reason} for name, reason in done.left_out.items()],
+            }
+        )
     else:
-        _print(contents, dry_run)
-    return DRIFT if dry_run and any(content.before != content.after for content in contents) else OK
+        _print(done, dry_run)
+    code = _left_out(done.left_out)
+    return DRIFT if dry_run and done.changes else code
+
+
+def _left_out(reasons: Mapping[str, str]) -> int:
+    """Say what was left out and why, and return the exit code."""
+    for reason in reasons.values():
+        click.echo(f"Left out: {reason}", err=True)
+    return CONFLICT if reasons else OK
 
 
 def _found(path: Path, files: FileSet) -> Path:
@@ -89,9 +116,9 @@ def _document(content: EditedFile) -> dict[str, object]:
     return {**content.to_dict(), "diff": "".join(unified_diff(content))}
 
 
-def _print(contents: Sequence[EditedFile], dry_run: bool) -> None:
+def _print(done: FileExport, dry_run: bool) -> None:
     """Print what was changed, for people: with a dry run the diff, which `git apply` takes."""
-    for content in contents:
+    for content in done.contents:
         if dry_run:
             click.echo("".join(unified_diff(content)).encode(), nl=False)  # in the encoding of the file
         for change in content.edit.changes:
@@ -100,9 +127,9 @@ def _print(contents: Sequence[EditedFile], dry_run: bool) -> None:
                 details = change.note
             more = f"  ({details})" if details else ""
             click.echo(f"{change.action:<8}  {change.name}  in {content.path}{more}", err=dry_run)
-    counts = [f"{number} {action}" for action, number in count_changes(contents).items()]
+    counts = [f"{number} {action}" for action, number in count_changes(done.contents).items()]
     verb = "Would be" if dry_run else "Done"
-    click.echo(f"{verb}: {', '.join(counts)}." if counts else "The files say what the database says.", err=True)
+    click.echo(f"{verb}: {', '.join(counts)}." if counts else "The files and the database agree.", err=True)
 
 
 def unified_diff(content: EditedFile) -> Iterator[str]:

@@ -14,7 +14,7 @@ from flask_worker_templates.model.fields import LABEL_KEY_PATTERN
 from flask_worker_templates.model.spec import DEFAULTS, WorkerTemplateSpecSchema
 from flask_worker_templates.reconcile.diff_document import WorkerTemplateDriftSchema
 from flask_worker_templates.reconcile.plan_document import SyncPlanSchema
-from flask_worker_templates.reconcile.sync import SyncResultSchema
+from flask_worker_templates.reconcile.sync_document import WorkerTemplateSyncSchema
 
 from .documents import DOCUMENTS
 from .error_document import ErrorDocumentSchema
@@ -44,9 +44,6 @@ def definition_file_schema() -> dict[str, Any]:
     # other.
     properties["labels"]["propertyNames"] = {"pattern": LABEL_KEY_PATTERN}
     properties["port_range"]["default"] = DEFAULTS["port_range"]
-    deprecation = properties["deprecation"]
-    del deprecation["nullable"]
-    deprecation["anyOf"] = [{"$ref": deprecation.pop("$ref")}, {"type": "null"}]
     return {
         "$schema": DIALECT,
         "title": "Worker template definition file",
@@ -70,6 +67,8 @@ def _definitions(name: str, schema: ma.Schema) -> dict[str, Any]:
         for described in definition["properties"].values():
             if "example" in described:  # a word of OpenAPI
                 described["examples"] = [described.pop("example")]
+            if described.pop("nullable", False):  # another one
+                described["anyOf"] = [{"$ref": described.pop("$ref")}, {"type": "null"}]
     return definitions
 
 
@@ -77,7 +76,7 @@ _VERSIONED: dict[str, tuple[str, str, type[ma.Schema]]] = {
     "diff": ("Worker template diff, version 1", "Diff", WorkerTemplateDriftSchema),
     "error": ("Worker template error, version 1", "ErrorDocument", ErrorDocumentSchema),
     "plan": ("Worker template sync plan, version 1", "Plan", SyncPlanSchema),
-    "sync": ("Worker template sync result, version 1", "Sync", SyncResultSchema),
+    "sync": ("Worker template sync result, version 1", "Sync", WorkerTemplateSyncSchema),
     **{
         name: (f"Worker templates: what {name} prints, version {VERSION}", schema.__name__, schema)
         for name, schema in DOCUMENTS.items()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,14 +14,14 @@ from click.core import ParameterSource
 
 from flask_worker_templates.errors import DatabaseUnavailable, InvalidPlan
 from flask_worker_templates.files.paths import Unusable, is_meant, read_bytes
-from flask_worker_templates.model.spec import flatten
-from flask_worker_templates.model.template import rfc3339
-from flask_worker_templates.reconcile.compare import ABSENT, State
-from flask_worker_templates.reconcile.plan import ON_CONFLICT, WITHOUT_DRIFT, Step, SyncOptions, SyncPlan, shown
-from flask_worker_templates.reconcile.plan_document import ReviewedPlan, read_plan
-from flask_worker_templates.reconcile.sync import SyncResult, apply, plan_sync
+from flask_worker_templates.reconcile.options import ON_CONFLICT, SyncOptions
+from flask_worker_templates.reconcile.plan import Refusal, SyncPlan
+from flask_worker_templates.reconcile.plan_document import MAX_DELETIONS, ReviewedPlan, plan_document, read_plan
+from flask_worker_templates.reconcile.sync import SyncChange, SyncResult, carry_out, unfinished
+from flask_worker_templates.reconcile.sync_document import sync_document
 from flask_worker_templates.runtime.app_state import DEFAULT_CONFIG_PATH, AppState, current_state
 
+from .diff_text import print_diff
 from .output import (
     CONFLICT,
     DRIFT,
@@ -36,7 +36,9 @@ from .output import (
     read_files,
 )
 
-DECISIONS = frozenset(field.name for field in dataclasses.fields(SyncOptions))
+_ALLOWED_AGAIN = frozenset({"prune", "max_delete", "prune_any_source"})
+"""Options that are said again for a plan that deletes: a file that came from elsewhere must not say them alone."""
+DECISIONS = frozenset(field.name for field in dataclasses.fields(SyncOptions)) - _ALLOWED_AGAIN
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -54,12 +56,19 @@ def _decisions(function: F) -> F:
         ),
         click.option(
             "--max-delete",
-            type=click.IntRange(min=0, max=1_000_000),
+            type=click.IntRange(min=0, max=MAX_DELETIONS),
             default=1,
             show_default=True,
             help="The most templates that --prune may delete.",
         ),
-        click.option("--prune", is_flag=True, help="Delete templates that came from a file and are in none any more."),
+        click.option(
+            "--prune-any-source",
+            is_flag=True,
+            help="Let --prune also delete templates whose file is none of those that are looked for.",
+        ),
+        click.option(
+            "--prune", is_flag=True, help="Delete templates of this file set that came from a file and are in none now."
+        ),
         click.option(
             "--on-conflict",
             type=click.Choice(ON_CONFLICT),
@@ -81,27 +90,30 @@ def diff(paths: tuple[str, ...], out: Path | None, kind: str, **decisions: Any) 
 
     The options are those of sync, and say what that sync would be asked to do.
 
-    Exit codes: 0 no drift, 3 drift, 1 error, 5 database not reachable. With --out also 4 (or 1): a sync would be
-    refused, and no plan is written.
+    Exit codes: 0 no drift, 3 drift, 1 error, 5 database not reachable. With --out: 3 if the plan has changes, else 0;
+    and 4 (or 1) if a sync would be refused, and no plan is written.
     """
     state = current_state()
     if out is not None:
         _refuse_definition_file(state, paths, out)
-    plan = _plan(state, paths, SyncOptions(**decisions))
+    plan = state.plan(read_files(state, paths), SyncOptions(**decisions))
     print_diff(plan, kind)
     if out is None:
         _foretell(plan)
-        return _drift(plan)
+        return DRIFT if plan.has_drift else OK
     if plan.refusals:
         click.echo(f"No plan is written to {out}, because sync would be refused.", err=True)
         return _refused(plan)
     try:
-        out.write_text(json.dumps(plan.plan_document(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        out.write_text(json.dumps(plan_document(plan), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as error:
         click.echo(f"Error: the plan cannot be written to {out}: {error.strerror}.", err=True)
         return ERROR
+    if not plan.writes:
+        click.echo(f"The plan in {out} has no changes: there is nothing to apply.", err=True)
+        return OK
     click.echo(f"The plan is in {out}. Apply it with: flask worker-templates sync {out}", err=True)
-    return _drift(plan)
+    return DRIFT
 
 
 @click.command("sync")
@@ -115,32 +127,29 @@ def diff(paths: tuple[str, ...], out: Path | None, kind: str, **decisions: Any) 
 def sync(reviewed: Path | None, paths: tuple[str, ...], dry_run: bool, yes: bool, kind: str, **decisions: Any) -> int:
     """Apply what the definition files changed, and keep what was changed in the database.
 
-    With PLAN, apply exactly what `diff --out PLAN` wrote there, or nothing if a file or a template has moved since.
+    With PLAN, apply exactly what `diff --out PLAN` wrote there, or nothing if a file or a template has moved since. A
+    plan that deletes needs --prune and --max-delete again.
 
     Exit codes: 0 done, 1 error, 3 drift (with --dry-run), 4 conflict, 5 database not reachable. With 4 nothing was
-    written, or all but what others changed at the same time; the output says which.
+    written, or all but what is in use, or what others changed at the same time; the output says which.
     """
     if not (dry_run or yes or sys.stdin.isatty()):
         raise click.UsageError("There is no terminal to ask on: give --yes to apply without a question, or --dry-run.")
     state = current_state()
     if reviewed is None:
-        plan = _plan(state, paths, SyncOptions(**decisions))
+        plan = state.plan(read_files(state, paths), SyncOptions(**decisions))
     else:
         _refuse_decisions()
         record = _read_plan(reviewed)
-        plan = _plan(state, paths, record.options)
-        plan = plan.refused(record.moved(plan))
+        plan = record.part_of(state.plan(read_files(state, paths), record.options))
+        plan = plan.refused(_not_allowed_again(record, **decisions))
     if dry_run:
         print_diff(plan, kind)
         if reviewed is not None and plan.refusals:
             return _refused(plan)
         _foretell(plan)
-        return _drift(plan)
+        return DRIFT if plan.has_drift else OK
     return _carry_out(state, plan, yes=yes, kind=kind)
-
-
-def _plan(state: AppState, paths: Sequence[str], options: SyncOptions) -> SyncPlan:
-    return plan_sync(state.store, read_files(state, paths), options, guard=state.hooks.check_usage)
 
 
 def _refuse_definition_file(state: AppState, paths: Sequence[str], out: Path) -> None:
@@ -167,48 +176,72 @@ def _refuse_decisions() -> None:
             raise click.UsageError(f"{parameter.opts[0]} is part of the plan: make another one with diff --out.")
 
 
+def _not_allowed_again(
+    record: ReviewedPlan, *, prune: bool, max_delete: int, prune_any_source: bool, **_: Any
+) -> Iterator[Refusal]:
+    """Yield why a plan may not delete: the command line has to allow it, and not the file alone."""
+    if record.deletes and not (prune and max_delete >= record.deletes):
+        count = "1 template" if record.deletes == 1 else f"{record.deletes} templates"
+        yield Refusal(
+            f"The plan deletes {count}: say so again with --prune --max-delete {record.deletes}.", conflict=False
+        )
+    if record.deletes and record.options.prune_any_source and not prune_any_source:
+        yield Refusal("The plan prunes templates of any source: say so again with --prune-any-source.", conflict=False)
+
+
 def _carry_out(state: AppState, plan: SyncPlan, *, yes: bool, kind: str) -> int:
     if kind == "text" or not yes:
         print_diff(plan, "text", err=kind == "json")
     result, code = SyncResult(()), OK
     if plan.refusals:
         code = _refused(plan)
-    elif not plan.changes:
+    elif not (plan.writes or plan.hindered):
         click.echo("Nothing to do.", err=True)
     elif yes or _confirmed(plan):
-        result = _apply(state, plan)
-        code = OK if result.complete else CONFLICT
+        result, interrupted = _apply(state, plan)
+        code = ERROR if interrupted else OK if result.complete else CONFLICT
     else:
         click.echo("Nothing was written.", err=True)
         code = ERROR
     if kind == "json":
-        print_json({**result.to_dict(), "complete": code == OK, "diff": plan.to_dict()})
+        print_json(sync_document(result, plan, complete=code == OK))
     else:
         _print_result(result)
     return code
 
 
 def _confirmed(plan: SyncPlan) -> bool:
+    changes = [step for step in plan.steps if step.changes]
+    if not changes:  # no template is changed: there is nothing to ask about
+        return True
+    doomed = [step for step in changes if step.outcome.action == "delete"]
+    sources = [f"{step.drift.name} from {step.drift.stored.source}" for step in doomed if step.drift.stored]
+    deletions = f" ({counted(doomed, 'deletion')}: {', '.join(sources)})" if doomed else ""
     try:
-        return click.confirm(f"Apply {counted(plan.changes, 'change')}?", err=True)
+        return click.confirm(f"Apply {counted(changes, 'change')}{deletions}?", err=True)
     except click.Abort:  # Ctrl-C or Ctrl-D is a no, after which the document is printed as after any other
         click.echo(err=True)
         return False
 
 
-def _apply(state: AppState, plan: SyncPlan) -> SyncResult:
+def _apply(state: AppState, plan: SyncPlan) -> tuple[SyncResult, bool]:
+    """Carry out the plan; return what was done, and whether Ctrl-C ended it."""
+    done: list[SyncChange] = []
+    forgotten = tuple(deletion.name for deletion in plan.forget)
     try:
         with progress(len(plan.changes), "Syncing") as advance:
-            return apply(
-                state.store,
-                plan,
-                actor=state.hooks.actor(),
-                guard=state.hooks.check_usage,
-                progress=advance,
+            changes = carry_out(
+                state.store, plan, actor=state.hooks.actor(), guard=state.hooks.check_usage, progress=advance
             )
+            for change in changes:
+                done.append(change)  # what is done so far counts if it is interrupted
+    except KeyboardInterrupt:
+        click.echo("\nInterrupted. What was applied until now stays. Run sync again to finish.", err=True)
+        return SyncResult((*done, *unfinished(plan, done)), forgotten if done else ()), True
     except DatabaseUnavailable:
         click.echo("What was applied until now stays. Run sync again to finish.", err=True)
         raise
+    return SyncResult(tuple(done), forgotten), False
 
 
 def _refused(plan: SyncPlan) -> int:
@@ -224,69 +257,6 @@ def _foretell(plan: SyncPlan) -> None:
         click.echo(f"Sync would be refused: {refusal.message}", err=True)
 
 
-def _drift(plan: SyncPlan) -> int:
-    return DRIFT if plan.has_drift else OK
-
-
-def print_diff(plan: SyncPlan, kind: str, *, err: bool = False) -> None:
-    """Print how every template stands and what a sync would do.
-
-    Args:
-        plan: what to print.
-        kind: ``json``, or ``text``, which leaves out what is in sync.
-        err: print it on standard error.
-    """
-    if kind == "json":
-        print_json(plan.to_dict())
-        return
-    for warning in plan.warnings:
-        click.echo(f"Warning: {warning}", err=True)
-    for step in plan.steps:
-        if step.writes or step.drift.state not in WITHOUT_DRIFT:
-            _print_step(step, err)
-    counts = [f"{count} {state}" for state, count in plan.counts().items() if count]
-    click.echo(f"{'Drift' if plan.has_drift else 'No drift'}: {', '.join(counts) or 'no templates'}.", err=err)
-
-
-_ACTIONS = {
-    "create": "sync creates it",
-    "update": "sync updates it",
-    "rebase": "sync notes what the file holds now, and changes nothing",
-    "delete": "sync deletes it",
-    "refuse": "sync is refused: decide with --on-conflict",
-}
-_KEPT = {
-    State.EDITED: "sync keeps what the database holds",
-    State.CONFLICT: "sync skips it",
-    State.ORPHANED: "in no file any more; sync keeps it, --prune deletes it",
-    State.DELETED: "sync leaves it deleted, --restore creates it again",
-    State.COLLISION: "never came from the files' entry; sync keeps it, --adopt puts it under their management",
-}
-
-
-def _print_step(step: Step, err: bool) -> None:
-    drift = step.drift
-    where = []
-    if drift.declared is not None:
-        where.append(f"{drift.declared.path}:{drift.declared.line}")
-    if drift.stored is not None:
-        where.append(f"revision {drift.stored.revision}")
-        if drift.stored.base is not None and drift.stored.base["name"] != drift.name:
-            where.append(f"renamed from {drift.stored.base['name']}")
-    if drift.deletion is not None:
-        where.append(f"deleted by {drift.deletion.actor} at {rfc3339(drift.deletion.at)}")
-    what = _ACTIONS.get(step.outcome.action) or _KEPT[drift.state]
-    click.echo(f"{drift.state:<12}  {drift.name}  ({', '.join(where)}): {what}", err=err)
-    after = flatten(step.outcome.spec or {})
-    for field in drift.fields:
-        result = "undecided" if step.outcome.action == "refuse" else shown(after.get(field.path, ABSENT))
-        click.echo(
-            f"    {field.path}: file {shown(field.file)}, database {shown(field.database)}, "
-            f"last applied {shown(field.base)} → after sync {result}",
-            err=err,
-        )
-
-
 _DONE = {"create": "created", "update": "updated", "rebase": "rebased", "delete": "deleted"}
 
 
@@ -296,4 +266,4 @@ def _print_result(result: SyncResult) -> None:
             revision = f"  (revision {change.revision})" if change.action == "update" else ""
             click.echo(f"{_DONE[change.action]:<8}  {change.name}{revision}")
         else:
-            click.echo(f"Not applied: {change.message} Run diff to see how it stands now.", err=True)
+            click.echo(f"Not applied ({change.action} {change.name}): {change.message}", err=True)

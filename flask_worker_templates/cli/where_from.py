@@ -7,7 +7,6 @@ from typing import Any
 
 from flask_worker_templates.errors import DuplicateNames, InvalidFiles
 from flask_worker_templates.model.template import Template
-from flask_worker_templates.reconcile.sync import plan_sync
 from flask_worker_templates.runtime.app_state import AppState
 
 
@@ -35,6 +34,8 @@ class WhereFrom:
             place = f"was in {source}"
         else:
             return "in no file: it was created by hand"
+        if self.item["renamed_from"] is not None:
+            place += f", renamed from {self.item['renamed_from']}"
         fields = ", ".join(field["field"] for field in self.item["fields"])
         return f"{place}: {state}" + (f" ({fields})" if fields else "")
 
@@ -46,7 +47,7 @@ def where_from(state: AppState, template: Template) -> WhereFrom:
         DatabaseUnavailable: if MongoDB does not do its part.
     """
     try:
-        plan = plan_sync(state.store, state.read_files())
+        plan = state.plan(state.read_files())
     except (InvalidFiles, DuplicateNames) as error:
         first, *more = str(error).splitlines()
         return WhereFrom(None, first + (f" (and {len(more)} more)" if more else ""))

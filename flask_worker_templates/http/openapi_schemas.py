@@ -64,8 +64,10 @@ DRIFT_EXAMPLE: dict[str, Any] = {
             "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         }
     ],
+    "file_set": "default",
     "warnings": [],
     "refusals": [],
+    "forget": [],
     "templates": [
         {
             "name": SPEC_EXAMPLE["name"],
@@ -76,9 +78,13 @@ DRIFT_EXAMPLE: dict[str, Any] = {
             "path": "config/worker_templates.yaml",
             "line": 4,
             "source": "config/worker_templates.yaml",
+            "file_set": "default",
             "renamed_from": None,
+            "renamed_to": None,
             "deleted_by": None,
             "deleted_at": None,
+            "obstacle": None,
+            "reason": None,
             "fields": [
                 {
                     "field": "max_nodes",

@@ -45,11 +45,10 @@ class FileViews(Views):
             raise Problem(503, message) from None
         if files.warnings:  # they name the directory where the file was looked for: for people at the server
             files = dataclasses.replace(files, warnings=("There is no definition file.",))
-        from flask_worker_templates.reconcile.sync import plan_sync
+        from flask_worker_templates.reconcile.diff_document import diff_document
 
-        plan = plan_sync(self._store, files)
         # A template may have come from a file that is none of the configured ones.
-        return json_response(to_json(plan.document(show_sources=False)))
+        return json_response(to_json(diff_document(self._state.plan(files, store=self._store), show_sources=False)))
 
     @operation(
         "POST",

@@ -247,6 +247,21 @@ def _remembered(name: str, kind: str, value: Any) -> Any:
     return _schema.fields[name].deserialize(value)
 
 
+def valid_part_normalized(spec: Spec) -> Spec:
+    """Return a stored spec in today's normal form; a value that breaks today's rules stands as it is."""
+    try:
+        return normalize(spec)
+    except InvalidSpec:
+        return {name: _normalized_or_same(name, value) for name, value in spec.items()}
+
+
+def _normalized_or_same(name: str, value: Any) -> Any:
+    try:
+        return _schema.fields[name].deserialize(value)
+    except (ma.ValidationError, KeyError):
+        return value
+
+
 def flatten(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Return the leaves of a spec by dotted path: one for each label (``labels.team``) and each key of ``extra``."""
     leaves: dict[str, Any] = {}

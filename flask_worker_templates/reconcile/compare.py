@@ -1,24 +1,28 @@
-"""The three-way comparison of definition files, base and database, and what a sync makes of it.
+"""The three-way comparison of definition files, base and database.
 
-Pure functions over specs in normal form: no I/O, no clock, no Flask. `compare` says how things stand;
-`outcome` says what a sync does about one template; ``sync.py`` carries it out.
+Pure functions over specs in normal form: no clock, no database, no Flask. `compare` says how things stand, `outcome`
+what a sync does about one template; `sync` carries it out.
 
 Everything is compared leaf by leaf (``capacity.cpu_cores``, ``labels.team``), with B the base, F the file and
 D the database. A leaf that only the file changed (D = B) is taken from the file; one that only the database
 changed (F = B) is kept; one that both changed differently is a conflict. Templates are matched by name, their
-unique key: a renamed one is not followed. (So a base is none to compare with where it is that of another entry.)
+unique key: a renamed one is not followed, but named.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any, Final, Literal, Protocol, TypeVar
+from typing import Any, Literal, TypeVar
 
 from flask_worker_templates.errors import InvalidSpec
+from flask_worker_templates.files.load import Entry
+from flask_worker_templates.model.records import ABSENT, Deletion, Managed
 from flask_worker_templates.model.spec import Spec, flatten, normalize, unflatten
+
+from .exported import Leaves, base_in_force, entry_name
+from .ownership import Ownership
 
 Side = Literal["file", "db"]
 """Whose value is taken."""
@@ -42,89 +46,17 @@ class State(enum.StrEnum):
     CONFLICT = "conflict"
     """Both changed the same field, to different values, or their changes make no valid spec together."""
     ORPHANED = "orphaned"
-    """In the database with a base, in no file any more."""
+    """In the database with a base of this set, and its entry is in no file any more."""
     DELETED = "deleted"
-    """Still in a file, but deleted from the database by someone."""
+    """Still in a file, but a person deleted it from the database."""
     COLLISION = "collision"
-    """A file says something else under its name, and that entry was never applied to it.
+    """A file has an entry of its name that was never applied to it.
 
-    It was created by hand, or renamed to this name while the entry that it came from is still in the files.
+    It belongs to another set, or it says something else and was created by hand, or was renamed to this name while the
+    entry that it came from is still in the files.
     """
     UNMANAGED = "unmanaged"
-    """In the database without a base, in no file."""
-
-
-class Absent(enum.Enum):
-    """The type of `ABSENT`. An enum, so that type checkers can narrow it and copies stay identical."""
-
-    ABSENT = "absent"
-
-
-ABSENT: Final = Absent.ABSENT
-"""Stands for the value of a leaf that is not there (a label), as ``None`` is a value of its own."""
-
-
-class Declared(Protocol):
-    """One template as a definition file holds it (`files.Entry`)."""
-
-    @property
-    def spec(self) -> Spec:
-        """The spec, in normal form."""
-
-    @property
-    def path(self) -> str:
-        """The definition file."""
-
-    @property
-    def line(self) -> int:
-        """Where in the file the template begins, from 1."""
-
-
-class Stored(Protocol):
-    """One template as the database holds it (`store.Managed`)."""
-
-    @property
-    def id(self) -> str:
-        """Its UUID."""
-
-    @property
-    def revision(self) -> int:
-        """Its current revision, on which a write is made conditional."""
-
-    @property
-    def spec(self) -> Spec:
-        """The spec, in normal form."""
-
-    @property
-    def base(self) -> Spec | None:
-        """The spec as a file held it when it was last seeded or synced, in normal form.
-
-        None where no file has ever been applied. It holds another name if the template was renamed since.
-        """
-
-    @property
-    def source(self) -> str | None:
-        """The definition file that the base came from."""
-
-
-class Deletion(Protocol):
-    """The deletion of a template that had come from a file (`store.Deletion`)."""
-
-    @property
-    def name(self) -> str:
-        """The name it had."""
-
-    @property
-    def template_id(self) -> str:
-        """Its UUID, under which its history is still there."""
-
-    @property
-    def actor(self) -> str:
-        """Who deleted it."""
-
-    @property
-    def at(self) -> datetime:
-        """When, in UTC."""
+    """In no file, and nothing that these files lost: created by hand, of another set, or renamed in the database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,109 +84,49 @@ class TemplateDrift:
 
     Attributes:
         name: the name that the file and the database know it by.
-        state: one of the ten states.
+        state: one of the states.
         fields: the leaves on which file and database differ, in the order of the spec; empty where the
             template is not in both.
         declared: what the file holds, or None.
         stored: what the database holds, or None.
         deletion: who deleted it; only where the state is `State.DELETED`.
+        moved: whether the template remembers another file or set than it belongs to now.
+        renamed_from: the entry that it came from, if that has another name.
+        renamed_to: the name that the template of this entry has in the database, if that is another one.
     """
 
     name: str
     state: State
     fields: tuple[FieldDrift, ...]
-    declared: Declared | None
-    stored: Stored | None
+    declared: Entry | None
+    stored: Managed | None
     deletion: Deletion | None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a sync does about one template, and what the database holds afterwards.
-
-    Attributes:
-        action: ``create`` and ``delete`` the template; ``update`` its spec and its base; ``rebase`` it, which
-            changes the base alone and is no revision; ``refuse``, where the whole sync must not begin;
-            ``none``.
-        spec: the spec afterwards, in normal form; None where there is no template afterwards.
-        base: the base afterwards; None where there is none.
-    """
-
-    action: Literal["none", "create", "update", "rebase", "delete", "refuse"]
-    spec: Spec | None
-    base: Spec | None
+    moved: bool = False
+    renamed_from: str | None = None
+    renamed_to: str | None = None
 
 
 def compare(
-    declared: Iterable[Declared], stored: Iterable[Stored], deletions: Mapping[str, Deletion]
+    declared: Iterable[Entry],
+    stored: Iterable[Managed],
+    deletions: Mapping[str, Deletion],
+    ownership: Ownership | None = None,
 ) -> tuple[TemplateDrift, ...]:
     """Return how every template stands, each name once, sorted by name.
 
     Args:
         declared: every entry of the definition files.
         stored: every template of the database.
-        deletions: by name, the newest deletion of each template that had come from a file.
+        deletions: by the name of its entry, the newest deletion of each template that had come from a file.
+        ownership: whose the templates are; without it everything belongs to the files.
 
     Raises:
         ValueError: if a name comes twice on one side.
     """
-    in_files = _by_name(declared)
-    in_database = _by_name(stored)
-    return tuple(
-        _compare_one(name, in_files.get(name), in_database.get(name), deletions.get(name), in_files.keys())
-        for name in sorted(in_files.keys() | in_database.keys())
-    )
+    return _Comparison(_by_name(declared), _by_name(stored), deletions, ownership).run()
 
 
-def outcome(
-    drift: TemplateDrift,
-    *,
-    on_conflict: Side | Literal["skip"] | None = None,
-    adopt: bool = False,
-    restore: bool = False,
-    prune: bool = False,
-) -> Outcome:
-    """Return what a sync does about one template.
-
-    Whenever a sync is done with a template that is in both, its base is what the file holds now, so that
-    values of the database that were kept show as edited from then on.
-
-    Args:
-        drift: the template, from `compare`.
-        on_conflict: whose value a field in conflict gets; ``skip`` leaves the whole template as it is; None
-            refuses.
-        adopt: put a template in collision under the file's management. It keeps its own values, unless
-            `on_conflict` is ``file``.
-        restore: create a deleted template again.
-        prune: delete an orphaned template.
-    """
-    state, declared, stored = drift.state, drift.declared, drift.stored
-    if stored is None:
-        wanted = declared.spec if declared is not None and (restore or state is State.MISSING) else None
-        return Outcome("none" if wanted is None else "create", wanted, wanted)
-    unchanged = Outcome("none", stored.spec, stored.base)
-    if declared is None:
-        return Outcome("delete", None, None) if prune and state is State.ORPHANED else unchanged
-    if state is State.CONFLICT and on_conflict is None:
-        return replace(unchanged, action="refuse")
-    if (state is State.CONFLICT and on_conflict == "skip") or (state is State.COLLISION and not adopt):
-        return unchanged
-    side: Side = "file" if on_conflict == "file" else "db"
-    if state is State.COLLISION:
-        spec = declared.spec if side == "file" else stored.spec
-    else:
-        spec = unflatten(_leaves(stored.spec, drift.fields, side))
-    if spec != stored.spec:
-        return Outcome("update", spec, declared.spec)
-    return Outcome("rebase" if stored.base != declared.spec else "none", spec, declared.spec)
-
-
-class _HasSpec(Protocol):
-    @property
-    def spec(self) -> Spec: ...
-
-
-_Item = TypeVar("_Item", bound=_HasSpec)
+_Item = TypeVar("_Item", Entry, Managed)
 
 
 def _by_name(items: Iterable[_Item]) -> dict[str, _Item]:
@@ -262,31 +134,86 @@ def _by_name(items: Iterable[_Item]) -> dict[str, _Item]:
     for item in items:
         name = item.spec["name"]
         if name in named:
-            raise ValueError(f"The template {name!r} comes twice.")
+            raise ValueError(f"The template {name!r} is there twice.")
         named[name] = item
     return named
 
 
-def _compare_one(
-    name: str,
-    declared: Declared | None,
-    stored: Stored | None,
-    deletion: Deletion | None,
-    in_files: Collection[str],
-) -> TemplateDrift:
-    if stored is None:
+class _Comparison:
+    def __init__(
+        self,
+        in_files: Mapping[str, Entry],
+        in_database: Mapping[str, Managed],
+        deletions: Mapping[str, Deletion],
+        ownership: Ownership | None,
+    ) -> None:
+        self._in_files = in_files
+        self._in_database = in_database
+        self._deletions = deletions
+        self._ownership = ownership
+        self._owned = {name for name, one in in_database.items() if ownership is None or ownership.owns(one)}
+        self._came_from = {name: entry_name(in_database[name], in_files.keys()) for name in self._owned}
+        # Several may have come from one entry, one after the other: the first by name stands for them.
+        self._renamed_to: dict[str, str] = {}
+        for name in sorted(self._owned):
+            entry = self._came_from[name]
+            if entry is not None and entry != name and entry in in_files:
+                self._renamed_to.setdefault(entry, name)
+
+    def run(self) -> tuple[TemplateDrift, ...]:
+        return tuple(self._one(name) for name in sorted(self._in_files.keys() | self._in_database.keys()))
+
+    def _one(self, name: str) -> TemplateDrift:
+        declared, stored = self._in_files.get(name), self._in_database.get(name)
+        if stored is None:
+            return self._absent(name)
+        came_from = self._came_from.get(name)
+        renamed_from = came_from if came_from != name else None
+        if declared is None:
+            return self._undeclared(name, stored, renamed_from)
+        if stored.base is not None and name not in self._owned:
+            fields = _field_drifts(None, declared.spec, stored.spec)
+            return TemplateDrift(name, State.COLLISION, fields, declared, stored, None, moved=True)
+        # If it was renamed to this name, and the entry that it came from is still there, this one was never applied.
+        elsewhere = renamed_from is not None and renamed_from in self._in_files
+        base = base_in_force(stored, declared.spec) if name in self._owned and not elsewhere else None
+        fields = _field_drifts(base, declared.spec, stored.spec)
+        state = State.COLLISION if fields and base is None else _state(fields)
+        return TemplateDrift(
+            name,
+            state,
+            fields,
+            declared,
+            stored,
+            None,
+            moved=self._moved(declared, stored),
+            renamed_from=renamed_from,
+            renamed_to=self._renamed_to.get(name),
+        )
+
+    def _absent(self, name: str) -> TemplateDrift:
+        """Return how an entry stands whose name no template has."""
+        renamed_to = self._renamed_to.get(name)
+        deletion = self._deletions.get(name)
+        if renamed_to is not None or (deletion is not None and deletion.ended):
+            deletion = None
         state = State.MISSING if deletion is None else State.DELETED
-        return TemplateDrift(name, state, (), declared, None, deletion)
-    if declared is None:
-        state = State.UNMANAGED if stored.base is None else State.ORPHANED
-        return TemplateDrift(name, state, (), None, stored, None)
-    base = stored.base
-    if base is not None and base["name"] != name and base["name"] in in_files:
-        # It was renamed to this name, and the entry that it came from is still there: this one was never applied to it.
-        base = None
-    fields = _field_drifts(base, declared.spec, stored.spec)
-    state = State.COLLISION if fields and base is None else _state(fields)
-    return TemplateDrift(name, state, fields, declared, stored, None)
+        return TemplateDrift(name, state, (), self._in_files[name], None, deletion, renamed_to=renamed_to)
+
+    def _undeclared(self, name: str, stored: Managed, renamed_from: str | None) -> TemplateDrift:
+        """Return how a template stands whose name no entry has."""
+        owned = stored.base is not None and name in self._owned
+        renamed = renamed_from in self._in_files
+        state = State.ORPHANED if owned and not renamed else State.UNMANAGED
+        moved = owned and self._ownership is not None and stored.file_set is None
+        return TemplateDrift(name, state, (), None, stored, None, moved=moved, renamed_from=renamed_from)
+
+    def _moved(self, declared: Entry, stored: Managed) -> bool:
+        ownership = self._ownership
+        if ownership is None or stored.base is None:
+            return False
+        other_source = ownership.normal(stored.source) != ownership.source_of(declared.path)
+        return other_source or stored.file_set != ownership.file_set
 
 
 def _state(fields: Iterable[FieldDrift]) -> State:
@@ -300,10 +227,10 @@ def _state(fields: Iterable[FieldDrift]) -> State:
     return State.EDITED if "db" in resolutions else State.IN_SYNC
 
 
-def _field_drifts(base: Spec | None, file: Spec, database: Spec) -> tuple[FieldDrift, ...]:
+def _field_drifts(base: Leaves | None, file: Spec, database: Spec) -> tuple[FieldDrift, ...]:
     if file == database:
         return ()
-    before, in_file, in_database = flatten(base or {}), flatten(file), flatten(database)
+    before, in_file, in_database = base or {}, flatten(file), flatten(database)
     fields: list[FieldDrift] = []
     for path in dict.fromkeys((*in_file, *in_database)):
         b, f, d = (leaves.get(path, ABSENT) for leaves in (before, in_file, in_database))
@@ -329,7 +256,7 @@ def _widened(fields: list[FieldDrift], database: Spec) -> tuple[FieldDrift, ...]
     is enough, because no rule spans more than one top-level field.
     """
     either: tuple[Side, Side] = ("file", "db")
-    faulty = {name for side in either for name in _faulty_fields(_leaves(database, fields, side))}
+    faulty = {name for side in either for name in _faulty_fields(merged_leaves(database, fields, side))}
     return tuple(
         replace(field, resolution="conflict") if field.path.partition(".")[0] in faulty else field for field in fields
     )
@@ -343,13 +270,32 @@ def _faulty_fields(leaves: Mapping[str, Any]) -> set[str]:
     return set()
 
 
-def _leaves(database: Spec, fields: Iterable[FieldDrift], side: Side) -> dict[str, Any]:
-    """Return the leaves of the merge, with the fields in conflict taken from `side`."""
+def merged_leaves(
+    database: Spec,
+    fields: Iterable[FieldDrift],
+    side: Side,
+    chosen: Mapping[str, Side] | None = None,
+    *,
+    anyway: bool = False,
+) -> dict[str, Any]:
+    """Return the leaves of the merge.
+
+    Args:
+        database: what is there.
+        fields: where the file differs.
+        side: whose value the fields in conflict get.
+        chosen: the same for single ones.
+        anyway: let `side` and `chosen` decide about all fields.
+    """
     leaves = flatten(database)
     for field in fields:
-        if field.resolution == "file" or (field.resolution == "conflict" and side == "file"):
-            if field.file is ABSENT:
-                del leaves[field.path]
-            else:
-                leaves[field.path] = field.file
+        taken = field.resolution
+        if taken == "conflict" or anyway:
+            taken = (chosen or {}).get(field.path, side)
+        if taken != "file":
+            continue
+        if field.file is ABSENT:
+            del leaves[field.path]
+        else:
+            leaves[field.path] = field.file
     return leaves

@@ -1,33 +1,26 @@
-"""What a sync would do, as data: the plan, what forbids it, and the two versioned documents that carry it.
+"""What a sync would do, as data: the plan, and what forbids it.
 
-Pure: no I/O, no Flask. `sync` reads what a plan is made of, and carries it out.
-
-The *diff document* says how every template stands and what a sync would do about it. The *plan document* is the part of
-it that a sync would write, with the options and the hashes of the files. It is a record to compare with, not an order:
-``sync PLAN`` makes the plan again from the files and the database as they are, and goes on only if it is the same. So a
-plan file from elsewhere can at worst be refused.
+Pure: no database, no Flask. `sync` reads what a plan is made of, and carries it out. `diff_document` and
+`plan_document` write it down.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, get_args
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
-from flask_worker_templates.errors import InvalidParameters, InvalidSpec, SyncRefused
+from flask_worker_templates.errors import InvalidSpec, SyncRefused
 from flask_worker_templates.files.load import FileSet, SourceFile
-from flask_worker_templates.model.spec import flatten, normalize
-from flask_worker_templates.model.template import rfc3339
+from flask_worker_templates.model.records import ABSENT, Deletion, Managed
+from flask_worker_templates.model.spec import normalize
 
-from .compare import ABSENT, Deletion, FieldDrift, Outcome, State, Stored, TemplateDrift, compare, outcome
-
-VERSION = 1
-"""Of both documents. It changes where a program that reads the old form would be misled."""
-
-OnConflict = Literal["file", "db", "skip"]
-ON_CONFLICT: tuple[OnConflict, ...] = get_args(OnConflict)
+from .compare import FieldDrift, Side, State, TemplateDrift, compare
+from .options import SyncOptions
+from .outcome import Outcome, outcome
+from .ownership import Ownership
 
 WITHOUT_DRIFT = frozenset({State.IN_SYNC, State.UNMANAGED})
 """States in which the definition files and what they manage do not differ."""
@@ -35,46 +28,50 @@ WITHOUT_DRIFT = frozenset({State.IN_SYNC, State.UNMANAGED})
 _SAFE = frozenset({State.FILE_CHANGED, State.DIVERGED})
 
 
-@dataclass(frozen=True, slots=True)
-class SyncOptions:
-    """What a person decided about what a sync does not decide by itself.
-
-    Attributes:
-        on_conflict: whose value each field in conflict gets; ``skip`` leaves the templates in conflict as they are;
-            None refuses the sync.
-        prune: delete orphaned templates.
-        max_delete: the most templates that `prune` may delete.
-        adopt: names of templates in collision that the files shall manage from now on.
-        restore: names of deleted templates to create again.
-    """
-
-    on_conflict: OnConflict | None = None
-    prune: bool = False
-    max_delete: int = 1
-    adopt: tuple[str, ...] = ()
-    restore: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Refuse a decision that there is not: misspelt, it would be another one.
-
-        Raises:
-            InvalidParameters: if `on_conflict` is none of the three.
-        """
-        if self.on_conflict is not None and self.on_conflict not in ON_CONFLICT:
-            raise InvalidParameters({"on_conflict": [f"Must be one of: {', '.join(ON_CONFLICT)}; or None."]})
+Obstacle = Literal["in_use", "invalid", "blocked"]
+"""Why a change cannot be made: workers use what would be deleted; what would come out breaks the rules, because of what
+the database holds; a document that is no template has the name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One template: how it stands, and what a sync makes of it."""
+    """One template: how it stands, and what a sync makes of it.
+
+    Attributes:
+        drift: how it stands.
+        outcome: what a sync does.
+        obstacle: why it does not do what it would do otherwise. The rest of the sync goes on.
+        reason: the same in a sentence; empty where nothing is in the way.
+        hindered: what it would do otherwise.
+    """
 
     drift: TemplateDrift
     outcome: Outcome
+    obstacle: Obstacle | None = None
+    reason: str = ""
+    hindered: Literal["create", "update", "delete"] | None = None
 
     @property
     def writes(self) -> bool:
         """Whether a sync writes something."""
         return self.outcome.action not in ("none", "refuse")
+
+    @property
+    def changes(self) -> bool:
+        """Whether a sync changes the template; a new base alone is no change."""
+        return self.writes and self.outcome.action != "rebase"
+
+    def kept(self, obstacle: Obstacle, reason: str) -> Step:
+        """Return the step that leaves the template as it is, because something is in the way."""
+        stored = self.drift.stored
+        action = self.outcome.action
+        return replace(
+            self,
+            outcome=Outcome("none", stored.spec if stored else None, stored.base if stored else None),
+            obstacle=obstacle,
+            reason=reason,
+            hindered=action if action in ("create", "update", "delete") else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +80,7 @@ class Refusal:
 
     message: str
     conflict: bool
-    """Whether files and database (or those who use it) contradict each other; otherwise the options are wrong."""
+    """Whether files and database contradict each other; otherwise the options are wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +93,8 @@ class SyncPlan:
         options: what a person decided.
         steps: every template, sorted by name.
         refusals: what forbids the sync as a whole; nothing is written while there is one.
+        ownership: the set of the files, and which source each has.
+        forget: the deletions whose entries are gone from the files, so that a new entry of that name is new.
     """
 
     files: tuple[SourceFile, ...]
@@ -103,19 +102,31 @@ class SyncPlan:
     options: SyncOptions
     steps: tuple[Step, ...]
     refusals: tuple[Refusal, ...]
+    ownership: Ownership
+    forget: tuple[Deletion, ...] = ()
 
     @property
     def has_drift(self) -> bool:
         """Whether files and managed templates differ.
 
-        A template that was created by hand and is in no file (``unmanaged``) is nobody's drift.
+        A template that is in no file and belongs to none of them (``unmanaged``) is nobody's drift.
         """
         return any(step.drift.state not in WITHOUT_DRIFT for step in self.steps)
 
     @property
     def changes(self) -> tuple[Step, ...]:
-        """The templates about which a sync writes something."""
+        """The templates about which a sync writes something, be it a new base alone."""
         return tuple(step for step in self.steps if step.writes)
+
+    @property
+    def hindered(self) -> tuple[Step, ...]:
+        """The templates that a sync would change, and cannot."""
+        return tuple(step for step in self.steps if step.obstacle is not None)
+
+    @property
+    def writes(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(self.changes or self.forget)
 
     def counts(self) -> dict[str, int]:
         """Return how many templates are in each state."""
@@ -147,77 +158,109 @@ class SyncPlan:
             self,
             steps=tuple(step for step in self.changes if step.drift.state in _SAFE or step.outcome.action == "rebase"),
             refusals=(),
+            forget=(),
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the diff document, for JSON."""
-        return self.document()
+        from .diff_document import diff_document
 
-    def document(self, *, show_sources: bool = True) -> dict[str, Any]:
-        """Return the diff document.
-
-        Args:
-            show_sources: whether to say of a template which file it came from if that file is not among those read.
-        """
-        paths = {file.path for file in self.files}
-        return {
-            "version": VERSION,
-            "drift": self.has_drift,
-            "summary": self.counts(),
-            "files": _files(self.files),
-            "warnings": list(self.warnings),
-            "refusals": [refusal.message for refusal in self.refusals],
-            "templates": [_item(step, None if show_sources else paths) for step in self.steps],
-        }
-
-    def plan_document(self) -> dict[str, Any]:
-        """Return the plan document."""
-        options = asdict(self.options)
-        return {
-            "version": VERSION,
-            "options": {**options, "adopt": list(self.options.adopt), "restore": list(self.options.restore)},
-            "files": _files(self.files),
-            "changes": [_item(step, None) for step in self.changes],
-        }
+        return diff_document(self)
 
 
 def make_plan(
-    files: FileSet,
-    stored: Iterable[Stored],
+    ownership: Ownership,
+    stored: Iterable[Managed],
     deletions: Mapping[str, Deletion],
     options: SyncOptions,
+    *,
+    forget: Iterable[Deletion] = (),
+    recreate_renamed: bool = True,
 ) -> SyncPlan:
     """Return what a sync of these files into this database would do.
 
     Args:
-        files: valid definition files.
+        ownership: the files, and whose they are.
         stored: every template of the database.
-        deletions: by name, the newest deletion of each template that had come from a file.
+        deletions: by the name of its entry, the newest deletion of each template that had come from a file.
         options: what a person decided.
+        forget: the deletions whose entries are in no file.
+        recreate_renamed: whether an entry whose template was renamed is created again.
     """
-    steps = tuple(
-        Step(
-            drift,
-            outcome(
-                drift,
-                on_conflict=options.on_conflict,
-                adopt=drift.name in options.adopt,
-                restore=drift.name in options.restore,
-                prune=options.prune,
-            ),
-        )
-        for drift in compare(files.entries, stored, deletions)
+    files: FileSet = ownership.files
+    warnings = [*files.warnings]
+    steps: list[Step] = []
+    for drift in compare(files.entries, stored, deletions, ownership):
+        prune = options.prune and drift.state is State.ORPHANED
+        if prune and not options.prune_any_source and drift.stored and not ownership.covers(drift.stored.source):
+            prune = False
+            if options.concern(drift.name):
+                warnings.append(
+                    f"{drift.name!r} is not pruned: it came from {drift.stored.source}, which is none of the places "
+                    "that these files are read from. Give --prune-any-source to prune it all the same."
+                )
+        step = Step(drift, _outcome(drift, options, prune=prune, recreate_renamed=recreate_renamed))
+        if step.outcome.action == "create" and drift.renamed_to is not None:
+            warnings.append(
+                f"{drift.name!r} was renamed to {drift.renamed_to!r} in the database, and its entry has the old name "
+                f"still: {drift.name!r} is created again."
+            )
+        steps.append(_checked(step, options))
+    return SyncPlan(
+        files.files,
+        tuple(warnings),
+        options,
+        tuple(steps),
+        tuple(_refusals(steps, options)),
+        ownership,
+        tuple(one for one in forget if options.concern(one.name)),
     )
-    return SyncPlan(files.files, files.warnings, options, steps, tuple(_refusals(steps, options)))
+
+
+def _outcome(drift: TemplateDrift, options: SyncOptions, *, prune: bool, recreate_renamed: bool) -> Outcome:
+    if not options.concern(drift.name):
+        stored = drift.stored
+        return Outcome("none", stored.spec if stored else None, stored.base if stored else None)
+    return outcome(
+        drift,
+        on_conflict=options.on_conflict,
+        choices=options.choices.get(drift.name),
+        adopt=drift.name in options.adopt,
+        restore=drift.name in options.restore,
+        prune=prune,
+        recreate_renamed=recreate_renamed,
+    )
+
+
+def _checked(step: Step, options: SyncOptions) -> Step:
+    """Return the step, kept back where what would come out breaks the rules."""
+    if step.outcome.action != "update" or step.drift.name in options.choices:
+        return step
+    try:
+        normalize(step.outcome.spec)
+    except InvalidSpec as error:
+        # The file's part is valid: somebody wrote into the database by another way than this package, or a rule is new.
+        return step.kept(
+            "invalid",
+            f"{step.drift.name!r} cannot be updated, because the database holds values that break the rules "
+            f"({error}): correct them through the API first.",
+        )
+    return step
 
 
 def _refusals(steps: Iterable[Step], options: SyncOptions) -> Iterator[Refusal]:
     by_name = {step.drift.name: step for step in steps}
     yield from _unknown_names(by_name, options)
-    if options.prune:
-        yield from _pruning(by_name, options.max_delete)
+    yield from _wrong_choices(by_name, options)
+    if options.prune and not any(step.drift.declared for step in by_name.values()):
+        yield Refusal(
+            "The definition files hold no template at all, and pruning would delete everything that came from them: "
+            "check the path, or delete the templates one by one.",
+            conflict=False,
+        )
     for name, step in by_name.items():
-        yield from _undecided(name, step)
+        if step.outcome.action == "refuse":
+            yield Refusal(_conflict(name, step.drift.fields, options.choices.get(name, {})), conflict=True)
 
 
 def _unknown_names(steps: Mapping[str, Step], options: SyncOptions) -> Iterator[Refusal]:
@@ -232,43 +275,47 @@ def _unknown_names(steps: Mapping[str, Step], options: SyncOptions) -> Iterator[
             yield Refusal(f"{name!r} cannot be adopted: it is not in the database.", conflict=False)
 
 
-def _pruning(steps: Mapping[str, Step], most: int) -> Iterator[Refusal]:
-    doomed = [name for name, step in steps.items() if step.outcome.action == "delete"]
-    if not any(step.drift.declared for step in steps.values()):
-        yield Refusal(
-            "The definition files hold no template at all, and pruning would delete everything that came from them: "
-            "check the path, or delete the templates one by one.",
-            conflict=False,
-        )
-    elif len(doomed) > most:
+def _wrong_choices(steps: Mapping[str, Step], options: SyncOptions) -> Iterator[Refusal]:
+    for name, chosen in options.choices.items():
+        step = steps.get(name)
+        if step is None or step.drift.declared is None:
+            yield Refusal(f"There is nothing to choose for {name!r}: no definition file has it.", conflict=False)
+            continue
+        decided = {
+            field.path
+            for field in step.drift.fields
+            if field.resolution != "conflict" and step.drift.state is not State.COLLISION
+        }
+        for path in chosen:
+            if path in decided:
+                yield Refusal(
+                    f"There is nothing to choose for {path} of {name!r}: only one side changed it.", conflict=False
+                )
+        if step.outcome.action == "update":
+            try:
+                normalize(step.outcome.spec)
+            except InvalidSpec as error:
+                yield Refusal(f"What was chosen for {name!r} makes no valid template: {error}.", conflict=False)
+
+
+def too_many_deletions(plan: SyncPlan) -> Iterator[Refusal]:
+    """Yield why a plan may not begin if it would delete more templates than its options allow."""
+    doomed = [step.drift.name for step in plan.steps if step.outcome.action == "delete"]
+    if len(doomed) > plan.options.max_delete:
         templates = "1 template" if len(doomed) == 1 else f"{len(doomed)} templates"
         yield Refusal(
-            f"Pruning would delete {templates}, and at most {most} may be deleted: {_listed(doomed)}. "
-            "Allow more with max-delete, if that is what you want.",
+            f"Pruning would delete {templates}, and at most {plan.options.max_delete} may be deleted: "
+            f"{_listed(doomed)}. Allow more with max-delete, if that is what you want.",
             conflict=False,
         )
 
 
-def _undecided(name: str, step: Step) -> Iterator[Refusal]:
-    if step.outcome.action == "refuse":
-        yield Refusal(_conflict(name, step.drift.fields), conflict=True)
-    elif step.outcome.action == "update":
-        try:
-            normalize(step.outcome.spec)
-        except InvalidSpec as error:
-            # The file's part is valid: somebody wrote into the database by another way than this package.
-            yield Refusal(
-                f"{name!r} cannot be updated, because the database holds values that break the rules ({error}): "
-                "correct them through the API first.",
-                conflict=True,
-            )
-
-
-def _conflict(name: str, differing: Iterable[FieldDrift]) -> str:
+def _conflict(name: str, differing: Iterable[FieldDrift], chosen: Mapping[str, Side]) -> str:
     said = "; ".join(
-        f"{field.path} (file {shown(field.file)}, database {shown(field.database)}, last applied {shown(field.base)})"
+        f"{field.path} (file {leaf_text(field.file)}, database {leaf_text(field.database)}, "
+        f"last applied {leaf_text(field.base)})"
         for field in differing
-        if field.resolution == "conflict"
+        if field.resolution == "conflict" and field.path not in chosen
     )
     return (
         f"{name!r} was changed both in the file and in the database: {said}. "
@@ -276,7 +323,7 @@ def _conflict(name: str, differing: Iterable[FieldDrift]) -> str:
     )
 
 
-def shown(value: Any) -> str:
+def leaf_text(value: Any) -> str:
     """Return a leaf's value for people: as JSON, and a dash where there is none."""
     return "–" if value is ABSENT else json.dumps(value, ensure_ascii=False)
 
@@ -284,43 +331,3 @@ def shown(value: Any) -> str:
 def _listed(names: list[str], most: int = 5) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(repr(name) for name in names[:most]) + more
-
-
-def _files(files: Iterable[SourceFile]) -> list[dict[str, str]]:
-    return [{"path": file.path, "sha256": file.sha256} for file in files]
-
-
-def _item(step: Step, known_paths: Collection[str] | None) -> dict[str, Any]:
-    drift = step.drift
-    declared, stored, deletion = drift.declared, drift.stored, drift.deletion
-    source = stored.source if stored else None
-    base = stored.base if stored else None
-    return {
-        "name": drift.name,
-        "state": drift.state.value,
-        "action": step.outcome.action,
-        "id": stored.id if stored else None,
-        "revision": stored.revision if stored else None,
-        "path": declared.path if declared else None,
-        "line": declared.line if declared else None,
-        "source": source if known_paths is None or source in known_paths else None,
-        "renamed_from": base["name"] if base is not None and base["name"] != drift.name else None,
-        "deleted_by": deletion.actor if deletion else None,
-        "deleted_at": rfc3339(deletion.at) if deletion else None,
-        "fields": _fields(step),
-    }
-
-
-def _fields(step: Step) -> list[dict[str, Any]]:
-    after = flatten(step.outcome.spec or {})
-    listed: list[dict[str, Any]] = []
-    for field in step.drift.fields:
-        values = {
-            "base": field.base,
-            "file": field.file,
-            "database": field.database,
-            "result": after.get(field.path, ABSENT),
-        }
-        present = {key: value for key, value in values.items() if value is not ABSENT}
-        listed.append({"field": field.path, "resolution": field.resolution, **present})
-    return listed

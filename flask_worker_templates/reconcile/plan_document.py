@@ -1,9 +1,15 @@
-"""The plan document: read back, checked, and compared with a plan that is made now."""
+"""The plan document: what a sync would write, with its options and the hashes of the files.
+
+It is a record to compare with, not an order: ``sync PLAN`` makes the plan again from the files and the database as they
+are, and goes on only if it is the same. So a plan file from elsewhere brings no values of its own.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import marshmallow as ma
@@ -14,11 +20,21 @@ from flask_worker_templates.files.parse_json import read_json
 from flask_worker_templates.files.parsed import printable
 from flask_worker_templates.model.fields import Choice, Flag, Whole
 
-from .diff_document import WorkerTemplateDriftFieldSchema, WorkerTemplateDriftFileSchema, WorkerTemplateDriftItemSchema
-from .plan import ON_CONFLICT, VERSION, Refusal, SyncOptions, SyncPlan
+from .diff_document import (
+    WorkerTemplateDriftFieldSchema,
+    WorkerTemplateDriftFileSchema,
+    WorkerTemplateDriftItemSchema,
+    file_items,
+    template_item,
+)
+from .options import ON_CONFLICT, SIDES, SyncOptions
+from .plan import Refusal, SyncPlan
 
-_MOST_DELETIONS = 1_000_000
-_MOST_PROBLEMS = 10
+VERSION = 1
+"""Of the plan document. It changes where a program that reads the old form would be misled."""
+MAX_DELETIONS = 1_000_000
+"""The most that ``max_delete`` may allow."""
+_MAX_PROBLEMS = 10
 
 
 class SyncOptionsSchema(ma.Schema):
@@ -31,9 +47,15 @@ class SyncOptionsSchema(ma.Schema):
 
     on_conflict = Choice(ON_CONFLICT, required=True, allow_none=True)
     prune = Flag(required=True)
-    max_delete = Whole(0, _MOST_DELETIONS, required=True)
+    max_delete = Whole(0, MAX_DELETIONS, required=True)
     adopt = fields.List(fields.String(), required=True)
     restore = fields.List(fields.String(), required=True)
+    prune_any_source = Flag(required=True)
+    # Under another name inside: marshmallow has an `only` of its own.
+    only_ = fields.List(fields.String(), required=True, allow_none=True, data_key="only")
+    choices = fields.Dict(
+        keys=fields.String(), values=fields.Dict(keys=fields.String(), values=Choice(SIDES)), required=True
+    )
 
 
 class SyncPlanFileSchema(WorkerTemplateDriftFileSchema):
@@ -77,6 +99,32 @@ class SyncPlanSchema(ma.Schema):
     options = fields.Nested(SyncOptionsSchema(), required=True)
     files = fields.List(fields.Nested(SyncPlanFileSchema()), required=True)
     changes = fields.List(fields.Nested(SyncPlanItemSchema()), required=True)
+    forget = fields.List(
+        fields.String(),
+        required=True,
+        metadata={"description": "Deleted templates whose entries are gone from the files."},
+    )
+
+
+def plan_document(plan: SyncPlan) -> dict[str, Any]:
+    """Return the plan document, for JSON."""
+    options = asdict(plan.options)
+    for key in ("adopt", "restore", "only"):
+        options[key] = None if options[key] is None else list(options[key])
+    return {
+        "version": VERSION,
+        "options": options,
+        "files": file_items(plan.files),
+        "changes": [template_item(step) for step in plan.changes],
+        "forget": [deletion.name for deletion in plan.forget],
+    }
+
+
+def plan_digest(plan: SyncPlan) -> str:
+    """Return what tells a plan from every other: the SHA-256 of what it would do and of what it goes by."""
+    kept = [[step.drift.name, step.obstacle] for step in plan.hindered]
+    whole = {**plan_document(plan), "file_set": plan.ownership.file_set, "kept": kept}
+    return hashlib.sha256(json.dumps(whole, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +134,19 @@ class ReviewedPlan:
     options: SyncOptions
     document: Mapping[str, Any]
 
+    @property
+    def deletes(self) -> int:
+        """How many templates it would delete."""
+        return sum(change["action"] == "delete" for change in self.document["changes"])
+
+    def part_of(self, plan: SyncPlan) -> SyncPlan:
+        """Return `plan`, made now, with every reason why it is not the one that was reviewed."""
+        forget = tuple(one for one in plan.forget if one.name in self.document["forget"])
+        return replace(plan, forget=forget).refused(self.moved(plan))
+
     def moved(self, plan: SyncPlan) -> tuple[Refusal, ...]:
         """Return in what `plan`, made now, is not the plan that was reviewed; nothing, if it is the same."""
-        now = plan.plan_document()
+        now = plan_document(plan)
         if all(self.document[part] == now[part] for part in ("files", "changes")):
             return ()
         reasons = [*_moved_files(self.document["files"], now["files"])]
@@ -105,7 +163,7 @@ def read_plan(text: str) -> ReviewedPlan:
     """
     parsed = read_json(text)
     if parsed.problems:
-        faults = parsed.problems[:_MOST_PROBLEMS]
+        faults = parsed.problems[:_MAX_PROBLEMS]
         raise InvalidPlan([f"line {one.line}, column {one.column}: {one.message}" for one in faults])
     version = parsed.value.get("version") if isinstance(parsed.value, dict) else None
     if type(version) is int and version != VERSION:
@@ -113,10 +171,13 @@ def read_plan(text: str) -> ReviewedPlan:
     try:
         loaded = SyncPlanSchema().load(parsed.value)
     except ma.ValidationError as error:
-        problems = InvalidInput(error.messages_dict).flat()[:_MOST_PROBLEMS]
+        problems = InvalidInput(error.messages_dict).flat()[:_MAX_PROBLEMS]
         raise InvalidPlan([printable(f"{path}: {text}" if path else text) for path, text in problems]) from None
     options = loaded["options"]
-    chosen = SyncOptions(**{**options, "adopt": tuple(options["adopt"]), "restore": tuple(options["restore"])})
+    options["only"] = options.pop("only_")
+    for key in ("adopt", "restore", "only"):
+        options[key] = None if options[key] is None else tuple(options[key])
+    chosen = SyncOptions(**options)
     return ReviewedPlan(chosen, parsed.value)
 
 

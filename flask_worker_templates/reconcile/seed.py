@@ -6,14 +6,25 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask_worker_templates.files.load import Entry, FileSet
+from flask_worker_templates.files.load import Entry
 from flask_worker_templates.model.records import Deletion, Seed
 from flask_worker_templates.model.template import rfc3339
 from flask_worker_templates.store.store import Progress, Store
 
+from .exported import entry_name
+from .ownership import Ownership
+
 log = logging.getLogger("flask_worker_templates")
 
 ACTOR = "seeder"
+
+
+@dataclass(frozen=True, slots=True)
+class Renamed:
+    """An entry whose template has another name in the database."""
+
+    entry: str
+    template: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +37,8 @@ class SeedResult:
         recreated: those of `created` that had been deleted, with who deleted them and when.
         respected: deleted ones that stay deleted (``WORKER_TEMPLATES_RESEED_DELETED = False``).
         warnings: what is worth a look, in sentences.
+        renamed: entries whose templates were renamed in the database. They are created under the old name, or left
+            alone with ``WORKER_TEMPLATES_RESEED_DELETED = False``.
     """
 
     created: tuple[str, ...] = ()
@@ -34,6 +47,7 @@ class SeedResult:
     respected: tuple[Deletion, ...] = ()
     warnings: tuple[str, ...] = field(default=())
     dry_run: bool = False
+    renamed: tuple[Renamed, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result for JSON."""
@@ -42,6 +56,7 @@ class SeedResult:
             "existing": self.existing,
             "recreated": [_deletion(deletion) for deletion in self.recreated],
             "respected": [_deletion(deletion) for deletion in self.respected],
+            "renamed": [{"name": one.entry, "renamed_to": one.template} for one in self.renamed],
             "warnings": list(self.warnings),
             "dry_run": self.dry_run,
         }
@@ -49,7 +64,7 @@ class SeedResult:
 
 def seed(
     store: Store,
-    files: FileSet,
+    ownership: Ownership,
     *,
     reseed_deleted: bool = True,
     dry_run: bool = False,
@@ -61,43 +76,67 @@ def seed(
 
     Args:
         store: where to.
-        files: valid definition files.
-        reseed_deleted: whether to create again what was seeded and then deleted.
+        ownership: valid definition files, and the set that they belong to.
+        reseed_deleted: whether to create again what was seeded and then deleted or renamed.
         dry_run: write nothing, but say what would be done.
         progress: told how many templates were just dealt with.
 
     Raises:
         DatabaseUnavailable: if MongoDB does not do its part within the time limit.
     """
+    files = ownership.files
     taken = store.names() if files.entries else set()
     missing = [entry for entry in files.entries if entry.spec["name"] not in taken]
-    deleted = store.deletions([entry.spec["name"] for entry in missing]) if missing else {}
-    wanted = missing if reseed_deleted else [entry for entry in missing if entry.spec["name"] not in deleted]
+    names = [entry.spec["name"] for entry in missing]
+    renamed = _renamed(store, ownership, names) if taken and missing else {}
+    found = store.deletions([name for name in names if name not in renamed], ownership.file_set) if missing else {}
+    deleted = {name: deletion for name, deletion in found.items() if not deletion.ended}
+    gone = deleted.keys() | renamed.keys()
+    wanted = missing if reseed_deleted else [entry for entry in missing if entry.spec["name"] not in gone]
     if dry_run:
         created = [entry.spec["name"] for entry in wanted]
     else:
-        created = store.create_missing([_seed(entry) for entry in wanted], actor=ACTOR, progress=progress)
+        created = store.create_missing([_seed(entry, ownership) for entry in wanted], actor=ACTOR, progress=progress)
     recreated = tuple(deleted[name] for name in created if name in deleted)
     respected = () if reseed_deleted else tuple(deleted.values())
+    left_alone = () if reseed_deleted else tuple(renamed.values())
+    doing = "would be" if dry_run else "is"
     return SeedResult(
         created=tuple(created),
-        existing=len(files.entries) - len(created) - len(respected),
+        existing=len(files.entries) - len(created) - len(respected) - len(left_alone),
         recreated=recreated,
         respected=respected,
         warnings=(
             *files.warnings,
-            *(f"{_was_deleted(one)} and {'would be' if dry_run else 'is'} created again." for one in recreated),
+            *(f"{_was_deleted(one)} and {doing} created again." for one in recreated),
+            *(f"{_was_renamed(renamed[name])}: {name!r} {doing} created again." for name in created if name in renamed),
         ),
         dry_run=dry_run,
+        renamed=tuple(renamed.values()),
     )
 
 
-def _seed(entry: Entry) -> Seed:
-    return Seed(entry.spec, entry.path)
+def _renamed(store: Store, ownership: Ownership, missing: list[str]) -> dict[str, Renamed]:
+    """Return the missing entries whose templates have another name in the database."""
+    found: dict[str, Renamed] = {}
+    for template in store.renamed(missing):
+        entry = entry_name(template, ownership.names) if ownership.owns(template) else None
+        if entry in missing:
+            found.setdefault(entry, Renamed(entry, template.spec["name"]))
+    return found
+
+
+def _seed(entry: Entry, ownership: Ownership) -> Seed:
+    return Seed(entry.spec, ownership.source_of(entry.path), ownership.file_set)
 
 
 def _was_deleted(deletion: Deletion) -> str:
     return f"Template {deletion.name!r} was deleted by {deletion.actor!r} at {rfc3339(deletion.at)}"
+
+
+def _was_renamed(renamed: Renamed) -> str:
+    was = f"Template {renamed.entry!r} was renamed to {renamed.template!r} in the database"
+    return f"{was}, and its entry has the old name"
 
 
 def _deletion(deletion: Deletion) -> dict[str, Any]:

@@ -39,6 +39,8 @@ def hidden_names(
     for template in stored:
         specs = [template.spec, *([] if template.base is None else [template.base])]
         names = {spec["name"] for spec in specs}
+        if template.exported is not None and template.exported.name is not None:
+            names.add(template.exported.name)
         if not all(scope.contains(spec) for spec in specs):
             hidden |= names
         elif len(names) > 1:

@@ -16,7 +16,7 @@ from flask import Flask, current_app, has_app_context, has_request_context
 from flask_worker_templates.errors import DatabaseUnavailable
 from flask_worker_templates.settings import Settings
 from flask_worker_templates.store.connection import DatabaseAccess, Document
-from flask_worker_templates.store.store import Progress, Store
+from flask_worker_templates.store.store import Guard, Progress, Store
 from flask_worker_templates.store.stored_form import template_of
 
 from . import signals
@@ -26,6 +26,9 @@ from .startup import LEAST_WAIT_SECONDS, Readiness, Status
 
 if TYPE_CHECKING:
     from flask_worker_templates.files.load import FileSet
+    from flask_worker_templates.reconcile.options import SyncOptions
+    from flask_worker_templates.reconcile.ownership import Ownership
+    from flask_worker_templates.reconcile.plan import SyncPlan
     from flask_worker_templates.reconcile.seed import SeedResult
 
 log = logging.getLogger("flask_worker_templates")
@@ -124,7 +127,7 @@ class AppState:
             from flask_worker_templates.reconcile.seed import ACTOR as SEEDER
             from flask_worker_templates.reconcile.sync import sync_at_start
 
-            sync_at_start(self.store, files, actor=SEEDER)
+            sync_at_start(self.store, self.ownership(files), actor=SEEDER)
         return result
 
     def read_files(
@@ -146,6 +149,38 @@ class AppState:
         configured = paths or self.settings.config_path
         return read_files(configured or [DEFAULT_CONFIG_PATH], root=root or self.root, missing_ok=not configured)
 
+    def ownership(self, files: FileSet) -> Ownership:
+        """Return what belongs to definition files that were read."""
+        from flask_worker_templates.reconcile.ownership import Ownership
+
+        return Ownership(self.settings.file_set, self.root, files)
+
+    def plan(
+        self,
+        files: FileSet,
+        options: SyncOptions | None = None,
+        *,
+        guard: Guard | None = None,
+        store: Store | None = None,
+    ) -> SyncPlan:
+        """Compare definition files with the database, and return what a sync would do; see `plan_sync`.
+
+        Args:
+            files: valid definition files.
+            options: what a person decided.
+            guard: asked for each template that would be deleted; by default the usage check of the host.
+            store: another one than the app's own, such as that of a request.
+        """
+        from flask_worker_templates.reconcile.sync import plan_sync
+
+        return plan_sync(
+            store or self.store,
+            self.ownership(files),
+            options,
+            guard=guard or self.hooks.check_usage,
+            recreate_renamed=self.settings.reseed_deleted,
+        )
+
     def seed(
         self, files: FileSet, *, dry_run: bool = False, progress: Progress | None = None, log_warnings: bool = True
     ) -> SeedResult:
@@ -156,7 +191,8 @@ class AppState:
         from flask_worker_templates.reconcile.seed import seed
 
         reseed = self.settings.reseed_deleted
-        result = seed(self.store, files, reseed_deleted=reseed, dry_run=dry_run, progress=progress)
+        owned = self.ownership(files)
+        result = seed(self.store, owned, reseed_deleted=reseed, dry_run=dry_run, progress=progress)
         for warning in result.warnings if log_warnings else ():
             log.warning("%s", warning)
         if result.created and not dry_run:

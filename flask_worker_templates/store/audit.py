@@ -116,22 +116,6 @@ def predecessors(db: Collections, shown: Sequence[Document]) -> list[Document]:
     return db.census.sound_events(db.events.find({"_id": {"$in": keys}}))
 
 
-def deletions(collections: Collections, names: Sequence[str]) -> dict[str, Document]:
-    """Return, by name, the newest deletion of a managed template among these names."""
-    newest: dict[str, Document] = {}
-    for start in range(0, len(names), _CHUNK):
-        query = {"name": {"$in": list(names[start : start + _CHUNK])}, "action": "deleted", "managed": True}
-        query = all_of([query, *without(collections.census.events())])
-        found = collections.census.sound_events(collections.events_guarded.find(query).sort([("at", 1), ("_id", 1)]))
-        # A void one is of a template that lives under another name by now. It must not hide a true one before it.
-        for event in without_void(found, collections.templates_guarded):
-            newest[event["name"]] = event
-    return newest
-
-
-_CHUNK = 5000  # names in one query; a query must stay far below MongoDB's 16 MB
-
-
 def last_event(db: Collections, template_id: str) -> Document | None:
     """Return the event of a template's present revision, or of its deletion; None where there never was one.
 

@@ -33,6 +33,7 @@ from pymongo import ReturnDocument
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
 from flask_worker_templates.errors import TemplateNotFound
+from flask_worker_templates.model.records import Origin
 from flask_worker_templates.model.spec import Spec
 from flask_worker_templates.model.template import Action
 
@@ -140,18 +141,21 @@ def new_event(
     if deleted is not None:
         event |= {key: deleted[key] for key in KEPT_BY_DELETION if key in deleted}
         event |= {"pruned": pruned, "turn": turn}
+        if managed and not pruned and event.get("file_set") is not None:
+            event["open_in"] = event["file_set"]  # until a sync finds the entry gone, see `origins`
     return event
 
 
-KEPT_BY_DELETION = ("base", "source", "file_set", "is_seeded", "created_at")
+KEPT_BY_DELETION = ("base", "source", "file_set", "exported", "is_seeded", "created_at")
 """Fields of a template's document that the event of its deletion keeps."""
 
 
 def new_document(
-    spec: Spec, *, actor: str, action: Action, message: str | None = None, base: Spec | None, source: str | None
+    spec: Spec, *, actor: str, action: Action, message: str | None = None, origin: Origin | None = None
 ) -> Document:
     """Return the document of a new template; the arguments are those of `Store.create`."""
     template_id = str(uuid.uuid4())
+    base = None if origin is None else origin.base
     event = new_event(template_id, 1, spec, actor=actor, action=action, message=message, managed=base is not None)
     return {
         "_id": template_id,
@@ -160,7 +164,8 @@ def new_document(
         "is_seeded": action == "seeded",
         "created_at": event["at"],
         "updated_at": event["at"],
-        "source": source,
+        "source": None if origin is None else origin.source,
+        "file_set": None if origin is None else origin.file_set,
         # The base of a seeded template is its spec: stored once more, but made once.
         "base": event["spec"] if base is spec else None if base is None else to_stored(base),
         "claims": [],

@@ -23,6 +23,9 @@ _TEMPLATES = (
     IndexModel([("instance_type", ASCENDING), ("_id", ASCENDING)], name="instance_type"),
     IndexModel([("labels", ASCENDING)], name="labels"),
     IndexModel([("ami_pattern", ASCENDING)], name="ami_pattern"),
+    # By these a renamed template is found, given the entry that it came from.
+    IndexModel([("base.name", ASCENDING)], name="base_name", sparse=True),
+    IndexModel([("exported.name", ASCENDING)], name="exported_name", sparse=True),
     # For `feed`: the last events that are not in the log.
     IndexModel([("last_event.logged", ASCENDING), ("updated_at", ASCENDING)], name="unlogged"),
 )
@@ -32,6 +35,10 @@ _EVENTS = (
     IndexModel([("name", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING)], name="name_at"),
     IndexModel([("actor", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING)], name="actor_at"),
     IndexModel([("action", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING)], name="action_at"),
+    # Of deletions: by the name of the entry in its file, and those whose entries may still be there.
+    IndexModel([("base.name", ASCENDING)], name="base_name", sparse=True),
+    IndexModel([("exported.name", ASCENDING)], name="exported_name", sparse=True),
+    IndexModel([("open_in", ASCENDING)], name="open_in", sparse=True),
     IndexModel([("logged", ASCENDING), ("at", ASCENDING), ("_id", ASCENDING)], name="unlogged"),
 )
 _LOG = (IndexModel([("event", ASCENDING)], name="event_unique", unique=True),)

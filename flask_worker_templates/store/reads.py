@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
-from flask_worker_templates.errors import DuplicateNames, TemplateNotFound
+from flask_worker_templates.errors import TemplateNotFound
 from flask_worker_templates.model.parameters import Window
-from flask_worker_templates.model.records import Deletion, Managed
 from flask_worker_templates.model.spec import DEFAULTS
 from flask_worker_templates.model.template import Event, Page, Template
 
@@ -16,7 +14,6 @@ from . import audit
 from .claims import read_claims
 from .connection import Collections, Document, find_raw
 from .feed import follow
-from .indexes import duplicate_names
 from .part import Part
 from .queries import all_of, conditions, matching_patterns, order, same_name, scope_conditions, without
 from .scoped_events import Insiders, history_within, trail_within
@@ -26,7 +23,6 @@ from .stored_form import (
     checked_raw,
     decode,
     decoded,
-    managed_of,
     nfc,
     present_raw,
     template_of,
@@ -193,40 +189,6 @@ class Reads(Part):
         db = self._access.collections
         db.census.look_soon(db)
         return db.census.warnings()
-
-    def managed(self) -> Iterator[Managed]:
-        """Return every template with its base, for the drift comparison; ordered by name.
-
-        Raises:
-            DuplicateNames: if several templates have one name, so that no entry of a file is that of one of them.
-        """
-        projection = {**PRESENTED, "base": 1, "source": 1}
-        with self._access.operation() as db:
-            db.census.look(db, events=False)
-            query = self._inside(all_of(without(db.census.templates())))
-            found = list(db.templates_guarded.find(query, projection).sort([("name", 1)]))
-            managed = [one for document in found if (one := self._managed(db, document)) is not None]
-            if len({one.spec["name"] for one in managed}) < len(managed):  # the unique index was dropped
-                raise DuplicateNames(duplicate_names(db.templates), db.templates.name)
-        yield from managed
-
-    def _managed(self, db: Collections, document: Document) -> Managed | None:
-        try:
-            return managed_of(document)
-        except Malformed as error:
-            db.census.met_template(document, error)
-            return None
-
-    def deletions(self, names: Sequence[str]) -> dict[str, Deletion]:
-        """Return, by name, the newest deletion of a template that came from a file, among names that are free."""
-        with self._access.operation() as db:
-            found = audit.deletions(db, names)
-            inside = Insiders(db, self._scope).among(event["template_id"] for event in found.values())
-        return {
-            name: Deletion(name, event["template_id"], event["actor"], event["at"].replace(tzinfo=UTC))
-            for name, event in found.items()
-            if event["template_id"] in inside
-        }
 
     def insiders(self, template_ids: Iterable[str]) -> set[str]:
         """Return those of some templates whose present state, or last one if they are gone, is inside the scope."""

@@ -1,7 +1,7 @@
 """The door to MongoDB: everything that is read or written of templates goes through a `Store`.
 
-Its methods stand in the parts that it is made of: `reads`, `writes` and `claims`. The writes follow the protocol of
-`commit`, in the loop of `loop`; histories are read by `audit`.
+Its methods stand in the parts that it is made of: `reads`, `writes`, `claims` and `origins`. The writes follow the
+protocol of `commit`, in the loop of `loop`; histories are read by `audit`.
 """
 
 from __future__ import annotations
@@ -9,14 +9,15 @@ from __future__ import annotations
 from .claims import Claims
 from .indexes import ensure_indexes
 from .loop import Guard, Precondition
+from .origins import Origins
 from .part import Observer
 from .reads import Reads
-from .writes import KEEP, Progress, Writes
+from .writes import Progress, Writes
 
-__all__ = ["KEEP", "Guard", "Observer", "Precondition", "Progress", "Store"]
+__all__ = ["Guard", "Observer", "Precondition", "Progress", "Store"]
 
 
-class Store(Reads, Writes, Claims):
+class Store(Reads, Writes, Claims, Origins):
     """The templates and their audit trail in one database.
 
     Every method raises `DatabaseUnavailable` where MongoDB does not do its part within the time limit.

@@ -18,7 +18,7 @@ import bson
 from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.errors import InvalidBSON
 
-from flask_worker_templates.model.records import Managed
+from flask_worker_templates.model.records import ABSENT, Exported, ExportedLeaf, Managed, Origin
 from flask_worker_templates.model.spec import DEFAULTS, FIELDS, Spec
 from flask_worker_templates.model.template import Claim, Template, rfc3339, spec_values, to_json
 
@@ -247,7 +247,16 @@ def managed_of(document: Mapping[str, Any]) -> Managed:
         Malformed: if the document is none.
     """
     owned = _owned(document)
-    return Managed(owned["_id"], owned["revision"], from_stored(document), base_of(document), source_of(document))
+    file_set = document.get("file_set")
+    return Managed(
+        owned["_id"],
+        owned["revision"],
+        from_stored(document),
+        base_of(document),
+        source_of(document),
+        None if file_set is None else text(file_set, "file_set"),
+        exported_of(document.get("exported")),
+    )
 
 
 def base_of(document: Mapping[str, Any]) -> Spec | None:
@@ -377,3 +386,46 @@ def _read(readers: Mapping[str, Reader], document: Mapping[str, Any], prefix: st
         return {name: read(document[name], prefix + name) for name, read in readers.items()}
     except KeyError as error:
         raise missing(prefix + error.args[0]) from None
+
+
+def origin_fields(origin: Origin) -> dict[str, Any]:
+    """Return the fields of a template's document that say where it comes from."""
+    return {
+        "base": None if origin.base is None else to_stored(origin.base),
+        "source": origin.source,
+        "file_set": origin.file_set,
+        "exported": None if origin.exported is None else stored_exported(origin.exported),
+    }
+
+
+def exported_of(stored: Any) -> Exported | None:
+    """Return what a document notes of exports.
+
+    Raises:
+        Malformed: if it holds something else.
+    """
+    if stored is None:
+        return None
+    with _below("exported"):
+        noted = mapping(stored, "")
+        leaves = [mapping(leaf, "leaves") for leaf in array(noted.get("leaves"), "leaves")]
+        return Exported(
+            text(noted.get("file_set"), "file_set"),
+            tuple(
+                ExportedLeaf(text(leaf.get("field"), "leaves"), leaf.get("base", ABSENT), leaf.get("file", ABSENT))
+                for leaf in leaves
+            ),
+        )
+
+
+def stored_exported(exported: Exported) -> dict[str, Any]:
+    """Return the stored form of what a document notes of exports."""
+    leaves = [
+        {"field": leaf.field}
+        | ({} if leaf.base is ABSENT else {"base": leaf.base})
+        | ({} if leaf.file is ABSENT else {"file": leaf.file})
+        for leaf in exported.leaves
+    ]
+    # The name once more, for the index by which a renamed template is found.
+    named = {} if exported.name is None else {"name": exported.name}
+    return {"file_set": exported.file_set, **named, "leaves": leaves}

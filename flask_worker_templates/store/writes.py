@@ -11,7 +11,7 @@ from pymongo.errors import DuplicateKeyError
 
 from flask_worker_templates.errors import NameTaken, RevisionNotFound, TemplateInUse
 from flask_worker_templates.model.parameters import Window
-from flask_worker_templates.model.records import Seed
+from flask_worker_templates.model.records import Origin, Seed
 from flask_worker_templates.model.spec import Spec
 from flask_worker_templates.model.template import Action, Template
 
@@ -34,7 +34,7 @@ from .connection import Collections, Document
 from .loop import Guard, Precondition, check_inside, write_on_condition
 from .part import Part
 from .queries import same_name
-from .stored_form import CHECKED, check_template, from_stored, template_of, to_stored
+from .stored_form import CHECKED, check_template, from_stored, origin_fields, template_of
 from .stored_types import Malformed
 
 Progress = Callable[[int], None]
@@ -42,13 +42,6 @@ Progress = Callable[[int], None]
 
 _SHOWN_CLAIMS = 5
 _CHUNK = 1000  # documents in one insert
-
-
-class _Keep:
-    """The value for "leave the base as it is", which None (no base) cannot say."""
-
-
-KEEP = _Keep()
 
 
 class Writes(Part):
@@ -61,8 +54,7 @@ class Writes(Part):
         actor: str,
         action: Action = "created",
         message: str | None = None,
-        base: Spec | None = None,
-        source: str | None = None,
+        origin: Origin | None = None,
     ) -> Template:
         """Create a template from a spec in normal form.
 
@@ -72,7 +64,7 @@ class Writes(Part):
         """
         check_inside(self._scope, spec)
         with self._access.operation() as db:
-            document = new_document(spec, actor=actor, action=action, message=message, base=base, source=source)
+            document = new_document(spec, actor=actor, action=action, message=message, origin=origin)
             try:
                 db.templates_guarded.insert_one(document)
             except DuplicateKeyError:
@@ -104,7 +96,13 @@ class Writes(Part):
 
     def _insert(self, actor: str, message: str | None, seeds: Sequence[Seed]) -> list[Document]:
         documents = [
-            new_document(seed.spec, actor=actor, action="seeded", message=message, base=seed.spec, source=seed.source)
+            new_document(
+                seed.spec,
+                actor=actor,
+                action="seeded",
+                message=message,
+                origin=Origin(seed.spec, seed.source, seed.file_set),
+            )
             for seed in seeds
         ]
         for seed in seeds:
@@ -122,8 +120,7 @@ class Writes(Part):
         message: str | None = None,
         allowed: Precondition | None = None,
         guard: Guard | None = None,
-        base: Spec | _Keep | None = KEEP,
-        source: str | None = None,
+        origin: Origin | None = None,
     ) -> Template:
         """Change a template's spec; a change that changes nothing writes nothing and keeps the revision.
 
@@ -136,9 +133,8 @@ class Writes(Part):
             message: why.
             allowed: whether the change may be made to a revision; also holds after a lost race.
             guard: raises where the change may not be made to the template as it is.
-            base: the new base, for changes that come from a file; with a spec that does not differ, the base alone
-                is written, which is no change of the template.
-            source: display path of the file that the base came from.
+            origin: where the template comes from now, for changes that come from a file; with a spec that does not
+                differ, this alone is written, which is no change of the template.
 
         Raises:
             TemplateNotFound: if there is none with this id.
@@ -147,9 +143,7 @@ class Writes(Part):
             NotAllowed: if it would be outside the scope.
             TemplateKeepsChanging: if the guard would have to be asked too often.
         """
-        rebase: dict[str, Any] = {}
-        if not isinstance(base, _Keep):
-            rebase = {"base": None if base is None else to_stored(base), "source": source}
+        rebase = {} if origin is None else origin_fields(origin)
         event = partial(new_event, actor=actor, action=action, message=message)
         return self._change(
             partial(read_guarded, template_id=template_id),
@@ -205,12 +199,12 @@ class Writes(Part):
         def write(db: Collections, document: Document, spec: Spec | None) -> tuple[Document, Document | None] | None:
             assert spec is not None  # noqa: S101  # a change decides on one
             fields = rebase or {}
-            if all(document[key] == value for key, value in fields.items()):
+            if all(document.get(key) == value for key, value in fields.items()):
                 fields = {}
             if spec == from_stored(document):
                 return (document, None) if not fields or commit(db, document, fields) else None
             ensure_event(db, document, self._copied)
-            managed = fields.get("base", document["base"]) is not None
+            managed = fields.get("base", document.get("base")) is not None
             revision = document["revision"] + 1
             event = event_of(document["_id"], revision, spec, managed=managed, after=document["last_event"])
             fields = fields | event["spec"]
@@ -278,7 +272,7 @@ class Writes(Part):
                 pruned=pruned,
                 deleted=document,
                 turn=turn,
-                managed=document["base"] is not None,
+                managed=document.get("base") is not None,
                 after=document["last_event"],
             )
             if not announce(db, intent):

@@ -17,14 +17,14 @@ from typing import Any
 
 from pymongo import monitoring
 
-from flask_worker_templates.files.load import read_files
 from flask_worker_templates.model.spec import Spec, patched
-from flask_worker_templates.reconcile.plan import SyncOptions
+from flask_worker_templates.reconcile.options import SyncOptions
 from flask_worker_templates.reconcile.seed import seed
 from flask_worker_templates.reconcile.sync import apply, plan_sync
 from flask_worker_templates.settings import Settings
 from flask_worker_templates.store.connection import DatabaseAccess
 from flask_worker_templates.store.store import Store
+from tests.support.ownership import read_owned
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload([__name__])
@@ -79,11 +79,11 @@ def _prepare(store: Store) -> Any:
 
 
 def _seed(store: Store, path: str) -> Any:
-    return seed(store, read_files([path], root=Path(path).parent)).to_dict()
+    return seed(store, read_owned([path], Path(path).parent)).to_dict()
 
 
 def _sync(store: Store, path: str) -> Any:
-    files = read_files([path], root=Path(path).parent)
+    files = read_owned([path], Path(path).parent)
     return apply(store, plan_sync(store, files, SyncOptions(prune=True)), actor="child").to_dict()
 
 

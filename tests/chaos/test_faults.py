@@ -24,12 +24,12 @@ from werkzeug.test import TestResponse
 
 from flask_worker_templates import WorkerTemplates
 from flask_worker_templates.errors import DatabaseUnavailable
-from flask_worker_templates.files.load import read_files
 from flask_worker_templates.reconcile.seed import SeedResult, seed
 from tests.chaos.checker import Write, assert_whole
 from tests.chaos.child import make_store
 from tests.support.calls import URL
 from tests.support.needs import missing
+from tests.support.ownership import read_owned
 from tests.support.servers import Mongod, ReplicaSet, ServerMissingError, with_database
 from tests.support.specs import spec
 from tests.support.strategies import spec_with
@@ -369,7 +369,7 @@ def test_a_command_that_fails_loses_nothing(
 def _seed(uri: str, directory: Path, count: int = 30) -> SeedResult:
     file = directory / "seeds.yaml"
     file.write_text(yaml.safe_dump({"templates": [spec(f"seeded-{number}") for number in range(count)]}))
-    return seed(make_store(uri), read_files([file], root=directory))
+    return seed(make_store(uri), read_owned([file], directory))
 
 
 def _assert_seeded_once(raw: Raw, count: int = 30) -> None:

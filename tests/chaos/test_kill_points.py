@@ -12,7 +12,6 @@ import yaml
 from pymongo.database import Database
 
 from flask_worker_templates.errors import NameTaken, TemplateNotFound
-from flask_worker_templates.files.load import read_files
 from flask_worker_templates.model.parameters import Window, trail_parameters
 from flask_worker_templates.model.spec import patched
 from flask_worker_templates.reconcile.seed import seed
@@ -20,6 +19,7 @@ from flask_worker_templates.store.store import Store
 from tests.chaos import child
 from tests.chaos.checker import Write, assert_whole
 from tests.chaos.child import Stop
+from tests.support.ownership import read_owned
 from tests.support.strategies import spec_with
 
 Raw = Database[dict[str, Any]]
@@ -295,7 +295,7 @@ def _use(scene: Scene) -> None:
         scene.update(document["_id"], f"{document['description']} and on")
         if not document["claims"]:
             scene.delete(document["_id"])
-    files = read_files([str(scene.file)], root=scene.file.parent)
+    files = read_owned([str(scene.file)], scene.file.parent)
     assert seed(scene.store, files).created == ("seeded-0", "seeded-1", "seeded-2")
     assert seed(scene.store, files).existing == 3
 

@@ -25,7 +25,7 @@ def test_seed_templates_says_what_it_created(shell: Shell) -> None:
 
 
 def test_seed_templates_for_programs(shell: Shell) -> None:
-    rest = {"version": 1, "recreated": [], "respected": [], "warnings": [], "dry_run": False}
+    rest = {"version": 1, "recreated": [], "respected": [], "renamed": [], "warnings": [], "dry_run": False}
     assert shell.json("seed-templates", schema="seed") == {"created": ["small", "large"], "existing": 0, **rest}
     assert shell.json("seed-templates", schema="seed") == {"created": [], "existing": 2, **rest}
 

@@ -113,15 +113,15 @@ def test_a_base_that_lags_behind_is_no_drift_but_is_shown(make_app: AppFactory) 
         (lambda d: d.delete(), ": sync leaves it deleted, --restore creates it again"),
         (
             lambda d: d.write(spec("same")),
-            "orphaned      t  (revision 1): in no file any more; sync keeps it, --prune deletes it",
+            "orphaned      t  (revision 1, from {path}): its entry is in no file; sync keeps it, --prune deletes it",
         ),
         (
             lambda d: (d.create("hand"), d.write(spec("t"), spec("same"), spec("hand", max_nodes=7))),
-            "collision     hand  ({path}:16, revision 1): never came from the files' entry; sync keeps it, ",
+            "collision     hand  ({path}:16, revision 1): it did not come from this entry; sync keeps it, ",
         ),
         (
             lambda d: d.edit(name="other"),
-            "orphaned      other  (revision 2, renamed from t): in no file any more; sync keeps it",
+            "missing       t  ({path}:2, renamed to other in the database): sync creates it",
         ),
     ],
     ids=["edited", "deleted", "orphaned", "collision", "renamed"],
@@ -163,9 +163,13 @@ def test_diff_as_json_is_a_versioned_document(drifted: Deployment) -> None:
         "path": str(drifted.path),
         "line": 2,
         "source": str(drifted.path),
+        "file_set": "default",
         "renamed_from": None,
+        "renamed_to": None,
         "deleted_by": None,
         "deleted_at": None,
+        "obstacle": None,
+        "reason": None,
         "fields": [
             {
                 "field": "description",
@@ -357,7 +361,8 @@ def test_prune_says_what_it_deleted_and_what_is_in_use(drifted: Deployment) -> N
         drifted.templates.claim(drifted.get("same").id, "i-1")
     result = run(drifted, "sync", "--yes", "--prune")
     assert result.exit_code == 4
-    assert "Refused: Worker template 'same' is in use" in result.stderr
+    assert "Not applied (delete same): Worker template 'same' is in use" in result.stderr
+    assert drifted.get().max_nodes == 500
     with drifted.app.app_context():
         drifted.templates.release(drifted.get("same").id, "i-1")
     assert "deleted   same\n" in run(drifted, "sync", "--yes", "--prune").stdout
@@ -372,7 +377,7 @@ def test_a_template_that_changes_meanwhile_exits_4(drifted: Deployment) -> None:
     drifted.write(spec("t", max_nodes=500))
     result = run(drifted, "sync", "--yes", "--prune")
     assert result.exit_code == 4
-    assert "Not applied: Worker template 't' was changed or deleted meanwhile." in result.stderr
+    assert "Not applied (update t): Worker template 't' was changed or deleted meanwhile." in result.stderr
     assert "deleted   same" in result.stdout
     assert (drifted.get().max_nodes, drifted.get().description) == (20, "just now")
 
@@ -512,6 +517,9 @@ def test_a_plan_carries_the_options_it_was_made_with(drifted: Deployment, tmp_pa
         "max_delete": 7,
         "adopt": [],
         "restore": ["same"],
+        "prune_any_source": False,
+        "only": None,
+        "choices": {},
     }
     assert run(drifted, "sync", str(plan), "--yes").exit_code == 0
     assert drifted.get().max_nodes == 500
@@ -559,9 +567,44 @@ def test_no_plan_is_written_of_a_sync_that_would_be_refused(conflict: Deployment
 def test_a_plan_and_options_together_are_wrong_usage(drifted: Deployment, tmp_path: Path) -> None:
     plan = tmp_path / "plan.json"
     run(drifted, "diff", "--out", str(plan))
-    result = run(drifted, "sync", str(plan), "--yes", "--prune")
+    result = run(drifted, "sync", str(plan), "--yes", "--on-conflict", "db")
     assert result.exit_code == 2
-    assert "--prune is part of the plan" in result.stderr
+    assert "--on-conflict is part of the plan" in result.stderr
+
+
+def test_a_plan_that_deletes_must_be_allowed_to_on_the_command_line_again(
+    make_app: AppFactory, database: Documents, tmp_path: Path
+) -> None:
+    deployment = Deployment(make_app, *(spec(name) for name in "abcd"), WORKER_TEMPLATES_SEED="off")
+    deployment.write(spec("d"))
+    plan, before = tmp_path / "plan.json", contents(database)
+    assert run(deployment, "diff", "--prune", "--max-delete", "3", "--out", str(plan)).exit_code == 3
+    for allowed in ((), ("--prune",), ("--max-delete", "3"), ("--prune", "--max-delete", "2")):
+        result = run(deployment, "sync", str(plan), "--yes", *allowed)
+        assert result.exit_code == 1
+        assert "The plan deletes 3 templates: say so again with --prune --max-delete 3." in result.stderr
+        assert contents(database) == before
+    # A plan that hides its deletions is not the plan of now.
+    forged = json.loads(plan.read_text())
+    forged["changes"] = []
+    hidden = tmp_path / "hidden.json"
+    hidden.write_text(json.dumps(forged))
+    assert run(deployment, "sync", str(hidden), "--yes").exit_code == 4
+    assert contents(database) == before
+    assert run(deployment, "sync", str(plan), "--yes", "--prune", "--max-delete", "3").exit_code == 0
+    assert deployment.names() == {"d"}
+
+
+def test_a_plan_for_any_source_must_be_allowed_to_be_one_again(make_app: AppFactory, tmp_path: Path) -> None:
+    deployment = Deployment(make_app, spec("a"), WORKER_TEMPLATES_SEED="off")
+    other, plan = tmp_path / "other.yaml", tmp_path / "plan.json"
+    other.write_text(yaml.safe_dump({"templates": [spec("b")]}))
+    options = ("--config", str(other), "--prune")
+    assert run(deployment, "diff", *options, "--prune-any-source", "--out", str(plan)).exit_code == 3
+    refused = run(deployment, "sync", str(plan), *options, "--yes")
+    assert (refused.exit_code, "--prune-any-source" in refused.stderr) == (1, True)
+    assert run(deployment, "sync", str(plan), *options, "--prune-any-source", "--yes").exit_code == 0
+    assert deployment.names() == {"b"}
 
 
 @pytest.mark.parametrize(
@@ -685,7 +728,16 @@ def test_the_shipped_definition_file_points_to_its_schema_and_fits_it() -> None:
 
 PLAN: dict[str, Any] = {
     "version": 1,
-    "options": {"on_conflict": "db", "prune": True, "max_delete": 1, "adopt": ["a"], "restore": []},
+    "options": {
+        "on_conflict": "db",
+        "prune": True,
+        "max_delete": 1,
+        "adopt": ["a"],
+        "restore": [],
+        "prune_any_source": False,
+        "only": ["t"],
+        "choices": {"t": {"max_nodes": "file"}},
+    },
     "files": [{"path": "a.yaml", "sha256": "0" * 64}],
     "changes": [
         {
@@ -697,12 +749,17 @@ PLAN: dict[str, Any] = {
             "path": "a.yaml",
             "line": 1,
             "source": None,
+            "file_set": "default",
             "renamed_from": None,
+            "renamed_to": None,
             "deleted_by": None,
             "deleted_at": None,
+            "obstacle": None,
+            "reason": None,
             "fields": [{"field": "max_nodes", "resolution": "file", "base": 1, "file": 2, "database": 1, "result": 2}],
         }
     ],
+    "forget": ["gone"],
 }
 
 

@@ -1,14 +1,15 @@
 """A deployment in random motion: people edit files and database, processes restart, pipelines seed, sync and export.
 
-Beside it runs a model that knows the files, the database, the bases and the deletions, and what each step makes of them
-by the table of the documentation. The comparison of one template is the reference model of `test_drift`.
+Beside it runs a model that knows the files, the database, the bases, the deletions and the file sets, and what each
+step makes of them by the table of the documentation. The comparison of one template is the reference model of
+`merge_model`.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +26,14 @@ from flask_worker_templates.model.spec import Spec, normalize
 from flask_worker_templates.reconcile.compare import State
 from flask_worker_templates.store.connection import EVENTS, TEMPLATES
 from flask_worker_templates.store.stored_form import from_stored
-from tests.support.merge_model import flat, model_of
+from tests.support.merge_model import GONE, Model, flat, model_of_leaves
 from tests.support.needs import CI
 from tests.support.strategies import edits, spec_with
 from tests.support.trail import check_trail
 
 URL = "/api/v1/templates"
 NAMES = ["t", "u", "v", "w"]
+OURS, THEIRS = "default", "theirs"
 
 
 @dataclass
@@ -41,6 +43,22 @@ class Held:
     spec: Spec
     base: Spec | None
     revision: int = 1
+    file_set: str | None = None
+    notes: dict[str, tuple[Any, Any]] = field(default_factory=dict, compare=False)
+    """What an export noted: by leaf, the base's value then, and the value that was written."""
+
+    def standing(self) -> dict[str, Any]:
+        """What the notes say that the files were given."""
+        before = {} if self.base is None else flat(self.base)
+        return {leaf: new for leaf, (old, new) in self.notes.items() if before.get(leaf, GONE) in (old, new)}
+
+
+@dataclass
+class Tombstone:
+    """A deletion, by the names that the entry had: in the base, and since an export."""
+
+    names: set[str]
+    lasts: bool
 
 
 class DeploymentMachine(RuleBasedStateMachine):
@@ -56,29 +74,35 @@ class DeploymentMachine(RuleBasedStateMachine):
         super().__init__()
         self._connection = connection
         self._database = database
-        self._directory = directory
+        self._directory = directory / "ours"
+        self._elsewhere = directory / "theirs"
+        for path in (self._directory, self._elsewhere):
+            path.mkdir(exist_ok=True)
         for name in (TEMPLATES, EVENTS):
             database[name].delete_many({})
         self.files: dict[str, dict[str, Spec]] = {"a.yaml": {}, "b.yaml": {}}
         self.database: dict[str, Held] = {}
-        self.deleted: set[str] = set()
+        self.deleted: dict[tuple[str, str], Tombstone] = {}
+        """By the set and the name of the entry, the newest deletion."""
         self._write_files()
-        self._start(seed="off", sync="off")
+        self.app, self.templates = self._start(seed="off", sync="off")
 
     # The deployment
 
-    def _start(self, *, seed: str, sync: str) -> None:
-        self.app = Flask("plain_host")
-        self.app.config.update(
+    def _start(self, *, seed: str, sync: str, file_set: str = OURS) -> tuple[Flask, WorkerTemplates]:
+        app = Flask("plain_host")
+        app.config.update(
             TESTING=True,
-            WORKER_TEMPLATES_CONFIG_PATH=str(self._directory),
+            WORKER_TEMPLATES_CONFIG_PATH=str(self._directory if file_set == OURS else self._elsewhere),
+            WORKER_TEMPLATES_FILE_SET=file_set,
             WORKER_TEMPLATES_SEED=seed,
             WORKER_TEMPLATES_SYNC_ON_START=sync,
             **self._connection,
         )
-        self.templates = WorkerTemplates(self.app)
-        self.client = self.app.test_client()
+        templates = WorkerTemplates(app)
+        self.client = app.test_client()
         assert self.client.get(URL).status_code == 200
+        return app, templates
 
     def _write_files(self) -> None:
         for path, entries in self.files.items():
@@ -99,18 +123,43 @@ class DeploymentMachine(RuleBasedStateMachine):
     def _state(self, name: str) -> State:
         held, declared = self.database.get(name), self.declared.get(name)
         if held is None:
-            return State.DELETED if name in self.deleted else State.MISSING
+            renamed = any(self._came_from(other) == name for other in self.database)
+            tombstone = self.deleted.get((OURS, name))
+            return State.DELETED if tombstone and tombstone.lasts and not renamed else State.MISSING
         if declared is None:
-            return State.UNMANAGED if held.base is None else State.ORPHANED
+            lost = held.file_set == OURS and self._came_from(name) not in self.declared
+            return State.ORPHANED if lost else State.UNMANAGED
+        if held.file_set not in (None, OURS):
+            return State.COLLISION
         base = self._base(name)
         if base is None:
             return State.IN_SYNC if held.spec == declared else State.COLLISION
-        return model_of({**base, "name": name}, declared, held.spec).state
+        return self._merged(name, base).state
 
-    def _base(self, name: str) -> Spec | None:
-        """The base, unless it is that of another entry that is still in the files."""
-        base = self.database[name].base
-        return None if base is not None and base["name"] in self.declared.keys() - {name} else base
+    def _came_from(self, name: str) -> str | None:
+        """The entry that a template of this set came from, which an export may have renamed."""
+        held = self.database[name]
+        if held.file_set not in (None, OURS):
+            return None
+        noted = held.standing().get("name:")
+        if noted in self.declared:
+            return str(noted)
+        return None if held.base is None else str(held.base["name"])
+
+    def _base(self, name: str) -> dict[str, Any] | None:
+        """The leaves of the base, unless it is that of another entry that is still in the files."""
+        if self._came_from(name) in self.declared.keys() - {name}:
+            return None
+        held, declared = self.database[name], flat(self.declared[name])
+        caught_up = {leaf: new for leaf, new in held.standing().items() if declared.get(leaf, GONE) == new}
+        if held.base is None and not caught_up:
+            return None
+        leaves = {**({} if held.base is None else flat(held.base)), **caught_up}
+        return {leaf: value for leaf, value in leaves.items() if value is not GONE}
+
+    def _merged(self, name: str, base: dict[str, Any]) -> Model:
+        declared = flat(self.declared[name])
+        return model_of_leaves({**base, "name:": name}, declared, flat(self.database[name].spec))
 
     def _states(self) -> dict[str, State]:
         return {name: self._state(name) for name in self.declared.keys() | self.database.keys()}
@@ -120,29 +169,37 @@ class DeploymentMachine(RuleBasedStateMachine):
         held = self.database[name]
         changed = flat(held.spec) != spec
         held.revision += changed
-        held.base = self.declared[name]
+        held.base, held.file_set = self.declared[name], OURS
+        standing = held.standing()
+        held.notes = {leaf: note for leaf, note in held.notes.items() if leaf in standing}
         if changed:
             held.spec = _unflat(spec)
 
     def _seeded(self) -> None:
         for name, spec in self.declared.items():
             if name not in self.database:
-                self.database[name] = Held(spec, spec)
+                self.database[name] = Held(spec, spec, file_set=OURS)
 
     def _synced(self, on_conflict: str | None, *, safe: bool = False) -> None:
         """What a sync does about templates that are in both."""
+        taken: dict[str, dict[str, Any]] = {}
         for name, state in self._states().items():
             if state in (State.MISSING, State.DELETED, State.ORPHANED, State.UNMANAGED, State.COLLISION):
                 continue
-            held, declared = self.database[name], self.declared[name]
             base = self._base(name)
             if base is None:
-                held.base = declared
-                continue
-            if state is State.CONFLICT and (safe or on_conflict == "skip"):
-                continue
-            model = model_of({**base, "name": name}, declared, held.spec)
-            self._take(name, model.by_file if on_conflict == "file" else model.by_db)
+                taken[name] = flat(self.database[name].spec)
+            elif state is not State.CONFLICT or not (safe or on_conflict == "skip"):
+                model = self._merged(name, base)
+                taken[name] = model.by_file if on_conflict == "file" else model.by_db
+        for name, leaves in taken.items():
+            self._take(name, leaves)
+
+    def _lost(self, held: Held, *, pruned: bool) -> None:
+        """Keep in mind that a template was deleted."""
+        if held.base is not None and held.file_set is not None:
+            names = {held.base["name"], held.standing().get("name:", held.base["name"])}
+            self.deleted |= dict.fromkeys(((held.file_set, name) for name in names), Tombstone(names, not pruned))
 
     # People edit files
 
@@ -216,14 +273,13 @@ class DeploymentMachine(RuleBasedStateMachine):
     def delete_by_api(self, data: st.DataObject) -> None:
         name = data.draw(st.sampled_from(sorted(self.database)))
         assert self.client.delete(f"{URL}/{self._id(name)}").status_code == 204
-        if self.database.pop(name).base is not None:
-            self.deleted.add(name)
+        self._lost(self.database.pop(name), pruned=False)
 
     # Processes and pipelines
 
     @rule(sync=st.sampled_from(["off", "safe"]))
     def restart(self, sync: str) -> None:
-        self._start(seed="on", sync=sync)
+        self.app, self.templates = self._start(seed="on", sync=sync)
         self._seeded()
         if sync == "safe":
             self._synced(None, safe=True)
@@ -234,6 +290,33 @@ class DeploymentMachine(RuleBasedStateMachine):
             result = self.templates.seed()
         assert set(result.created) == self.declared.keys() - self.database.keys()
         self._seeded()
+
+    @rule(names=st.lists(st.sampled_from([*NAMES, "x"]), min_size=1, max_size=2, unique=True))
+    def another_app_syncs(self, names: list[str]) -> None:
+        """It prunes what it finds gone of its own set, and nothing else."""
+        text = yaml.safe_dump({"templates": [spec_with(name) for name in names]})
+        (self._elsewhere / "their.yaml").write_text(text, encoding="utf-8")
+        client = self.client
+        app, templates = self._start(seed="off", sync="off", file_set=THEIRS)
+        self.client = client
+        theirs = {name for name, held in self.database.items() if held.file_set == THEIRS}
+        # Only what is simple: templates of theirs that somebody renamed or deleted are for the machine of our own set.
+        renamed = any((self.database[name].base or {})["name"] != name for name in theirs)
+        if renamed or any(file_set == THEIRS for file_set, _ in self.deleted):
+            return
+        with app.app_context():
+            result = templates.sync(prune=True, max_delete=9, on_conflict="db")
+        assert result.complete
+        for name in theirs - set(names):
+            self._lost(self.database.pop(name), pruned=True)
+        for name in names:
+            held = self.database.get(name)
+            spec = spec_with(name)
+            if held is None:
+                self.database[name] = Held(spec, spec, file_set=THEIRS)
+            elif held.file_set is None and held.spec == spec and not held.notes:
+                held.base, held.file_set = spec, THEIRS
+        self.deleted = {key: tombstone for key, tombstone in self.deleted.items() if key[0] == OURS}
 
     @rule(
         on_conflict=st.sampled_from([None, "file", "db", "skip"]),
@@ -249,32 +332,49 @@ class DeploymentMachine(RuleBasedStateMachine):
         prune = prune and bool(self.declared)
         options = {"on_conflict": on_conflict, "prune": prune, "adopt": adopts, "restore": restores}
         refused = on_conflict is None and State.CONFLICT in states.values()
+        preview = self._preview(options)
         self._run_sync(options, by_plan=by_plan, refused=refused)
         if refused:
             return
+        assert self._specs() == preview  # a sync does what was shown
         # The same as sync does, in the order of the table
         self._synced(on_conflict)
         for name in adopts:
             if states[name] is State.COLLISION:
+                if self.database[name].file_set not in (None, OURS):
+                    self.database[name].notes = {}
                 side = self.declared[name] if on_conflict == "file" else self.database[name].spec
                 self._take(name, flat(side))
+        for (file_set, _), tombstone in self.deleted.items():
+            if file_set == OURS and not tombstone.names & self.declared.keys():
+                tombstone.lasts = False
         for name, state in states.items():
             if state is State.MISSING or (state is State.DELETED and name in restores):
-                self.database[name] = Held(self.declared[name], self.declared[name])
+                self.database[name] = Held(self.declared[name], self.declared[name], file_set=OURS)
             if state is State.ORPHANED and prune:
-                del self.database[name]
-                self.deleted.add(name)
+                self._lost(self.database.pop(name), pruned=True)
         self._check_settled(options)
 
+    def _preview(self, options: dict[str, Any]) -> dict[str, Spec]:
+        """The specs that a sync says that the database would hold."""
+        with self.app.app_context():
+            plan = self.templates.drift(max_delete=len(NAMES) + 1, **options)
+        return {step.drift.name: step.outcome.spec for step in plan.steps if step.outcome.spec is not None}
+
+    def _specs(self) -> dict[str, Spec]:
+        return {document["name"]: from_stored(document) for document in self._database[TEMPLATES].find()}
+
     def _run_sync(self, options: dict[str, Any], *, by_plan: bool, refused: bool) -> None:
+        most = len(NAMES) + 1
         if not by_plan:
             with self.app.app_context(), pytest.raises(SyncRefused) if refused else contextlib.nullcontext():
-                assert self.templates.sync(max_delete=len(NAMES), **options).complete
+                assert self.templates.sync(max_delete=most, **options).complete
             return
         plan = str(self._directory / "plan.json.reviewed")
-        arguments = ["--max-delete", str(len(NAMES)), "--out", plan]
+        allowed = ["--prune"] if options["prune"] else []
+        allowed += ["--max-delete", str(most)]
+        arguments = [*allowed, "--out", plan]
         arguments += ["--on-conflict", options["on_conflict"]] if options["on_conflict"] else []
-        arguments += ["--prune"] if options["prune"] else []
         for option in ("adopt", "restore"):
             arguments += [part for name in options[option] for part in (f"--{option}", name)]
         runner = self.app.test_cli_runner()
@@ -283,7 +383,7 @@ class DeploymentMachine(RuleBasedStateMachine):
             assert planned.exit_code == 4, planned.output
             return
         assert planned.exit_code in (0, 3), planned.output
-        applied = runner.invoke(args=["worker-templates", "sync", plan, "--yes"])
+        applied = runner.invoke(args=["worker-templates", "sync", plan, "--yes", *allowed])
         assert applied.exit_code == 0, applied.output
 
     def _check_settled(self, options: dict[str, Any]) -> None:
@@ -291,27 +391,44 @@ class DeploymentMachine(RuleBasedStateMachine):
         assert not left & {State.FILE_CHANGED, State.DIVERGED, State.MISSING}
         before = self._contents()
         with self.app.app_context():
-            assert self.templates.sync(max_delete=len(NAMES), **options).changes == ()
+            again = self.templates.sync(max_delete=len(NAMES) + 1, **options)
+        assert (again.changes, again.forgotten) == ((), ())
         assert self._contents() == before
 
     @rule()
     def export(self) -> None:
-        unmanaged = {name for name, state in self._states().items() if state is State.UNMANAGED}
+        foreign = {name for name, held in self.database.items() if held.file_set not in (None, OURS)}
+        by_hand = {name for name, held in self.database.items() if held.base is None} - self.declared.keys()
         before = self._contents()
         arguments = ["worker-templates", "export", "--write", "--max-remove", str(len(NAMES))]
         done = self.app.test_cli_runner().invoke(args=arguments)
-        assert self._contents() == before
+        assert _without_notes(self._contents()) == _without_notes(before)
         if self.declared and not self.database:
             assert done.exit_code == 1, done.output  # it may be the wrong database
             return
-        assert done.exit_code == 0, done.output
+        assert done.exit_code in ((0, 4) if foreign & self.declared.keys() else (0,)), done.output
         for path in self.files:
             held = yaml.safe_load((self._directory / path).read_text(encoding="utf-8"))
             specs = [normalize(entry) for entry in held["templates"]]
             self.files[path] = {spec["name"]: spec for spec in specs}
-        assert self.app.test_cli_runner().invoke(args=["worker-templates", "diff"]).exit_code == 0
-        assert set(self._states().values()) <= {State.IN_SYNC, State.UNMANAGED}
-        assert self.declared.keys() == self.database.keys() - unmanaged
+        self._read_notes()
+        states = self._states()
+        left = {name for name, state in states.items() if state not in (State.IN_SYNC, State.UNMANAGED)}
+        assert left <= foreign & self.declared.keys()
+        if not left:
+            assert self.app.test_cli_runner().invoke(args=["worker-templates", "diff"]).exit_code == 0
+        assert self.declared.keys() <= self.database.keys()
+        assert not by_hand & self.declared.keys()
+        written = self._contents()
+        assert self.app.test_cli_runner().invoke(args=arguments).exit_code == done.exit_code
+        assert self._contents() == written
+
+    def _read_notes(self) -> None:
+        for document in self._database[TEMPLATES].find():
+            noted = document.get("exported") or {"leaves": []}
+            self.database[document["name"]].notes = {
+                _leaf(one["field"]): (one.get("base", GONE), one.get("file", GONE)) for one in noted["leaves"]
+            }
 
     def _contents(self) -> list[list[dict[str, Any]]]:
         return [list(self._database[name].find().sort("_id")) for name in (TEMPLATES, EVENTS)]
@@ -325,6 +442,7 @@ class DeploymentMachine(RuleBasedStateMachine):
                 from_stored(document),
                 document["base"] and from_stored(document["base"]),
                 document["revision"],
+                document["file_set"],
             )
             for document in self._database[TEMPLATES].find()
         }
@@ -339,6 +457,16 @@ class DeploymentMachine(RuleBasedStateMachine):
     @invariant()
     def the_trail_is_whole(self) -> None:
         check_trail(self._database)
+
+
+def _without_notes(contents: list[list[dict[str, Any]]]) -> list[list[dict[str, Any]]]:
+    templates, events = contents
+    return [[{key: value for key, value in one.items() if key != "exported"} for one in templates], events]
+
+
+def _leaf(path: str) -> str:
+    name, _, key = path.partition(".")
+    return f"{name}:{key}"
 
 
 def _unflat(leaves: Mapping[str, Any]) -> Spec:

@@ -11,9 +11,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from flask_worker_templates.files.load import Entry
-from flask_worker_templates.model.records import Deletion, Managed
+from flask_worker_templates.model.records import ABSENT, Deletion, Managed
 from flask_worker_templates.model.spec import Spec, normalize
-from flask_worker_templates.reconcile.compare import ABSENT, FieldDrift, Outcome, State, TemplateDrift, compare, outcome
+from flask_worker_templates.reconcile.compare import FieldDrift, State, TemplateDrift, compare
+from flask_worker_templates.reconcile.outcome import Outcome, outcome
 from tests.support.merge_model import GONE, changes, flat, model_of
 from tests.support.strategies import spec_with, three_versions
 
@@ -309,10 +310,16 @@ def test_labels_that_are_too_many_together_are_a_conflict(new: int, state: State
 # --- Names ---
 
 
-def test_a_renamed_template_is_orphaned_and_its_entry_missing() -> None:
+def test_a_renamed_template_is_unmanaged_and_its_entry_missing_and_each_names_the_other() -> None:
     renamed = stored({**OLD, "name": "u"}, OLD)
-    drifts = compare([entry(OLD)], [renamed], {})
-    assert [(drift.name, drift.state) for drift in drifts] == [("t", State.MISSING), ("u", State.ORPHANED)]
+    drifts = compare([entry(OLD)], [renamed], {"t": deletion("t")})
+    assert [(drift.name, drift.state, drift.renamed_from, drift.renamed_to) for drift in drifts] == [
+        ("t", State.MISSING, None, "u"),
+        ("u", State.UNMANAGED, "t", None),
+    ]
+    assert outcome(drifts[0]) == Outcome("create", OLD, OLD)
+    assert outcome(drifts[0], recreate_renamed=False) == Outcome("none", None, None)
+    assert outcome(drifts[1], prune=True) == Outcome("none", renamed.spec, OLD)
 
 
 def test_a_rename_that_the_file_followed_is_in_sync_and_rebased() -> None:
@@ -359,9 +366,9 @@ def test_templates_come_sorted_by_name() -> None:
 
 
 def test_a_name_twice_on_one_side_is_refused() -> None:
-    with pytest.raises(ValueError, match="'t' comes twice"):
+    with pytest.raises(ValueError, match="'t' is there twice"):
         compare([entry(OLD), entry(FILE)], [], {})
-    with pytest.raises(ValueError, match="'t' comes twice"):
+    with pytest.raises(ValueError, match="'t' is there twice"):
         compare([], [stored(OLD, None), stored(EDIT, None)], {})
 
 
@@ -473,7 +480,7 @@ def test_law_presence_and_base_decide_the_kind_of_state(world: World) -> None:
         if not in_database:
             expected = {State.DELETED if drift.name in world.deleted else State.MISSING}
         elif not in_file:
-            expected = {State.UNMANAGED if world.database[drift.name][1] is None else State.ORPHANED}
+            expected = {State.UNMANAGED if world.base(drift.name) is None else State.ORPHANED}
         elif world.base(drift.name) is None:
             equal = world.file[drift.name] == world.database[drift.name][0]
             expected = {State.IN_SYNC if equal else State.COLLISION}

@@ -7,7 +7,7 @@ import json
 import os
 import stat
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,13 @@ from flask_worker_templates.model.records import Deletion, Managed
 from flask_worker_templates.model.spec import Spec
 from flask_worker_templates.reconcile import export as export_module
 from flask_worker_templates.reconcile.compare import State, compare
-from flask_worker_templates.reconcile.export import export_to_files, plan_export, prepare
+from flask_worker_templates.reconcile.export import edit_files, export_to_files, write_export
+from flask_worker_templates.reconcile.export_plan import ExportPlan, plan_export
 from tests.support.apps import AppFactory
 from tests.support.backends import mongomock_only
 from tests.support.deployment import Deployment
 from tests.support.handwritten import json_files, yaml_files
+from tests.support.ownership import owned
 from tests.support.specs import spec
 from tests.support.strategies import edits, spec_with, specs
 
@@ -181,16 +183,18 @@ def test_after_an_export_to_the_files_nothing_differs(
     homeless = add_to is None and any(is_orphan(one, files) and one.source == "gone.yaml" for one in stored)
     if homeless or (files.entries and not stored):
         with pytest.raises(ExportRefused):
-            plan_export(files, stored, deletions, add_to=add_to, max_remove=99)
+            plan_export(owned(files, directory), stored, deletions, add_to=add_to, max_remove=99)
         return
-    contents = list(prepare(plan_export(files, stored, deletions, add_to=add_to, max_remove=99)))
+    contents = list(
+        edit_files(plan_export(owned(files, directory), stored, deletions, add_to=add_to, max_remove=99).edits)
+    )
     replace_files(contents)
     after = read_files([directory], root=directory)
-    drifts = compare(after.entries, stored, deletions)
+    drifts = compare(after.entries, stored, deletions, owned(after, directory))
     assert {drift.state for drift in drifts} <= (NO_DRIFT if add_to is None else {State.IN_SYNC})
     assert all(drift.declared is None or drift.declared.spec == drift.stored.spec for drift in drifts if drift.stored)
     # A second time there is nothing to do.
-    again = list(prepare(plan_export(after, stored, deletions, add_to=add_to)))
+    again = list(edit_files(plan_export(owned(after, directory), stored, deletions, add_to=add_to).edits))
     assert all(content.before == content.after and not content.edit.changes for content in again)
 
 
@@ -225,7 +229,7 @@ def deployment(make_app: AppFactory) -> Deployment:
 
 def export(deployment: Deployment, **options: Any) -> None:
     with deployment.state() as state:
-        replace_files(export_to_files(state.store, state.read_files(), **options))
+        write_export(state.store, export_to_files(state.store, state.ownership(state.read_files()), **options))
 
 
 def states(deployment: Deployment) -> set[str]:
@@ -249,7 +253,7 @@ def test_a_second_export_writes_nothing(deployment: Deployment) -> None:
     before = deployment.path.stat()
     result = run(deployment, "--write")
     assert (result.exit_code, result.stdout) == (0, "")
-    assert result.stderr == "The files say what the database says.\n"
+    assert result.stderr == "The files and the database agree.\n"
     assert deployment.path.stat() == before
 
 
@@ -438,11 +442,11 @@ def test_nothing_is_written_if_one_of_the_files_changed_meanwhile(make_app: AppF
     deployment.edit("two", max_nodes=7)
     before = one.read_text()
     with deployment.state() as state:
-        files = state.read_files()
-        contents = export_to_files(state.store, files)
+        files = state.ownership(state.read_files())
+        done = export_to_files(state.store, files)
         two.write_text("# somebody else\n" + two.read_text())
         with pytest.raises(ExportRefused, match="changed meanwhile") as found:
-            replace_files(contents)
+            replace_files(done.contents)
         assert found.value.conflict
         with pytest.raises(ExportRefused, match="changed meanwhile"):
             export_to_files(state.store, files)
@@ -453,9 +457,9 @@ def test_nothing_is_written_if_one_of_the_files_changed_meanwhile(make_app: AppF
 @mongomock_only
 def test_a_file_that_changes_meanwhile_is_exit_code_4(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     deployment.edit("large", max_nodes=600)
-    plan = export_module.plan_export
+    plan = plan_export
 
-    def slow(*arguments: Any, **options: Any) -> Sequence[Any]:
+    def slow(*arguments: Any, **options: Any) -> ExportPlan:
         deployment.path.write_text(HANDWRITTEN + "# somebody else\n")
         return plan(*arguments, **options)
 
@@ -521,19 +525,26 @@ def test_a_file_that_cannot_be_edited_safely_is_left_alone(deployment: Deploymen
 
 
 @mongomock_only
-def test_values_that_no_file_may_hold_are_not_exported(deployment: Deployment) -> None:
+def test_values_that_no_file_may_hold_are_left_out_and_named_and_the_rest_is_exported(deployment: Deployment) -> None:
     with deployment.state() as state, state.access.operation() as db:
         db.templates.update_one({"name": "large"}, {"$set": {"max_nodes": 0}})
-    for arguments in ([], ["--write"]):
-        result = run(deployment, *arguments)
-        assert result.exit_code == 1
-        assert "max_nodes" in result.stderr
-    assert deployment.path.read_text() == HANDWRITTEN
+    deployment.edit("small", description="by hand")
+    printed = run(deployment)
+    assert printed.exit_code == 4
+    assert "'large' is left out" in printed.stderr
+    assert "max_nodes" in printed.stderr
+    assert [one["name"] for one in yaml.safe_load(printed.stdout)["templates"]] == ["small"]
+    result = run(deployment, "--write", "--format", "json")
+    assert result.exit_code == 4
+    assert [one["name"] for one in json.loads(result.stdout)["left_out"]] == ["large"]
+    small, large = yaml.safe_load(deployment.path.read_text())["templates"]
+    assert small["description"] == "by hand"
+    assert large["max_nodes"] == 500
 
 
 def test_a_diff_marks_a_missing_end_of_the_last_line(deployment: Deployment) -> None:
     deployment.path.write_text(HANDWRITTEN.rstrip())
     deployment.edit("large", max_nodes=600)
     with deployment.state() as state:
-        (content,) = export_to_files(state.store, state.read_files())
+        (content,) = export_to_files(state.store, state.ownership(state.read_files())).contents
     assert "".join(unified_diff(content)).count("\n\\ No newline at end of file\n") == 2

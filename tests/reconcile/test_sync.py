@@ -26,9 +26,10 @@ from flask_worker_templates import (
     template_updated,
 )
 from flask_worker_templates.model.spec import normalize
-from flask_worker_templates.reconcile.plan import SyncOptions, SyncPlan
-from flask_worker_templates.reconcile.plan_document import read_plan
-from flask_worker_templates.reconcile.sync import SyncResult, apply, plan_sync
+from flask_worker_templates.reconcile.options import SyncOptions
+from flask_worker_templates.reconcile.plan import SyncPlan
+from flask_worker_templates.reconcile.plan_document import plan_document, read_plan
+from flask_worker_templates.reconcile.sync import SyncResult, apply
 from flask_worker_templates.store.connection import EVENTS, TEMPLATES
 from flask_worker_templates.store.stored_form import from_stored
 from tests.support.apps import AppFactory
@@ -323,20 +324,24 @@ def test_invalid_files_stop_everything(orphans: Deployment, database: Documents)
     assert contents(database) == before
 
 
-def test_prune_refuses_a_template_that_workers_claim(orphans: Deployment, database: Documents) -> None:
+def test_an_orphan_that_workers_claim_is_kept_and_named_and_the_rest_goes_on(orphans: Deployment) -> None:
     with orphans.app.app_context():
         for number in range(7):
             orphans.templates.claim(orphans.get("b").id, f"i-{number}")
-    before = contents(database)
-    with pytest.raises(
-        SyncRefused, match=r"'b' is in use .*7 workers claim it \(i-0, i-1, i-2, i-3, i-4, …\)"
-    ) as refused:
-        sync(orphans, prune=True, max_delete=2)
-    assert refused.value.conflict
-    assert contents(database) == before
+    (planned_b,) = [step for step in planned(orphans, prune=True).steps if step.drift.name == "b"]
+    assert (planned_b.outcome.action, planned_b.obstacle) == ("none", "in_use")
+    result = sync(orphans, prune=True)  # one more than is in use: no more than one is deleted
+    assert not result.complete
+    assert statuses(result) == {
+        "b": ("delete", "in_use"),
+        "c": ("update", "applied"),
+        "a": ("delete", "applied"),
+    }
+    assert "7 workers claim it (i-0, i-1, i-2, i-3, i-4, …)" in result.changes[0].message
+    assert orphans.names() == {"b", "c", "d"}
 
 
-def test_prune_asks_the_usage_check_of_the_host(orphans: Deployment, database: Documents) -> None:
+def test_prune_asks_the_usage_check_of_the_host(orphans: Deployment) -> None:
     asked: list[str] = []
 
     @orphans.templates.usage_check
@@ -344,11 +349,11 @@ def test_prune_asks_the_usage_check_of_the_host(orphans: Deployment, database: D
         asked.append(template.name)
         return "its queue is not empty" if template.name == "b" else ""
 
-    before = contents(database)
-    with pytest.raises(SyncRefused, match="its queue is not empty"):
-        sync(orphans, prune=True, max_delete=2)
-    assert asked == ["a", "b"]
-    assert contents(database) == before
+    result = sync(orphans, prune=True)
+    assert asked == ["a", "b", "a"]  # for the plan, and again before the deletion
+    assert statuses(result)["b"] == ("delete", "in_use")
+    assert "its queue is not empty" in result.changes[0].message
+    assert orphans.names() == {"b", "c", "d"}
 
 
 def test_an_orphan_that_someone_deletes_meanwhile_is_stale(orphans: Deployment) -> None:
@@ -418,8 +423,8 @@ def test_a_renamed_template_says_what_it_was_called(make_app: AppFactory) -> Non
     deployment.edit("old", name="new")
     with deployment.app.app_context():
         items = {item["name"]: item for item in deployment.templates.drift().to_dict()["templates"]}
-    assert (items["old"]["state"], items["old"]["renamed_from"]) == ("missing", None)
-    assert (items["new"]["state"], items["new"]["renamed_from"]) == ("orphaned", "old")
+    assert (items["old"]["state"], items["old"]["renamed_to"]) == ("missing", "new")
+    assert (items["new"]["state"], items["new"]["renamed_from"]) == ("unmanaged", "old")
     deployment.write(spec("new"))  # the file follows
     assert statuses(sync(deployment)) == {"new": ("rebase", "applied")}
     assert deployment.states() == {"new": "in_sync"}
@@ -448,7 +453,7 @@ def test_a_template_renamed_to_the_name_of_another_entry_keeps_what_it_is(make_a
 def overtaken(deployment: Deployment, between: Callable[[], object], **options: Any) -> SyncResult:
     """Plan, let something happen, and carry the plan out."""
     with deployment.state() as state:
-        plan = plan_sync(state.store, state.read_files(), SyncOptions(**options))
+        plan = state.plan(state.read_files(), SyncOptions(**options))
     between()
     with deployment.state() as state:
         return apply(state.store, plan, actor="pipeline", guard=state.hooks.check_usage)
@@ -506,20 +511,23 @@ def test_the_usage_check_is_asked_again_by_the_deletion(changes: Deployment) -> 
         raise TemplateInUse(template.name, reason="busy")
 
     with changes.state() as state:
-        plan = plan_sync(state.store, state.read_files(), SyncOptions(prune=True))
+        plan = state.plan(state.read_files(), SyncOptions(prune=True))
         assert not plan.refusals
         result = apply(state.store, plan, actor="pipeline", guard=refuse)
     assert statuses(result)["w"] == ("delete", "in_use")
 
 
-def test_values_that_the_database_must_not_hold_are_refused_before_anything_is_written(
+def test_a_template_that_holds_values_it_must_not_is_kept_and_named_and_the_rest_goes_on(
     changes: Deployment, database: Documents
 ) -> None:
     database[TEMPLATES].update_one({"name": "t"}, {"$set": {"instance_type": "two words"}})
-    before = contents(database)
-    with pytest.raises(SyncRefused, match=r"'t' cannot be updated.*instance_type"):
-        sync(changes, on_conflict="db")
-    assert contents(database) == before
+    before = document(database)
+    result = sync(changes, on_conflict="db")
+    assert not result.complete
+    assert statuses(result)["t"] == ("update", "invalid")
+    assert "instance_type" in next(change.message for change in result.changes if change.name == "t")
+    assert {status for name, (_, status) in statuses(result).items() if name != "t"} == {"applied"}
+    assert document(database) == before
 
 
 # --- Reviewed plans ---
@@ -527,20 +535,20 @@ def test_values_that_the_database_must_not_hold_are_refused_before_anything_is_w
 
 def planned(deployment: Deployment, **options: Any) -> SyncPlan:
     with deployment.state() as state:
-        return plan_sync(state.store, state.read_files(), SyncOptions(**options))
+        return state.plan(state.read_files(), SyncOptions(**options))
 
 
 def moved(deployment: Deployment, text: str) -> list[str]:
     """In what the plan of now is not that of `text`."""
     record = read_plan(text)
     with deployment.state() as state:
-        now = plan_sync(state.store, state.read_files(), record.options)
+        now = state.plan(state.read_files(), record.options)
     return [refusal.message for refusal in record.moved(now)]
 
 
 def test_a_plan_that_nothing_overtook_holds(every_state: Deployment) -> None:
     plan = planned(every_state, prune=True, adopt=("collision",), restore=("deleted",), on_conflict="db")
-    text = json.dumps(plan.plan_document())
+    text = json.dumps(plan_document(plan))
     assert read_plan(text).options == plan.options
     assert moved(every_state, text) == []
 
@@ -566,14 +574,14 @@ def test_a_plan_whose_ground_moved_does_not_hold(
 ) -> None:
     deployment = Deployment(make_app, spec("t"), spec("u"), spec("in"), WORKER_TEMPLATES_SEED="off")
     deployment.write(spec("t", max_nodes=500), spec("u", max_nodes=500), spec("v"), spec("in"))
-    text = json.dumps(planned(deployment).plan_document())
+    text = json.dumps(plan_document(planned(deployment)))
     assert moved(deployment, text) == []
     happens(deployment)
     assert said in "\n".join(moved(deployment, text))
 
 
 def test_an_edit_of_a_template_that_the_plan_leaves_alone_does_no_harm(changes: Deployment) -> None:
-    text = json.dumps(planned(changes).plan_document())
+    text = json.dumps(plan_document(planned(changes)))
     changes.edit("w", description="x")
     assert moved(changes, text) == []
 
@@ -581,7 +589,7 @@ def test_an_edit_of_a_template_that_the_plan_leaves_alone_does_no_harm(changes: 
 def test_files_that_come_and_go_are_named(make_app: AppFactory, tmp_path: Path) -> None:
     deployment = Deployment(make_app, spec("t"))
     deployment.write(spec("t", max_nodes=7))
-    plan = planned(deployment).plan_document()
+    plan = plan_document(planned(deployment))
     plan["files"] = [{"path": "other.yaml", "sha256": "0" * 64}]
     said = "\n".join(moved(deployment, json.dumps(plan)))
     assert "'other.yaml' is not among the definition files any more" in said
@@ -589,13 +597,13 @@ def test_files_that_come_and_go_are_named(make_app: AppFactory, tmp_path: Path) 
 
 
 def test_a_plan_file_cannot_bring_values_of_its_own(changes: Deployment) -> None:
-    plan = planned(changes).plan_document()
+    plan = plan_document(planned(changes))
     plan["changes"][0]["fields"][0]["result"] = 100_000
     assert "'t' would be changed in another way than planned." in moved(changes, json.dumps(plan))
 
 
 def test_a_plan_file_cannot_hide_a_change_behind_another_of_the_same_name(changes: Deployment) -> None:
-    plan = planned(changes).plan_document()
+    plan = plan_document(planned(changes))
     plan["changes"].insert(0, {**plan["changes"][0], "action": "delete"})
     assert moved(changes, json.dumps(plan)) == [
         "The plan does not hold any more: make a new one with diff --out, and review it."

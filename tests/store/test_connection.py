@@ -476,6 +476,6 @@ def test_every_read_that_guards_a_write_is_of_what_a_majority_has(database_uri: 
             refused()
     store.delete(two, actor="bob")
     assert store.names() == {"one"}
-    assert list(store.deletions(["two"])) == ["two"]
+    assert list(store.deletions(["two"], "default")) == ["two"]
     assert reads.majority > 10
     assert reads.plain == []

@@ -380,8 +380,10 @@ def test_the_first_page_of_the_trail_reads_few_templates(recorded: Recorded) -> 
 
 @pytest.mark.server
 def test_deletions_of_names_are_found_by_their_index(recorded: Recorded) -> None:
-    for command in recorded.sent_by(lambda store: store.deletions([f"t{number:05}" for number in range(200)])):
+    for command in recorded.sent_by(
+        lambda store: store.deletions([f"t{number:05}" for number in range(200)], "default")
+    ):
         plan = recorded.explain(command)
         assert "COLLSCAN" not in plan.names
-        assert plan.indexes <= {"name_at", "action_at", "_id_"}
+        assert plan.indexes <= {"name_at", "action_at", "base_name", "template_revision", "_id_"}
         assert plan.examined <= 200 * REVISIONS

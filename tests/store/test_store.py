@@ -23,7 +23,7 @@ from flask_worker_templates.errors import (
     TemplateNotFound,
 )
 from flask_worker_templates.model.parameters import Window, list_parameters, trail_parameters
-from flask_worker_templates.model.records import Seed
+from flask_worker_templates.model.records import Origin, Seed
 from flask_worker_templates.model.spec import Spec, patched
 from flask_worker_templates.model.template import Event, Page, Template
 from flask_worker_templates.settings import Settings
@@ -306,11 +306,11 @@ def test_a_deletion_between_the_reading_and_the_commit(store: Store, one: Templa
 
 def test_a_base_alone_is_no_change(store: Store, one: Template, told: Told) -> None:
     base = spec_with("one", description="of the file")
-    assert store.update(one.id, lambda spec: spec, actor="bob", base=base, source="a.yaml").revision == 1
+    assert store.update(one.id, lambda spec: spec, actor="bob", origin=Origin(base, "a.yaml", "default")).revision == 1
     (managed,) = store.managed()
-    assert (managed.base, managed.source, managed.revision) == (base, "a.yaml", 1)
+    assert (managed.base, managed.source, managed.file_set, managed.revision) == (base, "a.yaml", "default", 1)
     assert len(history(store, one.id)) == 1
-    both = store.update(one.id, patch(description="x"), actor="bob", action="synced", base=None)
+    both = store.update(one.id, patch(description="x"), actor="bob", action="synced", origin=Origin(None, None, None))
     assert both.revision == 2
     (managed,) = store.managed()
     assert managed.base is None
@@ -382,7 +382,7 @@ def test_deletions_are_known_by_name(store: Store, one: Template) -> None:
     store.create_missing([Seed(spec_with("x"), "a.yaml")], actor="seeder")
     again = store.get_by_name("x").id
     store.delete(again, actor="second")
-    found = store.deletions(["x", "y", "z", "one", "never"])
+    found = store.deletions(["x", "y", "z", "one", "never"], "default")
     assert {name: deletion.actor for name, deletion in found.items()} == {"x": "second", "y": "bob"}
     assert found["x"].template_id == again
     assert found["x"].at == history(store, again)[0].at
@@ -403,7 +403,7 @@ def test_a_deletion_that_did_not_happen_hides_none_that_did(store: Store, databa
     announced = {**document["last_event"], "_id": f"{lives}:2", "revision": 2, "action": "deleted", "token": "other"}
     announced["at"] += timedelta(days=1)
     database.worker_template_events.replace_one({"_id": f"{lives}:2"}, announced)
-    assert store.deletions(["x"])["x"].template_id == gone
+    assert store.deletions(["x"], "default")["x"].template_id == gone
     assert [event.action for event in history(store, lives)] == ["updated", "seeded"]
     assert not trail(store, action="deleted", actor="seeder")
 

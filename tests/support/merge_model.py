@@ -52,7 +52,10 @@ class Model:
 
 
 def model_of(base: Spec, file: Spec, database: Spec) -> Model:
-    b, f, d = flat(base), flat(file), flat(database)
+    return model_of_leaves(flat(base), flat(file), flat(database))
+
+
+def model_of_leaves(b: dict[str, Any], f: dict[str, Any], d: dict[str, Any]) -> Model:
     differing = set(changes(f, d))
     by_file, by_db = changes(b, f), changes(b, d)
     contested = differing & set(by_file) & set(by_db)

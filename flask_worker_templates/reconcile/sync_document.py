@@ -1,0 +1,101 @@
+"""The sync document: what a sync did, and the plan that it carried out."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import marshmallow as ma
+from marshmallow import fields
+
+from .diff_document import WorkerTemplateDriftSchema, diff_document
+from .outcome import Action
+from .plan import SyncPlan
+from .sync import Status, SyncResult
+
+VERSION = 1
+"""Of the sync document. It changes where a program that reads the old form would be misled."""
+
+
+class WorkerTemplateSyncChangeSchema(ma.Schema):
+    """What became of one planned change."""
+
+    name = fields.String(required=True, metadata={"example": "gpu-nightly"})
+    action = fields.String(
+        required=True,
+        validate=ma.validate.OneOf([action for action in get_args(Action) if action not in ("none", "refuse")]),
+        metadata={"description": "What was planned.", "example": "update"},
+    )
+    status = fields.String(
+        required=True,
+        validate=ma.validate.OneOf(get_args(Status)),
+        metadata={
+            "description": (
+                "`applied`; or why not: `stale` (it changed meanwhile), `in_use` by workers, `invalid` values in the "
+                "database, `blocked` by a document that is no template, `not_tried` or `unknown` after an interruption."
+            ),
+            "example": "applied",
+        },
+    )
+    message = fields.String(required=True, metadata={"description": "Why it was not applied; empty if it was."})
+    revision = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Of the template afterwards; null if it was created, deleted or not changed."},
+    )
+
+
+class WorkerTemplateSyncSchema(ma.Schema):
+    """What a sync did."""
+
+    version = fields.Integer(
+        required=True, validate=ma.validate.OneOf([VERSION]), metadata={"description": "Of this form of document."}
+    )
+    complete = fields.Boolean(
+        required=True, metadata={"description": "Whether every planned change was applied, and nothing was in the way."}
+    )
+    changes = fields.List(fields.Nested(WorkerTemplateSyncChangeSchema()), required=True)
+    forgotten = fields.List(
+        fields.String(),
+        required=True,
+        metadata={"description": "Deleted templates whose entries are gone from the files, which is noted now."},
+    )
+    diff = fields.Nested(
+        WorkerTemplateDriftSchema(), required=True, metadata={"description": "How all stood before the sync."}
+    )
+
+
+def result_document(result: SyncResult) -> dict[str, Any]:
+    """Return the sync document without the plan, for JSON."""
+    return {
+        "version": VERSION,
+        "complete": result.complete,
+        "changes": [
+            {
+                "name": change.name,
+                "action": change.action,
+                "status": change.status,
+                "message": change.message,
+                "revision": change.revision,
+            }
+            for change in result.changes
+        ],
+        "forgotten": list(result.forgotten),
+    }
+
+
+def sync_document(
+    result: SyncResult, plan: SyncPlan, *, show_sources: bool = True, complete: bool | None = None
+) -> dict[str, Any]:
+    """Return the sync document, for JSON.
+
+    Args:
+        result: what was done.
+        plan: what was to be done.
+        show_sources: whether to say of a template which file it came from if that file is not among those read.
+        complete: whether all was done, where that is known better than from the result.
+    """
+    return {
+        **result_document(result),
+        **({} if complete is None else {"complete": complete}),
+        "diff": diff_document(plan, show_sources=show_sources),
+    }

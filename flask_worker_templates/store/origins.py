@@ -1,0 +1,156 @@
+"""What the database knows of definition files: where each template comes from, and which of them were deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC
+from typing import Any
+
+from flask_worker_templates.errors import DuplicateNames
+from flask_worker_templates.model.records import Deletion, Exported, Managed
+
+from .audit import without_void
+from .commit import now
+from .connection import Collections, Document
+from .indexes import duplicate_names
+from .part import Part
+from .queries import all_of, without
+from .scoped_events import Insiders
+from .stored_form import PRESENTED, managed_of, stored_exported
+from .stored_types import Malformed
+
+_CHUNK = 5000  # names or ids in one query; a query must stay far below MongoDB's 16 MB
+_PROJECTION = {**PRESENTED, "base": 1, "source": 1, "file_set": 1, "exported": 1}
+
+
+class Origins(Part):
+    """The part of the store that serves the comparison with definition files."""
+
+    def managed(self) -> Iterator[Managed]:
+        """Return every template with its base, for the drift comparison; ordered by name.
+
+        Raises:
+            DuplicateNames: if several templates have one name, so that no entry of a file is that of one of them.
+        """
+        with self._access.operation() as db:
+            db.census.look(db, events=False)
+            query = self._inside(all_of(without(db.census.templates())))
+            found = _sound(db, db.templates_guarded.find(query, _PROJECTION).sort([("name", 1)]))
+            if len({one.spec["name"] for one in found}) < len(found):  # the unique index was dropped
+                raise DuplicateNames(duplicate_names(db.templates), db.templates.name)
+        yield from found
+
+    def renamed(self, names: Sequence[str]) -> list[Managed]:
+        """Return the templates that came from entries of these names and have another name now; ordered by name."""
+        found: dict[str, Managed] = {}
+        with self._access.operation() as db:
+            for chunk in _chunks(names):
+                for field in ("base.name", "exported.name"):
+                    query = self._inside({field: {"$in": chunk}})
+                    found |= {one.id: one for one in _sound(db, db.templates_guarded.find(query, _PROJECTION))}
+        renamed = [one for one in found.values() if one.spec["name"] not in set(names)]
+        return sorted(renamed, key=lambda one: str(one.spec["name"]))
+
+    def deletions(self, names: Sequence[str], file_set: str) -> dict[str, Deletion]:
+        """Return, by the name of its entry, the newest deletion of a template that came from a file.
+
+        Args:
+            names: of entries whose names no template has.
+            file_set: the set of the entries. A deletion that knows none counts for every set.
+        """
+        newest: dict[str, Deletion] = {}
+        with self._access.operation() as db:
+            for chunk in _chunks(names):
+                found: list[Document] = []
+                for field in ("base.name", "exported.name"):
+                    found += _sound_events(db, {field: {"$in": chunk}, "action": "deleted", "managed": True})
+                # An older version did not keep the base: then the name that the template had must do.
+                old = {"name": {"$in": chunk}, "action": "deleted", "managed": True, "base": {"$exists": False}}
+                found += _sound_events(db, old)
+                for deletion in self._inside_ones(db, found):
+                    if deletion.file_set in (None, file_set):
+                        newest[deletion.exported_name or deletion.name] = deletion
+                        newest[deletion.name] = deletion
+        return {name: newest[name] for name in names if name in newest}
+
+    def open_deletions(self, file_set: str) -> list[Deletion]:
+        """Return the deletions by people of templates of a set, but for those that were forgotten."""
+        with self._access.operation() as db:
+            return self._inside_ones(db, _sound_events(db, {"open_in": file_set}))
+
+    def forget(self, deletions: Collection[Deletion]) -> None:
+        """Mark deletions whose entries are gone from the files: a new entry of such a name is new."""
+        with self._access.operation() as db:
+            for chunk in _chunks([deletion.event_id for deletion in deletions]):
+                mark = {"$unset": {"open_in": ""}, "$set": {"forgotten_at": now()}}
+                db.events_guarded.update_many({"_id": {"$in": chunk}, "open_in": {"$exists": True}}, mark)
+
+    def note_exported(self, notes: Mapping[str, Exported | None]) -> None:
+        """Write into templates what an export writes of them into files; no event, no revision.
+
+        Args:
+            notes: by the id of the template.
+        """
+        with self._access.operation() as db:
+            for template_id, exported in notes.items():
+                noted = None if exported is None else stored_exported(exported)
+                key = {"_id": template_id, "restoring": {"$exists": False}}
+                db.templates_guarded.update_one(key, {"$set": {"exported": noted}})
+
+    def _inside_ones(self, db: Collections, events: Sequence[Document]) -> list[Deletion]:
+        """Return the deletions inside the scope that happened and were not undone since, oldest first."""
+        found = list(_that_hold(db, events))
+        if self._scope.everything:
+            return found
+        inside = Insiders(db, self._scope).among(deletion.template_id for deletion in found)
+        return [deletion for deletion in found if deletion.template_id in inside]
+
+
+def _chunks(items: Sequence[str]) -> Iterator[list[str]]:
+    for start in range(0, len(items), _CHUNK):
+        yield list(items[start : start + _CHUNK])
+
+
+def _sound(db: Collections, documents: Iterable[Document]) -> list[Managed]:
+    """Return what is a template; what is none is kept in mind, and left out."""
+    found: list[Managed] = []
+    for document in documents:
+        try:
+            found.append(managed_of(document))
+        except Malformed as error:
+            db.census.met_template(document, error)
+    return found
+
+
+def _sound_events(db: Collections, query: Document) -> list[Document]:
+    return db.census.sound_events(db.events_guarded.find(all_of([query, *without(db.census.events())])))
+
+
+def _that_hold(db: Collections, events: Sequence[Document]) -> Iterator[Deletion]:
+    events = without_void(events, db.templates_guarded)
+    ids = list({event["template_id"] for event in events})
+    restored = {
+        event["template_id"]: event["revision"]
+        for chunk in _chunks(ids)
+        for event in db.events_guarded.find(
+            {"template_id": {"$in": chunk}, "action": "restored"}, {"template_id": 1, "revision": 1}
+        ).sort([("template_id", 1), ("revision", 1)])
+    }
+    for event in sorted(events, key=lambda event: (event["at"], event["_id"])):
+        if event["revision"] > restored.get(event["template_id"], 0):
+            at, file_set = event["at"], event.get("file_set")
+            yield Deletion(
+                name=_name_in(event.get("base")) or event["name"],
+                template_id=event["template_id"],
+                actor=event["actor"],
+                at=at if at.tzinfo else at.replace(tzinfo=UTC),
+                event_id=event["_id"],
+                file_set=file_set if isinstance(file_set, str) else None,
+                exported_name=_name_in(event.get("exported")),
+                ended=bool(event.get("pruned")) or "forgotten_at" in event,
+            )
+
+
+def _name_in(stored: Any) -> str | None:
+    name = stored.get("name") if isinstance(stored, Mapping) else None
+    return name if isinstance(name, str) else None
