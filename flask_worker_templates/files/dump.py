@@ -1,17 +1,14 @@
-"""Specs as the text of a definition file: YAML that a YAML 1.1 reader understands as it is meant, or JSON."""
+"""Specs as the text of a definition file: JSON, or YAML that means the same to readers of YAML 1.1 and of YAML 1.2."""
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, Protocol
 
-import yaml
-from yaml.nodes import MappingNode, Node, ScalarNode
-from yaml.representer import SafeRepresenter
-
 from flask_worker_templates.model.spec import DEFAULTS, FIELDS, Spec
+
+from .scalars import is_literal, string
 
 Kind = Literal["yaml", "json"]
 
@@ -34,7 +31,7 @@ def definition_file(specs: Iterable[Spec], kind: Kind) -> str:
 
 def item_lines(lines: list[str], indent: str) -> list[str]:
     """Return the lines of a mapping as those of an item of a block list whose dashes stand after `indent`."""
-    return [f"{indent}{'  ' if number else '- '}{line}" for number, line in enumerate(lines)]
+    return [f"{indent}{'  ' if number else '- '}{line}" if line else "" for number, line in enumerate(lines)]
 
 
 class Syntax(Protocol):
@@ -45,7 +42,7 @@ class Syntax(Protocol):
 
         Args:
             value: what it shall mean.
-            style: the quotes to use, if they are needed or it is a text; empty for none.
+            style: the quotes to use, if they are needed or it is a string; empty for none.
             flow: whether it stands between brackets.
         """
 
@@ -55,21 +52,42 @@ class Syntax(Protocol):
 
 class _Yaml:
     def scalar(self, value: Any, style: str, *, flow: bool) -> str:
-        node = _represented(value)
-        if isinstance(node, ScalarNode) and isinstance(value, str) and style:
-            node.style = style
-        # Within a mapping, or a list in brackets, because what needs quotes there needs none alone.
-        if flow:
-            return _serialized(yaml.SequenceNode("tag:yaml.org,2002:seq", [node], flow_style=True))[1:-1]
-        return _serialized(_mapping_node([(_represented("k"), node)])).removeprefix("k: ")
+        if isinstance(value, str):
+            return string(value, style, flow=flow)
+        text = json.dumps(value)
+        # Only with a point is it a number in YAML 1.1.
+        return text.replace("e", ".0e") if isinstance(value, float) and "." not in text else text
 
     def inline(self, value: Any) -> str:
-        # In a list, which itself is in brackets, so that a scalar is quoted where it must be.
-        return _serialized(_represented([value], flow=True))[1:-1]
+        if isinstance(value, Mapping):
+            return "{" + ", ".join(f"{self.inline(key)}: {self.inline(inner)}" for key, inner in value.items()) + "}"
+        if isinstance(value, list | tuple):
+            return "[" + ", ".join(map(self.inline, value)) + "]"
+        return self.scalar(value, "", flow=True)
 
     def lines(self, mapping: Mapping[str, Any], step: int) -> list[str]:
-        """Return the lines of a block mapping, not indented; its inner mappings are indented by `step`."""
-        return _serialized(_represented(mapping), step).split("\n")
+        """Return the lines of a block mapping, not indented; what is in it is indented by `step`."""
+        lines: list[str] = []
+        for key, value in mapping.items():
+            head = self.scalar(key, "", flow=False) + ":"
+            inner: list[str] = []
+            if isinstance(value, Mapping) and value:
+                inner = self.lines(value, step)
+            elif isinstance(value, list | tuple) and value:
+                inner = [line for item in value for line in self._item(item, step)]
+            elif isinstance(value, str) and is_literal(value):
+                head, inner = f"{head} |-", value.split("\n")
+            else:
+                # Empty brackets, and scalars.
+                text = self.inline(value) if isinstance(value, Mapping | list | tuple) else ""
+                head = f"{head} {text or self.scalar(value, '', flow=False)}"
+            lines += [head, *(" " * step + line if line else "" for line in inner)]
+        return lines
+
+    def _item(self, value: Any, step: int) -> list[str]:
+        if isinstance(value, Mapping) and value:
+            return item_lines(self.lines(value, step), "")
+        return [f"- {self.inline(value)}"]
 
 
 class _Json:
@@ -86,19 +104,3 @@ class _Json:
 
 YAML = _Yaml()
 JSON = _Json()
-
-
-def _represented(value: Any, *, flow: bool = False) -> Node:
-    representer: Any = SafeRepresenter(default_flow_style=flow, sort_keys=False)
-    node: Node = representer.represent_data(value)
-    return node
-
-
-def _mapping_node(pairs: list[tuple[Node, Node]]) -> MappingNode:
-    return MappingNode("tag:yaml.org,2002:map", pairs, flow_style=False)
-
-
-def _serialized(node: Node, step: int = 2) -> str:
-    # The width: each scalar stays on one line, however long.
-    text: str = yaml.serialize(node, Dumper=yaml.SafeDumper, indent=step, width=sys.maxsize, allow_unicode=True)
-    return text.removesuffix("\n")

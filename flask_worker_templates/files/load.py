@@ -185,14 +185,14 @@ class _Reading:
         """Add the valid entries of a file; yield what is wrong with the others."""
         root = parsed.value
         if not isinstance(root, dict):
-            what = "nothing" if root is None else "a text" if isinstance(root, str) else describe(root)
+            what = "nothing" if root is None else "a string" if isinstance(root, str) else describe(root)
             yield _Finding((), f"The file holds {what}: write `templates:` and under it a list.")
             return
         for key in root:
             if key not in TOP_LEVEL_KEYS:
                 yield _Finding((key,), _UNKNOWN)
         if not isinstance(root.get("$schema", ""), str):
-            yield _Finding(("$schema",), "Not a text: write the URL or the path of the JSON Schema.")
+            yield _Finding(("$schema",), "Not a string: write the URL or the path of the JSON Schema.")
         templates = root.get("templates")
         if "templates" not in root:
             yield _Finding((), "The key `templates` is missing: it holds the list of templates.")
@@ -297,7 +297,7 @@ def _found(path: Sequence[str | int], value: object, text: str | None) -> str:
         return "Nothing is written here."
     is_text = path[0] in _TEXT_FIELDS or (path[0] == "deprecation" and len(path) > 1)
     if text is not None and not isinstance(value, str) and is_text:
-        return f"YAML reads {shown(text)} as {describe(value)}: quote it to mean the text."
+        return f"YAML reads {shown(text)} as {describe(value)}: quote it to mean the string."
     return f"Found {shown(value)}."
 
 

@@ -6,13 +6,11 @@ the last of duplicate keys, overflows the C stack on deep nesting, and forgets w
 
 from __future__ import annotations
 
-import math
 import re
 from itertools import islice
 from typing import Any, NoReturn
 
 import yaml
-from yaml.constructor import SafeConstructor
 from yaml.events import (
     AliasEvent,
     DocumentEndEvent,
@@ -22,9 +20,7 @@ from yaml.events import (
     SequenceEndEvent,
     StreamEndEvent,
 )
-from yaml.nodes import ScalarNode
-from yaml.reader import Reader, ReaderError
-from yaml.resolver import Resolver
+from yaml.reader import ReaderError
 
 from .parsed import (
     MAX_DEPTH,
@@ -36,33 +32,24 @@ from .parsed import (
     Problem,
     Stop,
     describe,
-    is_bounded,
     position_at,
     printable,
     shown,
-    too_large,
 )
-
-LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+from .scalars import LOADER, NON_PRINTABLE, resolve
 
 # libyaml compares each %TAG directive with all before it: as many as fit into a file would take minutes.
 _TAG_DIRECTIVE = re.compile(r"^%TAG\b", re.MULTILINE)
 _MOST_TAG_DIRECTIVES = 100
 
-# Of the base classes: resolvers and constructors that a host adds to SafeLoader have no effect here.
-_resolver: Any = Resolver()
-_constructor: Any = SafeConstructor()
-_LONGEST_NUMBER = 100
-_LONGEST_RESOLVED = 1000
-
 _MERGE = object()
 _OPEN = object()
 
 _HINTS = {
-    "alias": 'quote a text that begins with "*"',
-    "anchor": 'quote a text that begins with "&"',
-    "cannot start": "indent with blanks, not tabs; quote a text that begins with a special character",
-    "mapping values are not allowed": 'quote a text that holds ": ", and check the indentation',
+    "alias": 'quote a string that begins with "*"',
+    "anchor": 'quote a string that begins with "&"',
+    "cannot start": "indent with blanks, not tabs; quote a string that begins with a special character",
+    "mapping values are not allowed": 'quote a string that holds ": ", and check the indentation',
     "expected": "check the indentation, the brackets and the quotes, here and in the lines before",
 }
 
@@ -220,12 +207,12 @@ class _Builder:
     def _key(self, event: Any) -> Any:
         """Return a key that is not known yet: a string, or the sign of a merge."""
         if not isinstance(event, ScalarEvent | AliasEvent):
-            self._fail(event, "A key that is a mapping or a list: a key must be a text.")
+            self._fail(event, "A key that is a mapping or a list: a key must be a string.")
         if isinstance(event, AliasEvent):
             key = self._alias(event)
             if isinstance(key, str):
                 return key
-            self._note(event, f"A key that is {describe(key)}: a key must be a text.")
+            self._note(event, f"A key that is {describe(key)}: a key must be a string.")
             return shown(key)
         text = event.value
         if event.tag is not None:
@@ -264,7 +251,9 @@ class _Builder:
         value, size, _ = self._anchors.get(name, (None, 0, None))
         if name not in self._anchors:
             quoted = shown(f"*{name}")
-            self._note(event, f"There is no anchor {shown(name)} before this alias. To mean the text, write {quoted}.")
+            self._note(
+                event, f"There is no anchor {shown(name)} before this alias. To mean the string, write {quoted}."
+            )
         elif value is _OPEN:
             self._note(event, f"The alias {shown(name)} stands inside of what it stands for.")
             return None
@@ -298,36 +287,6 @@ class _Builder:
         self._parsed.fail(*_position(event.start_mark), message)
 
 
-def resolve(text: str) -> tuple[Any, str | None]:
-    """Return what a plain scalar means in YAML 1.1, or itself and why it is refused."""
-    # No field takes so long a text, so that its type makes no difference; the resolver's patterns would take
-    # seconds and hundreds of megabytes for megabytes of `1:1:1`.
-    if len(text) > _LONGEST_RESOLVED:
-        return text, None
-    tag = _resolver.resolve(ScalarNode, text, (True, False))
-    kind = tag.rpartition(":")[2]
-    if kind == "str":
-        return text, None
-    if kind == "null":
-        return None, None
-    if kind == "bool":
-        return _constructor.bool_values[text.lower()], None
-    if kind in ("int", "float"):
-        return _number(kind, tag, text)
-    # A date; `=` and `<<` where they are values, which the safe loader cannot construct.
-    meaning = "a date" if kind == "timestamp" else "a sign of its own"
-    return text, f"{shown(text)} is {meaning} to YAML: quote it to mean the text."
-
-
-def _number(kind: str, tag: str, text: str) -> tuple[Any, str | None]:
-    construct = _constructor.construct_yaml_int if kind == "int" else _constructor.construct_yaml_float
-    try:
-        number = construct(ScalarNode(tag, text)) if len(text) <= _LONGEST_NUMBER else math.inf
-    except ValueError:  # 0x_ looks like a number to the resolver, and is none
-        return text, f"{shown(text)} is not a valid number: correct it, or quote it to mean the text."
-    return (text, too_large(text)) if not is_bounded(number) else (number, None)
-
-
 def _position(mark: Any) -> tuple[int, int]:
     return mark.line + 1, mark.column + 1
 
@@ -347,7 +306,7 @@ def _note_syntax(error: yaml.MarkedYAMLError, parsed: Parsed) -> None:
 
 def _note_unprintable(text: str, parsed: Parsed) -> None:
     # libyaml tells the offset in bytes, which may differ. It refuses the same characters as PyYAML's own reader.
-    found = Reader.NON_PRINTABLE.search(text)
+    found = NON_PRINTABLE.search(text)
     offset = found.start() if found else 0
     line, column = position_at(text, offset)
     message = f"Not valid YAML: the character {shown(text[offset])} is not allowed here."

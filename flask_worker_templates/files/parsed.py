@@ -138,7 +138,7 @@ def is_bounded(number: float) -> bool:
 
 def too_large(text: str) -> str:
     """Return the message for a number that is not bounded."""
-    return f"{shown(text)} is not a finite number of a usable size: correct it, or quote it to mean the text."
+    return f"{shown(text)} is not a finite number of a usable size: correct it, or quote it to mean the string."
 
 
 def position_at(text: str, offset: int) -> tuple[int, int]:

@@ -25,7 +25,7 @@ from yaml.events import (
 )
 
 from .parse_json import TOKEN
-from .parse_yaml import LOADER, resolve
+from .scalars import LOADER, resolve
 
 BREAKS = "\n\r\x85\u2028\u2029"
 """What ends a line in YAML 1.1."""

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from yaml.reader import Reader
 
 from flask_worker_templates.errors import Fault, InvalidFiles
-from flask_worker_templates.files import parse_yaml as yaml_reader
+from flask_worker_templates.files import parse_yaml, scalars
 from flask_worker_templates.files.load import FileSet, read_files
 from flask_worker_templates.files.parse_yaml import read_yaml
 from flask_worker_templates.files.parsed import shown
@@ -243,17 +243,11 @@ class TestMeaning:
             "0",
             "-1",
             "+1",
-            "010",
             "0x1F",
-            "0b101",
-            "1_000",
-            "1:30",
             "1.5",
             "-.5",
             "1e3",
             "1.0e+3",
-            "685.230_15",
-            "190:20:30.15",
             "abc",
             "a.b",
             "0.1.2",
@@ -276,10 +270,12 @@ class TestMeaning:
     @given(st.text("0123456789+-.:_eExXbBoO~nNyYaAuUlLtTrRfFsSiI ", min_size=1, max_size=12))
     def test_scalars_agree_with_the_safe_loader_wherever_both_take_them(self, text: str) -> None:
         try:
-            expected = yaml.load(f"[{text}]", Loader=yaml_reader.LOADER)  # safe, and parses what is parsed here
+            expected = yaml.load(f"[{text}]", Loader=scalars.LOADER)  # safe, and parses what is parsed here
         except (yaml.YAMLError, ValueError, OverflowError):
             return
         parsed = read_yaml(f"[{text}]")
+        if any("to YAML 1.2" in problem.message for problem in parsed.problems):
+            return  # tests/files/test_scalars.py says which
         assert (parsed.complete and not parsed.problems) == is_plain_json(expected)
         if is_plain_json(expected):
             assert repr(parsed.value) == repr(expected)
@@ -354,7 +350,7 @@ merged:
         assert folder.read("t.yaml").entries == ()
 
     def test_a_host_that_extends_the_safe_loader_changes_nothing_here(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        for loader in {yaml.SafeLoader, yaml_reader.LOADER}:
+        for loader in {yaml.SafeLoader, scalars.LOADER}:
             monkeypatch.setattr(loader, "yaml_implicit_resolvers", dict(loader.yaml_implicit_resolvers))
             loader.add_implicit_resolver("!env", re.compile(r"\$\w+"), ["$"])
         assert read_yaml("[$HOME, $]").value == ["$HOME", "$"]
@@ -365,9 +361,9 @@ def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     """PyYAML with libyaml, and without it."""
     name: str = request.param
     if name == "python":
-        monkeypatch.setattr(yaml_reader, "LOADER", yaml.SafeLoader)
+        monkeypatch.setattr(parse_yaml, "LOADER", yaml.SafeLoader)
     else:
-        assert yaml_reader.LOADER is yaml.CSafeLoader
+        assert scalars.LOADER is yaml.CSafeLoader
     return name
 
 
@@ -470,14 +466,14 @@ class TestFaultsOfStructure:
         [
             ("", "1:1: The file holds nothing: write `templates:`"),
             ("# only a comment\n", "1:1: The file holds nothing: write `templates:`"),
-            ("just a text", "1:1: The file holds a text: write `templates:`"),
+            ("just a text", "1:1: The file holds a string: write `templates:`"),
             ("- name: a", "1:1: The file holds a list: write `templates:`"),
             ("{}", "1:1: The key `templates` is missing"),
             ("templates:", "1:11: templates: Not a list but null"),
             ("templates: {}", "1:12: templates: Not a list but a mapping"),
             ("templates: []\nversion: 1", "2:1: version: Unknown field: there are templates, $schema."),
             ("template: []\ntemplates: []", "1:1: template: Unknown field: did you mean 'templates'?"),
-            ("templates: []\n$schema: 1", "2:10: $schema: Not a text"),
+            ("templates: []\n$schema: 1", "2:10: $schema: Not a string"),
             ("templates: [1]", "1:13: Not a mapping but the number 1"),
             ("templates:\n- ", "2:2: Not a mapping but null"),
             ("templates: []\n---\ntemplates: []", "2:1: A second document"),
@@ -522,9 +518,9 @@ class TestFaultsOfStructure:
     @pytest.mark.parametrize(
         ("text", "place", "hint"),
         [
-            (only("ami_pattern", "*"), "6:18", 'quote a text that begins with "*"'),
-            (only("description", "a: b"), "6:19", 'quote a text that holds ": "'),
-            (only("description", "@a"), "6:18", "quote a text that begins with a special character"),
+            (only("ami_pattern", "*"), "6:18", 'quote a string that begins with "*"'),
+            (only("description", "a: b"), "6:19", 'quote a string that holds ": "'),
+            (only("description", "@a"), "6:18", "quote a string that begins with a special character"),
             ("templates:\n\t- name: a", "2:1", "not tabs"),
             ("templates:\n  - name: a\n - name: b", "3:2", "check the indentation"),
             ("templates: [", "2:1", "check the indentation, the brackets"),

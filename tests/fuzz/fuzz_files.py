@@ -19,11 +19,11 @@ with atheris.instrument_imports(include=["flask_worker_templates", "yaml"]):
     import yaml
 
     from flask_worker_templates.errors import InvalidFiles
-    from flask_worker_templates.files import parse_yaml as yaml_reader
+    from flask_worker_templates.files import parse_yaml, scalars
     from flask_worker_templates.files.load import read_files
 
 # libyaml is compiled without coverage: only PyYAML's own parser guides the fuzzer to new syntax.
-READINGS = [("t.json", yaml_reader.LOADER), ("t.yaml", yaml_reader.LOADER), ("t.yaml", yaml.SafeLoader)]
+READINGS = [("t.json", scalars.LOADER), ("t.yaml", scalars.LOADER), ("t.yaml", yaml.SafeLoader)]
 
 ENTRY = """\
 $schema: x
@@ -52,7 +52,8 @@ def check(root: Path, data: bytes) -> None:
     Raises:
         Exception: whatever else than `InvalidFiles` the reader lets out, or a fault that could forge a log line.
     """
-    name, yaml_reader.LOADER = READINGS[data[0] % len(READINGS)] if data else READINGS[0]
+    name, loader = READINGS[data[0] % len(READINGS)] if data else READINGS[0]
+    setattr(parse_yaml, "LOADER", loader)  # noqa: B010  # the module does not export it
     (root / name).write_bytes(data[1:])
     try:
         files = read_files([name], root=root)
