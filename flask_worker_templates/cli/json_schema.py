@@ -52,6 +52,7 @@ def definition_file_schema() -> dict[str, Any]:
             "$schema": {"type": "string", "description": "Where this schema is, for editors."},
             "templates": {"type": "array", "items": {"$ref": "#/$defs/WorkerTemplateSpec"}},
         },
+        "patternProperties": {"^x-": {"description": "The author's own: the place for anchors."}},
         "required": ["templates"],
         "additionalProperties": False,
         "$defs": definitions,

@@ -19,7 +19,7 @@ from typing import Any
 from marshmallow import fields
 
 from flask_worker_templates.errors import Fault, InvalidFiles, InvalidSpec
-from flask_worker_templates.model.fields import LABEL_KEY_PATTERN
+from flask_worker_templates.model.fields import LABEL_KEY_PATTERN, nfc
 from flask_worker_templates.model.spec import FIELDS, FREE_KEYS, NESTED, Spec, WorkerTemplateSpecSchema, normalize
 
 from .parse_json import read_json
@@ -30,10 +30,19 @@ from .snapshot import SnapshotFile, take_snapshot
 
 TOP_LEVEL_KEYS = ("templates", "$schema")
 """``$schema`` is for editors, which complete and check the file by it."""
+OWN_KEY_PREFIX = "x-"
+"""Keys at the top level that begin so are the author's own: the place for anchors."""
 
 _fields = WorkerTemplateSpecSchema().fields
 _TEXT_FIELDS = frozenset(name for name, it in _fields.items() if isinstance(it, fields.String)) | {"labels"}
 _MAPPINGS = [(name,) for name in (*NESTED, *FREE_KEYS)]
+_REQUIRED = {(name,) for name, it in _fields.items() if it.required} | {
+    (name, key)
+    for name, it in _fields.items()
+    if isinstance(it, fields.Nested)
+    for key, inner in it.schema.fields.items()
+    if inner.required
+}
 _LABEL_KEY = re.compile(LABEL_KEY_PATTERN.removesuffix("$") + r"\Z")
 _UNKNOWN = "Unknown field."
 _LONGEST_MESSAGE = 300
@@ -189,7 +198,7 @@ class _Reading:
             yield _Finding((), f"The file holds {what}: write `templates:` and under it a list.")
             return
         for key in root:
-            if key not in TOP_LEVEL_KEYS:
+            if key not in TOP_LEVEL_KEYS and not key.startswith(OWN_KEY_PREFIX):
                 yield _Finding((key,), _UNKNOWN)
         if not isinstance(root.get("$schema", ""), str):
             yield _Finding(("$schema",), "Not a string: write the URL or the path of the JSON Schema.")
@@ -217,6 +226,7 @@ class _Reading:
                     yield _Finding((*path, *inner), message, complete=False)
             if not isinstance(name, str):
                 continue
+            name = nfc(name)
             if name in self.names:
                 other = self.names[name]
                 yield _Finding((*path, "name"), f"{shown(name)} is also the name of {other}: rename one of them.")
@@ -283,6 +293,8 @@ def _located(file: FoundFile, parsed: Parsed, finding: _Finding) -> tuple[Fault,
         at_key = True
         known = NESTED.get(str(inner[0]), ()) if len(inner) > 1 else FIELDS if in_entry else TOP_LEVEL_KEYS
         message = f"Unknown field{_suggestion(str(inner[-1]), known)}"
+    elif place.text == "" and value is None and there:
+        message = _nothing_written(inner)
     elif there and not finding.complete:
         at_key = inner[0] == "labels" and inner[1:] != () and _LABEL_KEY.match(str(inner[-1])) is None
         if not at_key and not (isinstance(value, dict) and inner in _MAPPINGS):
@@ -291,10 +303,16 @@ def _located(file: FoundFile, parsed: Parsed, finding: _Finding) -> tuple[Fault,
     return Fault(file.path, line, column, name, message), there
 
 
+def _nothing_written(path: Sequence[str | int]) -> str:
+    if not path:
+        return "Nothing is written here."
+    required = tuple(path) in _REQUIRED
+    what = "{}" if path in _MAPPINGS and not required else "a value"
+    return f"Nothing is written here: write {what}{'' if required else ' or remove the key'}."
+
+
 def _found(path: Sequence[str | int], value: object, text: str | None) -> str:
     """Return a sentence on what a faulty field holds."""
-    if text == "":
-        return "Nothing is written here."
     is_text = path[0] in _TEXT_FIELDS or (path[0] == "deprecation" and len(path) > 1)
     if text is not None and not isinstance(value, str) and is_text:
         return f"YAML reads {shown(text)} as {describe(value)}: quote it to mean the string."

@@ -14,6 +14,7 @@ import yaml
 from yaml.events import (
     AliasEvent,
     DocumentEndEvent,
+    DocumentStartEvent,
     MappingEndEvent,
     MappingStartEvent,
     ScalarEvent,
@@ -110,14 +111,24 @@ class _Builder:
             if isinstance(next(events), StreamEndEvent):
                 return None
             value = self._node(next(events), 1)
-            event = next(events)
-            while isinstance(event, DocumentEndEvent):
-                event = next(events)
+            event = self._after_document()
+            while isinstance(event, DocumentStartEvent):
+                # A mark at the end, with nothing behind it, begins no document that anybody means.
+                content = next(events)
+                if not _is_nothing(content):
+                    break
+                event = self._after_document()
         except StopIteration:
             self._parsed.fail(None, None, f"More than {MAX_NODES:,} keys and values: split the file.")
         if not isinstance(event, StreamEndEvent):
             self._fail(event, "A second document: put all templates under one `templates` key.")
         return value
+
+    def _after_document(self) -> Any:
+        event = next(self._events)
+        while isinstance(event, DocumentEndEvent):
+            event = next(self._events)
+        return event
 
     def _node(self, event: Any, depth: int) -> Any:
         """Return the value that begins with `event`; read its events to the end."""
@@ -285,6 +296,10 @@ class _Builder:
 
     def _fail(self, event: Any, message: str) -> NoReturn:
         self._parsed.fail(*_position(event.start_mark), message)
+
+
+def _is_nothing(event: Any) -> bool:
+    return isinstance(event, ScalarEvent) and not (event.value or event.style or event.anchor or event.tag)
 
 
 def _position(mark: Any) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,35 +16,53 @@ from marshmallow import fields, validate
 # also means the halves of any character beyond U+FFFF.
 _CONTROL = "\\u0000-\\u001f\\u007f-\\u009f"
 _SURROGATE = re.compile("[\ud800-\udfff]")
-# Besides: white space other than the plain blank, invisible and direction-changing characters.
-_INVISIBLE = "\\u00a0\\u00ad\\u061c\\u1680\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u3000\\ufeff\\ufff9-\\ufffb"
+# Besides: white space other than the plain space, all that is shown as nothing (Default_Ignorable_Code_Point, among
+# which are the Hangul fillers), what changes the direction, and code points that are no characters.
+_INVISIBLE = (
+    "\\u00a0\\u00ad\\u034f\\u061c\\u115f\\u1160\\u1680\\u17b4\\u17b5\\u180b-\\u180f\\u2000-\\u200f\\u2028-\\u202f"
+    "\\u205f-\\u206f\\u3000\\u3164\\ufdd0-\\ufdef\\ufe00-\\ufe0f\\ufeff\\uffa0\\ufff0-\\ufffb\\ufffe\\uffff"
+)
+# The same beyond U+FFFF, for which JSON Schema's patterns have no classes that all implementations share.
+_INVISIBLE_BEYOND = re.compile(
+    "[\ud800-\udfff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+    + "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0x10000, 0x110000, 0x10000))
+    + "]"
+)
 # The same text serves Python's `re` and JSON Schema (ECMA 262), so that the documentation cannot differ.
 TEXT_PATTERN = f"^[^{_CONTROL}]*$"
 NAME_PATTERN = f"^[^ {_CONTROL}{_INVISIBLE}]([^{_CONTROL}{_INVISIBLE}]*[^ {_CONTROL}{_INVISIBLE}])?$"
 WORD_PATTERN = f"^[^ {_CONTROL}{_INVISIBLE}]+$"
+LINES_PATTERN = "^([^\\u0000-\\u0009\\u000b-\\u001f\\u007f-\\u009f]|\\r\\n)*$"
 LABEL_KEY_PATTERN = "^[A-Za-z0-9._/-]{1,63}$"
 
 
 class Pattern(validate.Validator):
-    """The whole string matches a pattern that JSON Schema reads in the same way, and holds no lone surrogate.
+    """The whole string matches a pattern that JSON Schema reads in the same way, and holds nothing of `never`.
 
+    That is for what no such pattern can say: lone surrogates, and classes of characters beyond U+FFFF.
     ``marshmallow.validate.Regexp`` is not used, because its ``$`` lets a trailing line break pass.
     """
 
-    def __init__(self, pattern: str, rule: str) -> None:
+    def __init__(self, pattern: str, rule: str, never: re.Pattern[str] = _SURROGATE) -> None:
         self.rule = rule
+        self._never = never
         # \Z instead of $: Python's $ also matches before a trailing line break.
         self._match = re.compile(pattern.removesuffix("$") + r"\Z").match
 
     def __call__(self, value: Any) -> str:
         """Return the value if it is a string that matches."""
-        if not isinstance(value, str) or self._match(value) is None or _SURROGATE.search(value):
+        if not isinstance(value, str) or self._match(value) is None or self._never.search(value):
             raise ma.ValidationError(self.rule)
         return value
 
 
+def nfc(text: str) -> str:
+    """Return a string in Unicode's normal form C: what looks alike is alike."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
 class Text(fields.String):
-    """A string and nothing else, without control characters."""
+    """A string and nothing else, without control characters. What is loaded is in Unicode's normal form C."""
 
     def __init__(
         self,
@@ -56,14 +75,25 @@ class Text(fields.String):
         **kw: Any,
     ) -> None:
         bounds = validate.Length(min=min, max=max)
+        never = _INVISIBLE_BEYOND if pattern in (NAME_PATTERN, WORD_PATTERN) else _SURROGATE
         super().__init__(
-            validate=[bounds, Pattern(pattern, rule)], metadata={"pattern": pattern, **(metadata or {})}, **kw
+            validate=[bounds, Pattern(pattern, rule, never)], metadata={"pattern": pattern, **(metadata or {})}, **kw
         )
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kw: Any) -> str:
         if not isinstance(value, str):
             raise self.make_error("invalid")
-        return value
+        return nfc(value)
+
+
+class Lines(Text):
+    """A string that may have several lines: loaded with line feeds between them, and no blank space at its end."""
+
+    def __init__(self, **kw: Any) -> None:
+        super().__init__(pattern=LINES_PATTERN, rule="Must not hold control characters, but for line breaks.", **kw)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kw: Any) -> str:
+        return super()._deserialize(value, attr, data, **kw).replace("\r\n", "\n").rstrip(" \n")
 
 
 class Choice(fields.String):
@@ -134,16 +164,16 @@ class Labels(fields.Dict):
             raise self.make_error("invalid")
         if len(value) > self.MOST:
             raise ma.ValidationError(f"At most {self.MOST} labels.")
+        labels: dict[str, str] = {}
         errors: dict[str, list[str]] = {}
         for key, text in value.items():
             try:
-                self._key(key)
-                self._value.deserialize(text)
+                labels[self._key(key)] = str(self._value.deserialize(text))
             except ma.ValidationError as error:
                 errors[str(key)] = [str(message) for message in error.messages]
         if errors:
             raise ma.ValidationError(errors)
-        return dict(sorted(value.items()))
+        return dict(sorted(labels.items()))
 
 
 class NullableNested(fields.Nested):

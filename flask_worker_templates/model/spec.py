@@ -14,7 +14,7 @@ from marshmallow import fields, validate
 
 from flask_worker_templates.errors import InvalidSpec
 
-from .fields import NAME_PATTERN, WORD_PATTERN, Choice, Extra, Flag, Labels, NullableNested, Price, Text, Whole
+from .fields import NAME_PATTERN, WORD_PATTERN, Choice, Extra, Flag, Labels, Lines, NullableNested, Price, Text, Whole
 
 Spec = dict[str, Any]
 """A spec in normal form: defaults filled, types fixed, keys in the order of ``FIELDS``, labels sorted."""
@@ -96,7 +96,7 @@ class WorkerTemplateSpecSchema(ma.Schema):
         unknown = ma.RAISE
 
     name = Text(required=True, **_NAME, metadata={"description": "Unique name.", "example": "personal-standard"})
-    description = Text(
+    description = Lines(
         max=1000, load_default="", metadata={"description": "For people.", "example": "Small personal labs"}
     )
     instance_type = Text(
