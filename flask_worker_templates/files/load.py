@@ -293,7 +293,7 @@ def _located(file: FoundFile, parsed: Parsed, finding: _Finding) -> tuple[Fault,
         at_key = True
         known = NESTED.get(str(inner[0]), ()) if len(inner) > 1 else FIELDS if in_entry else TOP_LEVEL_KEYS
         message = f"Unknown field{_suggestion(str(inner[-1]), known)}"
-    elif place.text == "" and value is None and there:
+    elif there and not finding.complete and place.text == "" and value is None:
         message = _nothing_written(inner)
     elif there and not finding.complete:
         at_key = inner[0] == "labels" and inner[1:] != () and _LABEL_KEY.match(str(inner[-1])) is None
@@ -304,8 +304,6 @@ def _located(file: FoundFile, parsed: Parsed, finding: _Finding) -> tuple[Fault,
 
 
 def _nothing_written(path: Sequence[str | int]) -> str:
-    if not path:
-        return "Nothing is written here."
     required = tuple(path) in _REQUIRED
     what = "{}" if path in _MAPPINGS and not required else "a value"
     return f"Nothing is written here: write {what}{'' if required else ' or remove the key'}."

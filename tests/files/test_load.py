@@ -349,6 +349,38 @@ merged:
         folder.write("t.yaml", "%YAML 1.2\n---\ntemplates: []\n...\n")
         assert folder.read("t.yaml").entries == ()
 
+    @pytest.mark.parametrize("end", ["---", "---\n", "...\n---\n", "---\n---\n# end\n", "--- # end", "---\n...\n"])
+    def test_a_mark_at_the_end_is_no_second_document(self, folder: Folder, end: str) -> None:
+        folder.write("t.yaml", "templates:\n" + entry("a") + end)
+        assert names(folder.read("t.yaml")) == ["a"]
+
+    @pytest.mark.parametrize("end", ["---\na", "---\n''", "--- {}", "---\n---\n- a", "--- &a", "--- !!str"])
+    def test_whatever_stands_behind_such_a_mark_is_one(self, folder: Folder, end: str) -> None:
+        [fault] = folder.faults_of("templates:\n" + entry("a") + end)
+        assert "A second document" in fault
+
+    def test_keys_of_the_authors_own_hold_anchors(self, folder: Folder) -> None:
+        text = f"x-sizes:\n  large: &large {CAPACITY}\nx-: 1\ntemplates:\n" + entry("a")
+        folder.write("t.yaml", text.replace(f"capacity: {CAPACITY}", "capacity: *large"))
+        assert [e.spec["capacity"]["cpu_cores"] for e in folder.read("t.yaml").entries] == [48]
+        assert "Unknown field" in folder.faults_of(text.replace("x-:", "X-a:"))[0]
+        folder.write("t.json", json.dumps({"x-note": "mine", "templates": [entry_json("a")]}))
+        assert names(folder.read("t.json")) == ["a"]
+
+    @pytest.mark.parametrize("mark", ["|", ">", "|-", "|+", ">+"])
+    def test_a_description_may_have_lines(self, folder: Folder, mark: str) -> None:
+        more = f"description: {mark}\n  First.\n\n  Second.\n\nmax_nodes: 7"
+        for text in (entry("a", more), entry("a", more).replace("\n", "\r\n")):
+            folder.write("t.yaml", "templates:\n" + text)
+            [read] = folder.read("t.yaml").entries
+            assert read.spec["description"] == ("First.\n\nSecond." if mark[0] == "|" else "First.\nSecond.")
+
+    def test_names_that_look_alike_are_one_name(self, folder: Folder) -> None:
+        folder.put("a.yaml", "caf\u00e9")
+        folder.put("b.yaml", "cafe\u0301")
+        [fault] = folder.faults("a.yaml", "b.yaml")
+        assert fault.message.endswith("is also the name of a.yaml:2: rename one of them.")
+
     def test_a_host_that_extends_the_safe_loader_changes_nothing_here(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for loader in {yaml.SafeLoader, scalars.LOADER}:
             monkeypatch.setattr(loader, "yaml_implicit_resolvers", dict(loader.yaml_implicit_resolvers))
@@ -383,7 +415,11 @@ class TestFaultsOfSpecs:
             (only("max_nodes", "0"), "6:16: max_nodes", "Found the number 0."),
             (only("max_nodes", "'48'"), "6:16: max_nodes", "Found '48'."),
             (only("max_nodes", "[1]"), "6:16: max_nodes", "Found a list."),
-            (only("max_nodes", ""), "6:15: max_nodes", "Nothing is written here."),
+            (only("max_nodes", ""), "6:15: max_nodes", "Nothing is written here: write a value or remove the key."),
+            (only("labels", ""), "6:12: labels", "Nothing is written here: write {} or remove the key."),
+            (only("port_range", "\n  start:"), "7:13: port_range.start", "Nothing is written here: write"),
+            (replaced("instance_type: m5zn.metal", "instance_type:"), "3:19: instance_type", ": write a value."),
+            (replaced(CAPACITY, ""), "4:14: capacity", "Nothing is written here: write a value."),
             (only("enabled", "'no'"), "6:14: enabled", "Found 'no'."),
             (only("port_range", "{start: 5000, end: 4000}"), "6:25: port_range.start", "above end"),
             (only("port_range", "5000"), "6:17: port_range", "Found the number 5000."),
@@ -396,7 +432,7 @@ class TestFaultsOfSpecs:
             (only("description", "no"), "6:18: description", "YAML reads 'no' as the boolean false: quote it"),
             (only("description", "12"), "6:18: description", "YAML reads '12' as the number 12: quote it"),
             (only("description", "~"), "6:18: description", "YAML reads '~' as null: quote it"),
-            (only("description", '"a\\nb"'), "6:18: description", r"Found 'a\nb'."),
+            (only("description", r'"a\tb"'), "6:18: description", r"Found 'a\tb'."),
             (only("_schema", "x"), "6:5: _schema", "Unknown field"),
             (only("a.b", "x"), "6:5: a.b", "Unknown field"),
             (replaced("PERSONAL", "FREE"), "5:19: license_type", "Found 'FREE'."),

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import strategies as st
 
+from flask_worker_templates.model.fields import NAME_PATTERN, nfc
 from flask_worker_templates.model.spec import LICENSE_TYPES, Spec, flatten, normalize, unflatten
 
 LABEL_ALPHABET = "ABCXYZabcxyz0189._/-"
 
 
+_VISIBLE = re.compile(NAME_PATTERN.removesuffix("$") + r"\Z")
+
+
+def _in_nfc(strings: st.SearchStrategy[str], maximum: int) -> st.SearchStrategy[str]:
+    # Some characters are longer in that form.
+    return strings.map(nfc).filter(lambda text: len(text) <= maximum)
+
+
 def _printable(minimum: int, maximum: int) -> st.SearchStrategy[str]:
-    # Out: surrogates, controls, invisible and direction-changing characters, separators but the plain blank.
-    return st.text(
-        st.characters(exclude_categories=("Cs", "Cc", "Cf", "Zs", "Zl", "Zp"), include_characters=" "),
-        min_size=minimum,
-        max_size=maximum,
-    )
+    # Out: surrogates, controls, invisible and direction-changing characters, separators but the plain space; unassigned
+    # code points, some of which Unicode says to ignore.
+    letters = st.characters(exclude_categories=("Cs", "Cc", "Cf", "Cn", "Zs", "Zl", "Zp"), include_characters=" ")
+    return _in_nfc(st.text(letters.filter(_is_visible), min_size=minimum, max_size=maximum), maximum)
+
+
+def _is_visible(char: str) -> bool:
+    return char == " " or (char < "\U000e0000" and _VISIBLE.match(char) is not None)
 
 
 def names() -> st.SearchStrategy[str]:
@@ -32,8 +44,13 @@ def words(maximum: int) -> st.SearchStrategy[str]:
 
 
 def texts(maximum: int) -> st.SearchStrategy[str]:
-    """What a description or a label's value may hold: no control characters, anything else."""
-    return st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=maximum)
+    """What a label's value may hold: no control characters, anything else."""
+    return _in_nfc(st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=maximum), maximum)
+
+
+def lines(maximum: int) -> st.SearchStrategy[str]:
+    """What a description may hold: as `texts`, with line breaks."""
+    return st.lists(texts(maximum // 8), max_size=7).map("\n".join) | texts(maximum)
 
 
 def labels() -> st.SearchStrategy[dict[str, str]]:
@@ -78,7 +95,7 @@ def raw_specs(draw: st.DrawFn, name: st.SearchStrategy[str] | None = None) -> di
         "license_type": st.sampled_from(LICENSE_TYPES),
     }
     optional = {
-        "description": texts(1000),
+        "description": lines(1000),
         "max_nodes": whole(1, 100_000),
         "ami_pattern": st.just("*") | _printable(1, 256),
         "startup_time_minutes": whole(0, 10_080),
