@@ -46,8 +46,8 @@ class Syntax(Protocol):
             flow: whether it stands between brackets.
         """
 
-    def inline(self, value: Any) -> str:
-        """Return a value on one line, as it can stand between brackets."""
+    def inline(self, value: Any, style: str = "") -> str:
+        """Return a value on one line, as it can stand between brackets; `style` is that of the strings in it."""
 
 
 class _Yaml:
@@ -58,12 +58,13 @@ class _Yaml:
         # Only with a point is it a number in YAML 1.1.
         return text.replace("e", ".0e") if isinstance(value, float) and "." not in text else text
 
-    def inline(self, value: Any) -> str:
+    def inline(self, value: Any, style: str = "") -> str:
         if isinstance(value, Mapping):
-            return "{" + ", ".join(f"{self.inline(key)}: {self.inline(inner)}" for key, inner in value.items()) + "}"
+            pairs = (f"{self.inline(key, style)}: {self.inline(inner, style)}" for key, inner in value.items())
+            return "{" + ", ".join(pairs) + "}"
         if isinstance(value, list | tuple):
-            return "[" + ", ".join(map(self.inline, value)) + "]"
-        return self.scalar(value, "", flow=True)
+            return "[" + ", ".join(self.inline(inner, style) for inner in value) + "]"
+        return self.scalar(value, style, flow=True)
 
     def lines(self, mapping: Mapping[str, Any], step: int) -> list[str]:
         """Return the lines of a block mapping, not indented; what is in it is indented by `step`."""
@@ -94,7 +95,7 @@ class _Json:
     def scalar(self, value: Any, style: str, *, flow: bool) -> str:
         return self.inline(value)
 
-    def inline(self, value: Any) -> str:
+    def inline(self, value: Any, style: str = "") -> str:
         return json.dumps(value, ensure_ascii=False)
 
     def indented(self, value: Any, step: str) -> str:

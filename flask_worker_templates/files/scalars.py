@@ -99,7 +99,7 @@ def core_number(text: str) -> int | float | None:
 # What a reader of any version takes, or once took, for something else than a string: numbers with signs, points,
 # exponents, underscores, colons and commas, in any base; times and dates; words for true, false and nothing; signs.
 _NOT_A_STRING = re.compile(
-    r"""  [-+]? [.0-9] [-+0-9_.,:eE]*
+    r"""  [-+]? [.0-9_] [-+0-9_.,:eE]*
       |   [-+]? 0 [xXoObB] [0-9a-fA-F_]*
       |   [0-9]{1,4} - [0-9]{1,2} - [0-9]{1,2} (?: [Tt\s] .*)?
       |   [-+]? \.? (?: inf | infinity | nan )

@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -30,7 +29,6 @@ from .scalars import LOADER, resolve
 BREAKS = "\n\r\x85\u2028\u2029"
 """What ends a line in YAML 1.1."""
 
-_BREAK = re.compile(f"\r\n|[{BREAKS}]")
 _ANCHOR = re.compile(r"&[\w-]+")
 _SPACE = re.compile(f"(?:[ \t{BREAKS}]|#[^{BREAKS}]*)*")
 
@@ -103,23 +101,6 @@ class Node:
             else:
                 own[key.key] = value.content()
         return {**merged, **own}
-
-
-class Lines:
-    """Where the lines of a text begin."""
-
-    def __init__(self, text: str) -> None:
-        self._starts = [0, *(found.end() for found in _BREAK.finditer(text))]
-        self._length = len(text)
-
-    def start(self, offset: int) -> int:
-        """Return the offset at which the line of `offset` begins."""
-        return self._starts[bisect_right(self._starts, offset) - 1]
-
-    def next(self, offset: int) -> int:
-        """Return the offset at which the line after that of `offset` begins: that of the end, if there is none."""
-        number = bisect_right(self._starts, offset)
-        return self._starts[number] if number < len(self._starts) else self._length
 
 
 def skip_space(text: str, offset: int) -> int:

@@ -339,7 +339,7 @@ def test_only_what_changed_is_written(edit: Callable[[list[Any]], Any], expected
     [
         ("{\n    a: v,  # of a\n    b: v   # of b\n  }", "b", "{\n    a: v  # of a\n  }"),
         ("{\n    a: v,  # of a\n    b: v,  # of b\n  }", "b", "{\n    a: v,  # of a\n  }"),
-        ("{\n    a: v,  # of a\n    b: v }", "b", "{\n    a: v  # of a\n }"),
+        ("{\n    a: v,  # of a\n    b: v }", "b", "{\n    a: v  # of a\n    }"),
         ("{a: v,  # of a\n    # of b\n    b: v   # of b\n  }", "a", "{\n    # of b\n    b: v   # of b\n  }"),
         ("{\n    a: v  # of a\n    , b: v  # of b\n    , c: v\n  }", "ab", "{\n     c: v\n  }"),
         ("{\n    a: v, b: v,  # of both\n    c: v\n  }", "bc", "{\n    a: v  # of both\n  }"),
