@@ -25,7 +25,6 @@ from .output import (
     output_option,
     print_error,
     print_json,
-    read_files,
     warn,
 )
 from .streams import tolerant_streams
@@ -39,12 +38,13 @@ validity_output_option = output_option("text", "json", "github")
 @command
 @examples("flask worker-templates validate", "flask worker-templates validate config/*.yaml -o github")
 def validate(paths: tuple[str, ...], kind: str) -> int:
-    """Check definition files, without a database.
+    """Check definition files, without a database. A dash is standard input.
 
     Exit codes: 0 valid, 1 not. Every fault is printed as path:line:column: field: message.
     """
     state = current_state()
-    return report_validity(lambda: read_files(state, paths), kind, root=Path.cwd() if paths else state.root)
+    root = Path.cwd() if paths else state.root
+    return report_validity(lambda: state.read_files(paths, root=root, pipes=True), kind, root=root)
 
 
 def report_validity(read: Callable[[], FileSet], kind: str, *, root: Path) -> int:
@@ -115,13 +115,13 @@ def _property(text: str) -> str:
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path())
 @validity_output_option
 def main(paths: tuple[str, ...], kind: str, old_kind: str | None) -> None:
-    """Check definition files as one set: files, directories and globs.
+    """Check definition files as one set: files, directories, globs, and a dash for standard input.
 
     Exit codes: 0 valid, 1 not. Every fault is printed as path:line:column: field: message.
     """
     here = Path.cwd()
     with tolerant_streams():
-        code = report_validity(lambda: read_definition_files(paths, root=here), old_kind or kind, root=here)
+        code = report_validity(lambda: read_definition_files(paths, root=here, pipes=True), old_kind or kind, root=here)
     sys.exit(code)
 
 

@@ -25,7 +25,8 @@ from flask_worker_templates.model.spec import FIELDS, FREE_KEYS, NESTED, Spec, W
 from .parse_json import read_json
 from .parse_yaml import read_yaml
 from .parsed import MAX_FAULTS, Parsed, describe, position_at, printable, shown
-from .paths import FoundFile, Unusable, is_meant
+from .paths import FoundFile, Unusable, is_meant, skipped_directories
+from .pipes import is_pipe, read_pipe
 from .snapshot import SnapshotFile, take_snapshot
 
 TOP_LEVEL_KEYS = ("templates", "$schema")
@@ -113,20 +114,27 @@ class FileSet:
         return self.origin is not None and is_meant(path, self.origin.paths, root=self.origin.root)
 
 
-def read_files(paths: Sequence[str | Path], *, root: Path, missing_ok: bool = False) -> FileSet:
+def read_files(paths: Sequence[str | Path], *, root: Path, missing_ok: bool = False, pipes: bool = False) -> FileSet:
     """Read a set of definition files, all as they are at one moment.
 
     Args:
         paths: files, directories (their ``*.yaml``, ``*.yml`` and ``*.json``, sorted) and globs.
         root: the directory that relative paths start from.
         missing_ok: whether a path that leads to no file is a warning instead of a fault.
+        pipes: whether ``-`` is standard input, and pipes such as ``/dev/stdin`` are read to their end. Such a set
+            cannot be read again: it has no origin.
 
     Raises:
         InvalidFiles: with every fault of every file, in the order of the files and of the places in them.
             After `parsed.MAX_FAULTS` faults reading stops. Also if the files went on changing while they were read.
     """
+    piped = [path for path in map(str, paths) if pipes and is_pipe(path)]
+    named = [path for path in map(str, paths) if path not in piped]
+    members = [*take_snapshot(named, root=root), *map(read_pipe, piped)]
+    found = [member.found for member in members if isinstance(member, SnapshotFile)]
     reading = _Reading()
-    for member in take_snapshot(paths, root=root):
+    reading.warnings += skipped_directories(named, found, root=root)
+    for member in members:
         if len(reading.faults) >= MAX_FAULTS:
             break
         if isinstance(member, SnapshotFile):
@@ -141,13 +149,17 @@ def read_files(paths: Sequence[str | Path], *, root: Path, missing_ok: bool = Fa
             last = reading.faults[-1].path
             reading.faults.append(Fault(last, None, None, None, "There may be more: later faults are not listed."))
         raise InvalidFiles(reading.faults)
-    origin = Origin(tuple(map(str, paths)), root)
+    origin = None if piped else Origin(tuple(named), root)
     return FileSet(tuple(reading.entries), tuple(reading.files), tuple(reading.warnings), origin)
 
 
 def is_json(path: str) -> bool:
     """Tell whether a definition file is read as JSON; every other one is YAML."""
     return path.lower().endswith(".json")
+
+
+def _looks_like_json(text: str) -> bool:
+    return text.lstrip().startswith("{") and read_json(text).complete
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +193,8 @@ class _Reading:
         except Unusable as error:
             self.faults.append(Fault(file.path, error.line, error.column, None, str(error)))
             return
-        read = read_json if is_json(file.path) else read_yaml
+        as_json = is_json(file.path) or (file.is_pipe and _looks_like_json(text))
+        read = read_json if as_json else read_yaml
         parsed = read(text)
         findings = list(islice(self._examine(file, parsed), MAX_FAULTS)) if parsed.complete else []
         if findings:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fnmatch
 import glob
 import os
 import stat
@@ -11,10 +10,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from .globbing import is_match, matches
 from .parsed import printable
 
 SUFFIXES = (".yaml", ".yml", ".json")
-"""What is read of a directory; a file that is named itself may have any suffix."""
+"""What is read of a directory, in any case; a file that is named itself may have any suffix."""
 MAX_BYTES = 10 * 1024 * 1024
 """Larger files are refused unread."""
 
@@ -22,7 +22,7 @@ Identity = tuple[int, int, int]
 """The device, the inode and the time of the last change of a file's content."""
 
 _NO_SUCH = (errno.ENOENT, errno.ENOTDIR)
-_TOO_LARGE = f"Larger than {MAX_BYTES // 1024 // 1024} MB: split the file."
+TOO_LARGE = f"Larger than {MAX_BYTES // 1024 // 1024} MB: split the file."
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,8 @@ class FoundFile:
     """The same path, absolute and normalized; links are not followed."""
     real_path: Path
     """Where it is, all links followed."""
+    is_pipe: bool = False
+    """Whether it is read once, to its end, and is no file to look at again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +105,7 @@ def _expand(member: str, root: Path) -> list[str]:
         if not glob.has_magic(member):
             raise _Missing("There is no such file or directory.") from None
         # `conf.d/**` matches directories besides the files in them; a dangling link stays, as a fault.
-        # Path.glob would match hidden names and take no absolute pattern.
-        found = glob.glob(member, root_dir=root, recursive=True)  # noqa: PTH207
-        files = sorted(match for match in found if not (root / match).is_dir())
+        files = [match for match in matches(member, root) if not (root / match).is_dir()]
         if not files:
             raise _Missing("No file matches this glob.") from None
         return files
@@ -120,7 +120,8 @@ def _expand(member: str, root: Path) -> list[str]:
 def _is_meant(name: str) -> bool:
     # Names that begin with a dot are other programs': locks and copies of editors, `..data` of Kubernetes. And the JSON
     # Schema of definition files stands beside them.
-    return name.endswith(SUFFIXES) and not name.endswith(".schema.json") and name[0] != "."
+    lower = name.lower()
+    return lower.endswith(SUFFIXES) and not lower.endswith(".schema.json") and name[0] != "."
 
 
 def is_meant(file: Path, paths: Sequence[str | Path], *, root: Path) -> bool:
@@ -141,16 +142,8 @@ def _means(root: Path, member: str, place: Path) -> bool:
         return place.parent == Path(os.path.realpath(path)) and _is_meant(place.name)
     if glob.has_magic(member) and not path.exists():
         start = Path(glob.escape(os.path.realpath(root)))
-        return not place.name.startswith(".") and _matches(place.parts, Path(os.path.normpath(start / member)).parts)
+        return not place.name.startswith(".") and is_match(place.parts, Path(os.path.normpath(start / member)).parts)
     return os.path.realpath(path) == os.path.realpath(place)
-
-
-def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
-    if not (parts and pattern):
-        return not parts and all(part == "**" for part in pattern)
-    if pattern[0] == "**":
-        return _matches(parts, pattern[1:]) or _matches(parts[1:], pattern)
-    return fnmatch.fnmatchcase(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:])
 
 
 def _display(path: str, root: Path) -> str:
@@ -162,6 +155,42 @@ def _display(path: str, root: Path) -> str:
 
 def _absolute(path: str, root: Path) -> Path:
     return Path(os.path.normpath(root.absolute() / path))
+
+
+def skipped_directories(paths: Sequence[str | Path], found: Sequence[FoundFile], *, root: Path) -> list[str]:
+    """Return a sentence on each directory that is not read, though it stands where people may mean it.
+
+    Args:
+        paths: as in `find_files`.
+        found: what that found.
+        root: the same.
+    """
+    known = {file.real_path for file in found}
+    sentences: dict[str, None] = {}
+    for member in map(str, paths):
+        outer = (root / member) if member else None
+        if outer is None or "\0" in member:
+            continue
+        try:
+            inner = sorted(outer.iterdir()) if outer.is_dir() else [root / match for match in matches(member, root)]
+        except OSError:
+            continue
+        for directory in inner:
+            names = _meant_names(directory) if directory.name[:1] != "." else []
+            missed = [name for name in names if Path(os.path.realpath(directory / name)) not in known]
+            if missed:
+                holds = printable(missed[0]) + (" and more" if len(missed) > 1 else "")
+                sentence = f"{_display(str(directory), root)}: A directory in a directory is not read, though it holds "
+                sentence += f"{holds}. To read it, name it too, or use a glob with **."
+                sentences[sentence] = None
+    return list(sentences)
+
+
+def _meant_names(directory: Path) -> list[str]:
+    try:
+        return sorted(it.name for it in directory.iterdir() if _is_meant(it.name)) if directory.is_dir() else []
+    except OSError:
+        return []
 
 
 def read_bytes(path: Path) -> bytes:
@@ -189,7 +218,7 @@ def read_with_identity(path: Path) -> tuple[bytes, Identity]:
     except OSError as error:
         raise Unusable(f"Cannot be read: {error.strerror}.") from None
     if len(data) > MAX_BYTES:  # it has grown since
-        raise Unusable(_TOO_LARGE)
+        raise Unusable(TOO_LARGE)
     return data, (status.st_dev, status.st_ino, status.st_mtime_ns)
 
 
@@ -202,4 +231,4 @@ def _check(status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise Unusable("Not a regular file.")
     if status.st_size > MAX_BYTES:
-        raise Unusable(_TOO_LARGE)
+        raise Unusable(TOO_LARGE)

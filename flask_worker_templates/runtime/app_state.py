@@ -131,13 +131,14 @@ class AppState:
         return result
 
     def read_files(
-        self, paths: str | Path | Sequence[str | Path] | None = None, *, root: Path | None = None
+        self, paths: str | Path | Sequence[str | Path] | None = None, *, root: Path | None = None, pipes: bool = False
     ) -> FileSet:
         """Read and validate definition files: the given ones, else the configured ones.
 
         Args:
             paths: one or several, instead of the configured ones.
             root: what relative paths are relative to; by default the directory that holds the app.
+            pipes: whether the given ones may be pipes, and ``-`` for standard input.
 
         Raises:
             InvalidFiles: with every fault of every file.
@@ -147,7 +148,12 @@ class AppState:
         from flask_worker_templates.files.load import read_files
 
         configured = paths or self.settings.config_path
-        return read_files(configured or [DEFAULT_CONFIG_PATH], root=root or self.root, missing_ok=not configured)
+        return read_files(
+            configured or [DEFAULT_CONFIG_PATH],
+            root=root or self.root,
+            missing_ok=not configured,
+            pipes=pipes and bool(paths),
+        )
 
     def ownership(self, files: FileSet) -> Ownership:
         """Return what belongs to definition files that were read."""
