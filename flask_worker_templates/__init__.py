@@ -10,6 +10,7 @@ import typing as _typing
 
 from .document import WorkerTemplate
 from .errors import (
+    ClaimRefused,
     DatabaseUnavailable,
     DuplicateNames,
     ExportRefused,
@@ -26,17 +27,27 @@ from .errors import (
     RevisionNotFound,
     SettingsError,
     SyncRefused,
+    TemplateDeprecated,
     TemplateDisabled,
+    TemplateFull,
     TemplateInUse,
     TemplateKeepsChanging,
     TemplateNotFound,
     WorkerTemplatesError,
 )
 from .extension import WorkerTemplates
+from .model.claim import Claim
 from .model.records import Deletion
 from .model.scope import ALL, Scope
-from .model.template import Capacity, Claim, Event, Page, PortRange, Template
-from .runtime.signals import template_created, template_deleted, template_updated, templates_seeded
+from .model.template import Capacity, Event, Page, PortRange, Template
+from .runtime.signals import (
+    template_claimed,
+    template_created,
+    template_deleted,
+    template_released,
+    template_updated,
+    templates_seeded,
+)
 from .runtime.startup import Status
 
 if _typing.TYPE_CHECKING:
@@ -48,6 +59,7 @@ __all__ = [
     "ALL",
     "Capacity",
     "Claim",
+    "ClaimRefused",
     "DatabaseUnavailable",
     "Deletion",
     "DuplicateNames",
@@ -75,15 +87,19 @@ __all__ = [
     "SyncRefused",
     "SyncResult",
     "Template",
+    "TemplateDeprecated",
     "TemplateDisabled",
+    "TemplateFull",
     "TemplateInUse",
     "TemplateKeepsChanging",
     "TemplateNotFound",
     "WorkerTemplate",
     "WorkerTemplates",
     "WorkerTemplatesError",
+    "template_claimed",
     "template_created",
     "template_deleted",
+    "template_released",
     "template_updated",
     "templates_seeded",
 ]

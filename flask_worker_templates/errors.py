@@ -175,12 +175,56 @@ class TemplateInUse(WorkerTemplatesError):
         super().__init__(f"Worker template {name!r} is in use and cannot be deleted: {reason}.")
 
 
-class TemplateDisabled(WorkerTemplatesError):
+class ClaimRefused(WorkerTemplatesError):
+    """A template takes no new claim. Workers that have one keep it, and can renew it."""
+
+    reason: str = "refused"
+
+    def __init__(self, name: str, why: str) -> None:
+        self.name = name
+        super().__init__(f"Worker template {name!r} {why}.")
+
+
+class TemplateDisabled(ClaimRefused):
     """A disabled template cannot be claimed."""
 
+    reason = "disabled"
+
     def __init__(self, name: str) -> None:
-        self.name = name
-        super().__init__(f"Worker template {name!r} is disabled and cannot be claimed.")
+        super().__init__(name, "is disabled and cannot be claimed")
+
+
+class TemplateDeprecated(ClaimRefused):
+    """A deprecated template cannot be claimed.
+
+    Attributes:
+        message: what the deprecation says.
+        replaced_by: name of the template to use instead, or None.
+    """
+
+    reason = "deprecated"
+
+    def __init__(self, name: str, message: str, replaced_by: str | None) -> None:
+        self.message = message
+        self.replaced_by = replaced_by
+        instead = "" if replaced_by is None else f"; use {replaced_by!r} instead"
+        super().__init__(name, f"is deprecated and takes no new claims: {message.rstrip('.')}{instead}")
+
+
+class TemplateFull(ClaimRefused):
+    """As many workers claim the template as may at a time.
+
+    Attributes:
+        claims: how many claims are live.
+        limit: the most that there may be: the template's ``max_claims``, or the bound of the app.
+    """
+
+    reason = "full"
+
+    def __init__(self, name: str, claims: int, limit: int) -> None:
+        self.claims = claims
+        self.limit = limit
+        super().__init__(name, f"is full: {claims} workers claim it, and at most {limit} may at a time")
 
 
 class DuplicateNames(WorkerTemplatesError):

@@ -14,8 +14,11 @@ from flask import Flask
 from .cli.install import install_commands
 from .errors import InvalidParameters, TemplateNotFound
 from .http.blueprint import install_api
+from .model.claim import Claim
 from .model.parameters import (
     Window,
+    claim_parameters,
+    claims_parameters,
     list_parameters,
     message_of,
     page_parameters,
@@ -23,7 +26,7 @@ from .model.parameters import (
     worker_id_of,
 )
 from .model.spec import Spec, normalize, patched
-from .model.template import Claim, Event, Page, Template
+from .model.template import Event, Page, Template
 from .runtime.app_state import EXTENSION, AppState, current_state
 from .runtime.commands import watch_commands
 from .runtime.hooks import ActorLoader, Authorizer, Hooks, ScopeHook, UsageCheck, synchronous
@@ -249,6 +252,34 @@ class WorkerTemplates:
         asked = page_parameters({"page": page, "page_size": page_size})
         return self._ready().store.claims(_id(template_id), Window(asked["page"], asked["page_size"]))
 
+    def all_claims(
+        self,
+        *,
+        worker_id: str | None = None,
+        template: str | None = None,
+        outdated: bool | None = None,
+        expired: bool | None = None,
+        page: int = 1,
+        page_size: int = 200,
+    ) -> Page[Claim]:
+        """Return the claims of all templates, by template name, oldest first.
+
+        Args:
+            worker_id: only those of this worker.
+            template: only those of the template of this name.
+            outdated: only outdated ones, or only the others.
+            expired: only leases that have ended, or only live claims.
+            page: which page.
+            page_size: the most claims on a page.
+
+        Raises:
+            InvalidParameters: if an argument has a value that it cannot take, or `outdated` or `expired` would have to
+                look at more than 10,000 claims.
+        """
+        given = {"worker_id": worker_id, "template": template, "outdated": outdated, "expired": expired}
+        asked = {key: value for key, value in given.items() if value is not None}
+        return self._ready().store.all_claims(claims_parameters({**asked, "page": page, "page_size": page_size}))
+
     def status(self) -> Status:
         """Return how the extension does in this process, for a health check: at once, without asking the database."""
         return self._state().status()
@@ -362,24 +393,51 @@ class WorkerTemplates:
             guard=self._hooks.usage_guard,
         )
 
-    def claim(self, template_id: str | uuid.UUID, worker_id: str, *, actor: str | None = None) -> Claim:
-        """Register a worker's use of a template, which then cannot be deleted. Idempotent for each worker.
+    def claim(
+        self,
+        template_id: str | uuid.UUID,
+        worker_id: str,
+        *,
+        ttl_seconds: int | None = None,
+        endless: bool = False,
+        revision: int | None = None,
+        actor: str | None = None,
+    ) -> Claim:
+        """Register a worker's use of a template, which then cannot be deleted, or renew its lease.
+
+        Args:
+            template_id: which template.
+            worker_id: of whom.
+            ttl_seconds: how long the lease holds, from 10 to 604,800 seconds. Without it a lease keeps the time that
+                it has, and a new claim has no end.
+            endless: take the end of a lease away.
+            revision: of the template that the worker runs; by default the present one.
+            actor: who; by default the actor of the request.
 
         Raises:
             TemplateNotFound: if there is none with this id.
-            TemplateDisabled: if it is disabled.
-            InvalidParameters: if the worker id has a form that it cannot have.
+            TemplateDisabled, TemplateDeprecated, TemplateFull: if it takes no new claim, and the worker has none.
+            InvalidParameters: if an argument has a value that it cannot take.
         """
-        return self._ready().store.claim(_id(template_id), worker_id_of(worker_id), actor=self._hooks.actor(actor))[0]
+        asked: dict[str, Any] = {} if revision is None else {"revision": revision}
+        if endless or ttl_seconds is not None:
+            asked["ttl_seconds"] = ttl_seconds
+        if endless and ttl_seconds is not None:
+            raise InvalidParameters({"endless": ["Must not be given together with ttl_seconds."]})
+        worker = worker_id_of(worker_id)
+        return self._ready().store.claim(
+            _id(template_id), worker, actor=self._hooks.actor(actor), **claim_parameters(asked)
+        )[0]
 
-    def release(self, template_id: str | uuid.UUID, worker_id: str) -> bool:
-        """End a worker's use of a template, and return whether there was one to end.
+    def release(self, template_id: str | uuid.UUID, worker_id: str, *, actor: str | None = None) -> bool:
+        """End a worker's use of a template, and return whether there was a claim to end.
 
         Raises:
             TemplateNotFound: if there is none with this id.
             InvalidParameters: if the worker id has a form that it cannot have.
         """
-        return self._ready().store.release(_id(template_id), worker_id_of(worker_id))
+        worker = worker_id_of(worker_id)
+        return self._ready().store.release(_id(template_id), worker, actor=self._hooks.actor(actor))
 
     def seed(self, paths: Paths | None = None, *, dry_run: bool = False) -> SeedResult:
         """Create the templates of the definition files that are missing, now.

@@ -118,6 +118,12 @@ def _paths(value: Any) -> tuple[str, ...] | None:
     return texts
 
 
+def _fields(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or not all(isinstance(path, str) and path for path in value):
+        raise ValueError("a list of field paths, such as ['description', 'labels']")
+    return tuple(value)
+
+
 def _key(default: Any, check: Callable[[Any], Any], meaning: str) -> Any:
     return dataclasses.field(default=default, metadata={"check": check, "meaning": meaning})
 
@@ -165,6 +171,17 @@ class Settings:
         lambda value: None if value is None else _one_of("none", "read", "write")(value),
         "What is allowed where no authorizer is registered: `none`, `read` or `write`. None means `write` under "
         "app.debug or app.testing, else `read`.",
+    )
+    max_claims: int = _key(
+        10_000,
+        _integer(1, 10_000),
+        "The most claims that a template keeps, whatever its own `max_claims` says; one more is refused (409).",
+    )
+    cosmetic_fields: tuple[str, ...] = _key(
+        ("description", "labels", "cost_per_hour_usd", "enabled", "max_claims", "deprecation"),
+        _fields,
+        "Fields of a template that do not matter to a machine: if only they change, no claim is outdated. A list of "
+        "field paths, such as `labels` or `extra.note`.",
     )
     require_if_match: bool = _key(False, _flag, "Whether PUT, PATCH, DELETE and revert must carry If-Match (else 428).")
     url_prefix: str = _key("/api/v1/templates", _prefix, "URL prefix of the routes.")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from flask_worker_templates.errors import WorkerTemplatesError
+from flask_worker_templates.model.claim import Claim
 from flask_worker_templates.model.parameters import MOST_PAGE_SIZE, Window, worker_id_of
-from flask_worker_templates.model.template import Claim, rfc3339
+from flask_worker_templates.model.template import rfc3339
 from flask_worker_templates.runtime.app_state import current_state
 
 from .ages import age
@@ -63,8 +64,8 @@ def claim(name: str, worker: str, kind: str) -> int:
 
     def write(worker: str) -> Change:
         template = find(state.store, name)
-        _, is_new = state.store.claim(template.id, worker_id_of(worker), actor=state.hooks.actor())
-        status = "claimed" if is_new else "renewed"
+        _, outcome = state.store.claim(template.id, worker_id_of(worker), actor=state.hooks.actor())
+        status = "claimed" if outcome == "made" else "renewed"
         return Change(template.name, status, template.id, template.revision, note=f"by {worker}", worker_id=worker)
 
     return try_each([worker], write, kind=kind)
@@ -80,11 +81,11 @@ def claim(name: str, worker: str, kind: str) -> int:
 )
 def release(name: str, workers: tuple[str, ...], kind: str) -> int:
     """End the use of a template by workers, such as machines that are gone."""
-    store = current_state().store
-    template = find(store, name)
+    state = current_state()
+    template = find(state.store, name)
 
     def write(worker: str) -> Change:
-        if not store.release(template.id, worker_id_of(worker)):
+        if not state.store.release(template.id, worker_id_of(worker), actor=state.hooks.actor()):
             raise NoSuchClaim(f"The worker {worker!r} does not claim {template.name!r}.")
         return Change(template.name, "released", template.id, template.revision, note=f"by {worker}", worker_id=worker)
 

@@ -99,7 +99,23 @@ DRIFT_EXAMPLE: dict[str, Any] = {
     ],
 }
 VALIDATION_EXAMPLE: dict[str, Any] = {"valid": True, "errors": {}, "spec": normalize(SPEC_EXAMPLE)}
-CLAIM_EXAMPLE: dict[str, Any] = {"worker_id": "i-0abc123", "actor": "fleet", "claimed_at": TIME["example"]}
+CLAIM_EXAMPLE: dict[str, Any] = {
+    "worker_id": "i-0abc123",
+    "actor": "fleet",
+    "claimed_at": TIME["example"],
+    "revision": 2,
+    "ttl_seconds": 300,
+    "expires_at": "2026-01-31T12:05:00.000Z",
+    "renewed_at": TIME["example"],
+    "expired": False,
+    "outdated": True,
+    "changed": ["max_nodes"],
+}
+LISTED_CLAIM_EXAMPLE: dict[str, Any] = {
+    **CLAIM_EXAMPLE,
+    "template_id": ID["example"],
+    "template_name": SPEC_EXAMPLE["name"],
+}
 PATCH_EXAMPLE: dict[str, Any] = {"max_nodes": 200, "labels": {"team": None, "owner": "ops"}}
 
 
@@ -223,6 +239,35 @@ class WorkerTemplateClaimSchema(ma.Schema):
     worker_id = fields.String(required=True, metadata={"pattern": WORKER_ID_PATTERN, "example": "i-0abc123"})
     actor = fields.String(required=True, metadata={"description": "Who registered it.", "example": "fleet"})
     claimed_at = fields.String(required=True, metadata={"description": "UTC, with milliseconds.", **TIME})
+    revision = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The revision that the worker runs; null where an older version made the claim."},
+    )
+    ttl_seconds = fields.Integer(
+        required=True, allow_none=True, metadata={"description": "How long a lease holds; null for no end."}
+    )
+    expires_at = fields.String(required=True, allow_none=True, metadata={"description": "When a lease ends.", **TIME})
+    renewed_at = fields.String(
+        required=True, allow_none=True, metadata={"description": "When a lease was made or last renewed.", **TIME}
+    )
+    expired = fields.Boolean(
+        required=True, metadata={"description": "Whether the lease has ended; an expired claim does not count."}
+    )
+    outdated = fields.Boolean(
+        required=True,
+        metadata={"description": "Whether a field that matters to a machine has changed since the claim's revision."},
+    )
+    changed = fields.List(
+        fields.String(), required=True, metadata={"description": "Paths of the fields that make it outdated."}
+    )
+
+
+class WorkerTemplateListedClaimSchema(WorkerTemplateClaimSchema):
+    """A claim in the list of all claims."""
+
+    template_id = fields.String(required=True, metadata=ID)
+    template_name = fields.String(required=True, metadata={"example": "gpu-nightly"})
 
 
 class WorkerTemplateRevertSchema(ma.Schema):

@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
 from flask_worker_templates.errors import (
+    ClaimRefused,
     DatabaseUnavailable,
     InvalidInput,
     InvalidParameters,
@@ -19,7 +20,6 @@ from flask_worker_templates.errors import (
     NotReady,
     RevisionMismatch,
     RevisionNotFound,
-    TemplateDisabled,
     TemplateInUse,
     TemplateKeepsChanging,
     TemplateNotFound,
@@ -115,7 +115,10 @@ def problem_of(error: Exception) -> Problem:  # noqa: C901, PLR0911  # a table, 
         case TemplateInUse():
             errors = {"claims": error.claims, "workers": error.workers, "reason": error.reason}
             return Problem(409, str(error), {key: value for key, value in errors.items() if value})
-        case TemplateDisabled() | TemplateKeepsChanging():
+        case ClaimRefused():
+            given = {key: value for key, value in vars(error).items() if key != "name"}
+            return Problem(409, str(error), {"reason": error.reason, **given})
+        case TemplateKeepsChanging():
             return Problem(409, str(error))
         case RevisionMismatch():
             return Problem(412, str(error), {"revision": error.current}, {"ETag": etag(error.current)})

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from flask import Response
+from typing import Any
 
-from flask_worker_templates.model.parameters import PageSchema
+from flask import Response, request
+
+from flask_worker_templates.model.parameters import (
+    ClaimsSchema,
+    PageSchema,
+    WorkerTemplateClaimRequestSchema,
+    claim_parameters,
+    claims_parameters,
+)
 from flask_worker_templates.model.template import to_json
 
 from .converters import WORKER_ID
 from .operation import operation
-from .requests import no_query
+from .requests import no_query, query_arguments
 from .responses import empty_response, json_response
-from .views_base import ONE, Views, page_response, window, worker
+from .views_base import ONE, Views, page_response, query, window, worker
 
 CLAIMS = ONE + "/claims"
 CLAIM = f"{CLAIMS}/{WORKER_ID}"
@@ -19,6 +27,29 @@ CLAIM = f"{CLAIMS}/{WORKER_ID}"
 
 class ClaimViews(Views):
     """The views of claims."""
+
+    @operation(
+        "GET",
+        "/claims",
+        "listAllWorkerTemplateClaims",
+        lambda doc: doc.operation(
+            {
+                200: doc.answer(
+                    "The claims.",
+                    doc.schemas.WorkerTemplateListedClaimSchema(many=True),
+                    [doc.schemas.LISTED_CLAIM_EXAMPLE],
+                    doc.PAGINATION,
+                )
+            },
+            (422,),
+            parameters=(doc.query(ClaimsSchema()),),
+        ),
+    )
+    def list_all_claims(self) -> Response:
+        """List the claims of all templates, by template name, oldest claim first."""
+        self._authorize("read")
+        asked = query(claims_parameters, query_arguments())
+        return page_response(query(self._store.all_claims, asked))
 
     @operation(
         "GET",
@@ -48,28 +79,47 @@ class ClaimViews(Views):
         "claimWorkerTemplate",
         lambda doc: doc.operation(
             {
+                200: doc.answer(
+                    "The renewed claim.", doc.schemas.WorkerTemplateClaimSchema(), doc.schemas.CLAIM_EXAMPLE
+                ),
                 201: doc.answer("The new claim.", doc.schemas.WorkerTemplateClaimSchema(), doc.schemas.CLAIM_EXAMPLE),
-                204: doc.answer("The worker has a claim already."),
+                204: doc.answer("The worker has this claim already."),
             },
-            (404, 409, 422),
+            (*doc.BODY_PROBLEMS, 404, 409),
+            request_body={
+                **doc.body(WorkerTemplateClaimRequestSchema(), {"ttl_seconds": 300}),
+                "required": False,
+            },
         ),
     )
     def claim_template(self, template_id: str, worker_id: str) -> Response:
-        """Register a worker's use of a template, which then cannot be deleted."""
-        self._authorized_or_open("claim", template_id)
-        no_query()
-        claim, made = self._store.claim(template_id, worker(worker_id), actor=self._hooks.actor())
-        return json_response(to_json(claim.to_dict()), 201) if made else empty_response(204)
+        """Register a worker's use of a template, which then cannot be deleted, or renew its lease."""
+        with self._guarded("claim", template_id) as guard:
+            no_query()
+            claim, outcome = self._store.claim(
+                template_id,
+                worker(worker_id),
+                actor=self._hooks.actor(),
+                guard=guard,
+                **claim_parameters(self._optional_json()),
+            )
+        if outcome == "unchanged":
+            return empty_response(204)
+        return json_response(to_json(claim.to_dict()), 201 if outcome == "made" else 200)
 
     @operation(
         "DELETE",
         CLAIM,
         "releaseWorkerTemplate",
-        lambda doc: doc.operation({204: doc.answer("The worker has no claim any more.")}, (404, 422)),
+        lambda doc: doc.operation({204: doc.answer("The worker has no claim any more.")}, (404, 409, 422)),
     )
     def release_template(self, template_id: str, worker_id: str) -> Response:
         """End a worker's use of a template."""
-        self._authorized_or_open("claim", template_id)
-        no_query()
-        self._store.release(template_id, worker(worker_id))
+        with self._guarded("claim", template_id) as guard:
+            no_query()
+            self._store.release(template_id, worker(worker_id), actor=self._hooks.actor(), guard=guard)
         return empty_response(204)
+
+    def _optional_json(self) -> Any:
+        chunked = "Transfer-Encoding" in request.headers
+        return self._json() if request.content_length or chunked else {}

@@ -13,7 +13,8 @@ from marshmallow import fields, validate
 
 from flask_worker_templates.errors import InvalidParameters
 
-from .fields import LABEL_KEY_PATTERN, TEXT_PATTERN, Choice, Flag, Pattern, Text
+from .claim import KEEP_TTL, MAX_TTL_SECONDS, MIN_TTL_SECONDS
+from .fields import LABEL_KEY_PATTERN, TEXT_PATTERN, Choice, Flag, Pattern, Text, Whole
 from .spec import LICENSE_TYPES
 from .template import ACTIONS
 
@@ -162,6 +163,45 @@ class TrailSchema(PageSchema):
             raise ma.ValidationError("Not together with after, which takes the place of the page.", "page")
 
 
+class ClaimsSchema(PageSchema):
+    """The parameters of the list of all claims."""
+
+    worker_id = Text(max=200, metadata={"description": "Claims of exactly this worker."})
+    template = Text(max=LONGEST_NAME, metadata={"description": "Claims of the template of exactly this name."})
+    outdated = Truth(
+        metadata={
+            "description": "Only claims of an earlier revision since which a field that matters to a machine has "
+            "changed, or only the others."
+        }
+    )
+    expired = Truth(metadata={"description": "Only leases that have ended, or only live claims."})
+
+
+class WorkerTemplateClaimRequestSchema(ma.Schema):
+    """What a worker says with a claim; all of it is optional."""
+
+    class Meta:
+        """Strict: an unknown field is an error."""
+
+        unknown = ma.RAISE
+
+    ttl_seconds = Whole(
+        MIN_TTL_SECONDS,
+        MAX_TTL_SECONDS,
+        allow_none=True,
+        metadata={
+            "description": "Seconds after which the claim ends unless it is renewed; null for no end. Without it a "
+            "lease keeps the time that it has, and a new claim has no end.",
+            "example": 300,
+        },
+    )
+    revision = Whole(
+        1,
+        2**31 - 1,
+        metadata={"description": "The revision that the worker runs; by default the present one.", "example": 3},
+    )
+
+
 class WriteSchema(ma.Schema):
     """The parameters of every change."""
 
@@ -179,6 +219,8 @@ REPEATABLE = frozenset(name for name, field in _list.fields.items() if isinstanc
 _trail = TrailSchema()
 _page = PageSchema()
 _write = WriteSchema()
+_claims = ClaimsSchema()
+_claim = WorkerTemplateClaimRequestSchema()
 
 
 def list_parameters(asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -206,6 +248,25 @@ def page_parameters(asked: Mapping[str, Any]) -> dict[str, Any]:
         InvalidParameters: as `list_parameters`.
     """
     return _load(_page, asked)
+
+
+def claims_parameters(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Load the parameters of the list of all claims.
+
+    Raises:
+        InvalidParameters: as `list_parameters`.
+    """
+    return _load(_claims, asked)
+
+
+def claim_parameters(asked: Any) -> dict[str, Any]:
+    """Load what a worker says with a claim: `ttl` (with `KEEP_TTL` for nothing) and `revision` (or None).
+
+    Raises:
+        InvalidParameters: as `list_parameters`.
+    """
+    loaded = _load(_claim, asked)
+    return {"ttl": loaded.get("ttl_seconds", KEEP_TTL), "revision": loaded.get("revision")}
 
 
 def write_parameters(asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -179,19 +179,6 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """A worker's registered use of a template."""
-
-    worker_id: str
-    actor: str
-    claimed_at: datetime
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the claim as the API shows it."""
-        return {"worker_id": self.worker_id, "actor": self.actor, "claimed_at": rfc3339(self.claimed_at)}
-
-
-@dataclass(frozen=True, slots=True)
 class Page(Sequence[T], Generic[T]):
     """One page of a longer list; itself the sequence of its items.
 

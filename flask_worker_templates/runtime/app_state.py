@@ -9,14 +9,16 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from flask import Flask, current_app, has_app_context, has_request_context
 
 from flask_worker_templates.errors import DatabaseUnavailable
+from flask_worker_templates.model.claim import Claim
+from flask_worker_templates.model.template import Template
 from flask_worker_templates.settings import Settings
 from flask_worker_templates.store.connection import DatabaseAccess, Document
-from flask_worker_templates.store.store import Guard, Progress, Store
+from flask_worker_templates.store.store import ClaimRules, Guard, Progress, Store
 from flask_worker_templates.store.stored_form import template_of
 
 from . import signals
@@ -72,7 +74,12 @@ class AppState:
             settings=settings,
             hooks=hooks,
             access=access,
-            store=Store(access, _Signals(app)),
+            store=Store(
+                access,
+                _Signals(app),
+                rules=ClaimRules(settings.max_claims, settings.cosmetic_fields),
+                claim_observer=_ClaimSignals(app),
+            ),
             # A preparation is many operations, each with a time limit of its own: where the database is away, the first
             # one ends it, so that nobody waits for long in vain.
             readiness=Readiness(prepare, wait=max(LEAST_WAIT_SECONDS, 6 * settings.db_timeout_ms / 1000)),
@@ -224,6 +231,17 @@ class _Signals:
             signal = signals.template_updated
         if signal.receivers:  # building what nobody gets would double the time of a large seeding
             signals.send(signal, self._app, template=template_of(document), action=action, actor=event["actor"])
+
+
+class _ClaimSignals:
+    """Tells the app's signals of the store's claims."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+
+    def __call__(self, what: Literal["claimed", "released"], claim: Claim, template: Template, actor: str) -> None:
+        signal = signals.template_claimed if what == "claimed" else signals.template_released
+        signals.send(signal, self._app, template=template, claim=claim, actor=actor)
 
 
 def app_directory(app: Flask) -> Path:

@@ -1,114 +1,237 @@
-"""Claims: which workers use a template. They stand in the template's own document, and change no revision."""
+"""Claiming and releasing. Claims stand in the template's own document, and change no revision.
+
+A claim and a deletion are each one command on one document, so that there is no window between a check and an act. The
+commands themselves tell live claims from expired ones, by the clock of the database server.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from flask_worker_templates.errors import TemplateDisabled, TemplateNotFound
-from flask_worker_templates.model.parameters import Window
-from flask_worker_templates.model.template import Claim, Page
+from flask_worker_templates.errors import (
+    InvalidParameters,
+    TemplateDeprecated,
+    TemplateDisabled,
+    TemplateFull,
+    TemplateNotFound,
+)
+from flask_worker_templates.model.claim import KEEP_TTL, Claim, ClaimOutcome, KeepTtl
+from flask_worker_templates.model.scope import ALL
 
-from .commit import now
+from .claim_list import claim_shown
+from .claim_rules import CLAIMS
+from .clock import update_and_return
 from .connection import Collections, Document
-from .loop import attempts
+from .loop import Guard, write_on_condition
 from .part import Part
-from .queries import all_of, scope_conditions
-from .stored_form import claim_of
+from .queries import scope_conditions
+from .stored_form import PRESENTED, claim_of, template_of
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What a worker asks for."""
+
+    worker_id: str
+    actor: str
+    ttl: int | KeepTtl | None
+    revision: int | None
+
+    def unmet(self) -> dict[str, Any]:
+        """Return the condition on this worker's claim that a renewal would change something."""
+        own: dict[str, Any] = {"worker_id": self.worker_id}
+        if isinstance(self.ttl, int):
+            return own
+        if self.revision is None:
+            return {**own, "ttl_seconds": {"$ne": None}}
+        return {**own, "$or": [{"ttl_seconds": {"$ne": None}}, {"revision": {"$ne": self.revision}}]}
 
 
 class Claims(Part):
-    """The part of the store that keeps claims."""
+    """The part of the store that makes and ends claims."""
 
-    def claims(self, template_id: str, window: Window) -> Page[Claim]:
-        """Return the claims of a template, oldest first.
+    def claim(
+        self,
+        template_id: str,
+        worker_id: str,
+        *,
+        actor: str,
+        ttl: int | KeepTtl | None = KEEP_TTL,
+        revision: int | None = None,
+        guard: Guard | None = None,
+    ) -> tuple[Claim, ClaimOutcome]:
+        """Register a worker's use of a template, or renew its lease.
+
+        Args:
+            template_id: which one.
+            worker_id: of whom.
+            actor: who makes the claim.
+            ttl: how many seconds the lease holds; None for no end. By default a lease keeps the time that it has, and
+                a new claim has no end.
+            revision: of the template that the worker runs; by default the present one for a new claim, and for a
+                renewal what was said before.
+            guard: raises where the template may not be claimed.
 
         Raises:
             TemplateNotFound: if there is none with this id.
+            TemplateDisabled, TemplateDeprecated, TemplateFull: if it takes no new claim, and the worker has no live
+                one.
+            InvalidParameters: if the template never had the stated revision.
+            TemplateKeepsChanging: if the guard would have to be asked too often.
         """
+        wish = _Wish(worker_id, actor, ttl, revision)
+        projection = {**PRESENTED, "claims": {"$elemMatch": {"worker_id": worker_id}}}
+
+        def write(db: Collections, seen: Document, _: Any) -> tuple[Document, ClaimOutcome] | None:
+            key: Document = {"_id": template_id}
+            if guard is not None:
+                key["revision"] = seen["revision"]
+            ways = [self._make, self._renew]
+            if isinstance(ttl, int) or seen.get("claims"):  # most probably a renewal
+                ways.reverse()
+            for way in ways:
+                done = way(db, key, wish, projection)
+                if done is not None:
+                    return done
+            return self._unchanged(db, key, wish)
+
+        document, outcome = write_on_condition(
+            self._access,
+            read=self._reader(template_id, guard, projection),
+            decide=_nothing,
+            write=write,
+            scope=ALL,  # the commands themselves look at the scope: without a guard, nothing is read before them
+            guard=guard,
+        )
+        now = document["now"] if outcome == "unchanged" else None  # live a moment ago
         with self._access.operation() as db:
-            total, shown = read_claims(db, template_id, window, scope_conditions(self._scope))
-        return Page(tuple(claim_of(claim) for claim in shown), total, window.page, window.size)
+            claim = claim_shown(db, document, now, self._rules, self._scope)
+        if outcome == "made":
+            self._tell_claim("claimed", claim, template_of(document), actor)
+        return claim, outcome
 
-    def claim(self, template_id: str, worker_id: str, *, actor: str) -> tuple[Claim, bool]:
-        """Register a worker's use of a template; once for each worker, however often it is called.
+    def _make(
+        self, db: Collections, key: Document, wish: _Wish, projection: Document
+    ) -> tuple[Document, ClaimOutcome] | None:
+        conditions = [key, *scope_conditions(self._scope), *self._rules.open_to(db, wish.worker_id)]
+        if wish.revision is not None:
+            conditions.append({"revision": {"$gte": wish.revision}})
+        now = self._rules.clock.now(db)
+        ttl = wish.ttl if isinstance(wish.ttl, int) else None
+        claim = {
+            "worker_id": wish.worker_id,
+            "actor": {"$literal": wish.actor},
+            "claimed_at": now,
+            "revision": "$revision" if wish.revision is None else {"$literal": wish.revision},
+            "ttl_seconds": {"$literal": ttl},
+            "renewed_at": {"$literal": None} if ttl is None else now,
+        }
+        update = self._rules.with_claim(db, wish.worker_id, claim)
+        found = update_and_return(db, {"_id": key["_id"], "$and": conditions}, update, projection)
+        return None if found is None else (found, "made")
 
-        Returns:
-            The claim, and whether this call made it.
+    def _renew(
+        self, db: Collections, key: Document, wish: _Wish, projection: Document
+    ) -> tuple[Document, ClaimOutcome] | None:
+        held = {**key, "claims": {"$elemMatch": wish.unmet()}, "$expr": self._rules.live_of(db, wish.worker_id)}
+        conditions = scope_conditions(self._scope)
+        values: Document = {}
+        if not isinstance(wish.ttl, KeepTtl):
+            values["claims.$.ttl_seconds"] = wish.ttl
+        if wish.revision is not None:
+            values["claims.$.revision"] = wish.revision
+            conditions.append({"revision": {"$gte": wish.revision}})
+        if conditions:
+            held["$and"] = conditions
+        update = self._rules.clock.stamp(db, "claims.$.renewed_at", values)
+        found = update_and_return(db, held, update, projection)
+        return None if found is None else (found, "renewed")
 
-        Raises:
-            TemplateNotFound: if there is none with this id.
-            TemplateDisabled: if it is disabled, and the worker does not claim it yet.
-        """
-        claim = {"worker_id": worker_id, "actor": actor, "claimed_at": now()}
-        free = self._inside({"_id": template_id, "enabled": True, "claims.worker_id": {"$ne": worker_id}})
-        with self._access.operation() as db:
-            for _ in attempts():
-                if db.templates_guarded.update_one(free, {"$push": {"claims": claim}}).matched_count:
-                    return claim_of(claim), True
-                document = db.templates_guarded.find_one(
-                    self._inside({"_id": template_id}),
-                    {"name": 1, "enabled": 1, "claims": {"$elemMatch": {"worker_id": worker_id}}},
-                )
-                if document is None:
-                    raise TemplateNotFound(template_id)
-                if document.get("claims"):
-                    return claim_of(document["claims"][0]), False
-                if not document["enabled"]:
-                    raise TemplateDisabled(document["name"])
-        raise AssertionError  # pragma: no cover  # attempts never ends by itself
+    def _unchanged(self, db: Collections, key: Document, wish: _Wish) -> tuple[Document, ClaimOutcome] | None:
+        """Return the claim where there is nothing to do, or None where it is to be tried again; else say why not."""
+        own = {"$filter": {"input": CLAIMS, "as": "one", "cond": {"$eq": ["$$one.worker_id", wish.worker_id]}}}
+        shown = {
+            **PRESENTED,
+            "claims": own,
+            "live": {"$size": self._rules.live(db)},
+            "now": self._rules.clock.now(db),
+        }
+        found = list(
+            db.templates_guarded.aggregate([{"$match": self._inside({"_id": key["_id"]})}, {"$project": shown}])
+        )
+        if not found:
+            raise TemplateNotFound(key["_id"])
+        document = found[0]
+        if document["revision"] != key.get("revision", document["revision"]):
+            return None
+        if wish.revision is not None and wish.revision > document["revision"]:
+            raise InvalidParameters({"revision": [f"The template has no revision {wish.revision}."]})
+        if any(not claim_of(claim, document["now"]).expired for claim in document["claims"]):
+            claim = document["claims"][0]
+            met = claim.get("ttl_seconds") is None and wish.revision in {None, claim.get("revision")}
+            return (document, "unchanged") if met and not isinstance(wish.ttl, int) else None
+        if not document["enabled"]:
+            raise TemplateDisabled(document["name"])
+        if (deprecation := document.get("deprecation")) is not None:
+            raise TemplateDeprecated(document["name"], deprecation["message"], deprecation.get("replaced_by"))
+        limit = min(document.get("max_claims") or self._rules.bound, self._rules.bound)
+        if document["live"] >= limit:
+            raise TemplateFull(document["name"], document["live"], limit)
+        return None
 
-    def release(self, template_id: str, worker_id: str) -> bool:
+    def release(self, template_id: str, worker_id: str, *, actor: str, guard: Guard | None = None) -> bool:
         """End a worker's use of a template.
 
         Returns:
-            Whether there was a claim to end.
+            Whether there was a claim to end, be it an expired one.
 
         Raises:
             TemplateNotFound: if there is none with this id.
+            TemplateKeepsChanging: if the guard would have to be asked too often.
         """
-        with self._access.operation() as db:
-            held = self._inside({"_id": template_id, "claims.worker_id": worker_id})
-            if db.templates_guarded.update_one(held, {"$pull": {"claims": {"worker_id": worker_id}}}).matched_count:
-                return True
-            if db.templates_guarded.find_one(self._inside({"_id": template_id}), {"_id": 1}) is None:
+        projection = {**PRESENTED, "claims": {"$elemMatch": {"worker_id": worker_id}}}
+
+        def write(db: Collections, seen: Document, _: Any) -> tuple[Document | None] | None:
+            key: Document = {"_id": template_id}
+            if guard is not None:
+                key["revision"] = seen["revision"]
+            ended = db.templates_guarded.find_one_and_update(
+                self._inside({**key, "claims.worker_id": worker_id}),
+                {"$pull": {"claims": {"worker_id": worker_id}}},
+                projection,
+            )
+            if ended is not None:
+                return (ended,)
+            found = db.templates_guarded.find_one(self._inside({"_id": template_id}), projection)
+            if found is None:
                 raise TemplateNotFound(template_id)
+            return None if found.get("claims") else (None,)
+
+        (document,) = write_on_condition(
+            self._access,
+            read=self._reader(template_id, guard, projection),
+            decide=_nothing,
+            write=write,
+            scope=ALL,  # the commands themselves look at the scope: without a guard, nothing is read before them
+            guard=guard,
+        )
+        if document is None:
             return False
+        self._tell_claim("released", claim_of(document["claims"][0], None), template_of(document), actor)
+        return True
+
+    def _reader(self, template_id: str, guard: Guard | None, projection: Document) -> Any:
+        def read(db: Collections) -> Document:
+            if guard is None:
+                return {"_id": template_id}
+            document = db.templates_guarded.find_one(self._inside({"_id": template_id}), projection)
+            if document is None:
+                raise TemplateNotFound(template_id)
+            return document
+
+        return read
 
 
-def read_claims(
-    db: Collections, template_id: str, window: Window, within: Sequence[Document] = ()
-) -> tuple[int, Collection[Document]]:
-    """Return how many claims a template has, and those of a window.
-
-    Args:
-        db: where from.
-        template_id: which template.
-        window: which claims.
-        within: conditions that the template must meet.
-
-    Raises:
-        TemplateNotFound: if there is none with this id, or it does not meet them.
-    """
-    is_array = {"$isArray": "$claims"}
-    array = {"$cond": [is_array, "$claims", []]}
-    pipeline: list[dict[str, Any]] = [
-        {"$match": all_of([{"_id": template_id}, *within])},
-        {
-            "$addFields": {
-                _IS_ARRAY: is_array,
-                _TOTAL: {"$size": array},
-                "claims": {"$slice": [array, window.skip, window.size]},
-            }
-        },
-    ]
-    for document in db.templates_guarded.aggregate(pipeline):
-        if not document[_IS_ARRAY]:
-            del document["claims"]
-        db.census.sound_template(document, template_id, claims=True)
-        return document[_TOTAL], document["claims"]
-    raise TemplateNotFound(template_id)
-
-
-_IS_ARRAY = "claims are an array"
-_TOTAL = "total number of claims"  # no name that a field of a document has
+def _nothing(document: Document) -> None:
+    return None

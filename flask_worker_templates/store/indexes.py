@@ -28,6 +28,7 @@ _TEMPLATES = (
     IndexModel([("exported.name", ASCENDING)], name="exported_name", sparse=True),
     # For `feed`: the last events that are not in the log.
     IndexModel([("last_event.logged", ASCENDING), ("updated_at", ASCENDING)], name="unlogged"),
+    IndexModel([("claims.worker_id", ASCENDING)], name="claims_worker"),
 )
 _EVENTS = (
     IndexModel([("template_id", ASCENDING), ("revision", DESCENDING)], name="template_revision"),

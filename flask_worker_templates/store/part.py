@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Self
+from typing import Literal, Self
 
+from flask_worker_templates.model.claim import Claim
 from flask_worker_templates.model.scope import ALL, Scope
+from flask_worker_templates.model.template import Template
 
+from .claim_rules import ClaimRules
 from .commit import Copied
 from .connection import DatabaseAccess, Document
 from .queries import all_of, scope_conditions
 
 Observer = Callable[[Document, Document], None]
 """Told of every change after its write: the event, and the document after it (for a deletion, before it)."""
+
+ClaimObserver = Callable[[Literal["claimed", "released"], Claim, Template, str], None]
+"""Told of every claim that was made or ended: the claim, the template, and the actor."""
 
 
 class Part:
@@ -22,10 +28,21 @@ class Part:
     Args:
         access: the way to the database.
         observer: told of every change after its write.
+        rules: those of claims.
+        claim_observer: told of every claim after it was made or ended.
     """
 
-    def __init__(self, access: DatabaseAccess, observer: Observer | None = None) -> None:
+    def __init__(
+        self,
+        access: DatabaseAccess,
+        observer: Observer | None = None,
+        *,
+        rules: ClaimRules | None = None,
+        claim_observer: ClaimObserver | None = None,
+    ) -> None:
         self._access = access
+        self._rules = rules or ClaimRules()
+        self._claim_observer = claim_observer
         self._observer = observer
         self._copied = Copied()
         self._scope = ALL
@@ -50,3 +67,7 @@ class Part:
     def _tell(self, event: Document, document: Document) -> None:
         if self._observer is not None:
             self._observer(event, document)
+
+    def _tell_claim(self, what: Literal["claimed", "released"], claim: Claim, template: Template, actor: str) -> None:
+        if self._claim_observer is not None:
+            self._claim_observer(what, claim, template, actor)

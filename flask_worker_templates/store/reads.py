@@ -11,7 +11,7 @@ from flask_worker_templates.model.spec import DEFAULTS
 from flask_worker_templates.model.template import Event, Page, Template
 
 from . import audit
-from .claims import read_claims
+from .claim_list import read_claims
 from .connection import Collections, Document, find_raw
 from .feed import follow
 from .part import Part

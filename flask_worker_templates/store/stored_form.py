@@ -11,16 +11,18 @@ from __future__ import annotations
 import copy
 import functools
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import bson
 from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.errors import InvalidBSON
 
+from flask_worker_templates.model.claim import Claim
 from flask_worker_templates.model.records import ABSENT, Exported, ExportedLeaf, Managed, Origin
 from flask_worker_templates.model.spec import DEFAULTS, FIELDS, Spec
-from flask_worker_templates.model.template import Claim, Template, rfc3339, spec_values, to_json
+from flask_worker_templates.model.template import Template, rfc3339, spec_values, to_json
 
 from .stored_types import (
     Malformed,
@@ -98,6 +100,11 @@ _EVENT_OPTIONAL: dict[str, Reader] = {
     "managed": flag,
 }
 _CLAIM: dict[str, Reader] = {"worker_id": text, "actor": text, "claimed_at": moment}
+_LEASE: dict[str, Reader] = {
+    "revision": optional(revision),
+    "ttl_seconds": optional(whole),
+    "renewed_at": optional(moment),
+}
 
 
 def to_stored(spec: Spec) -> dict[str, Any]:
@@ -219,13 +226,31 @@ def template_of(document: Mapping[str, Any]) -> Template:
     )
 
 
-def claim_of(stored: Any) -> Claim:
+def claim_of(stored: Any, now: datetime | None = None, changed: Sequence[str] = ()) -> Claim:
     """Return the claim that a template's document holds.
+
+    Args:
+        stored: as it is stored.
+        now: the time by the clock of leases; None if the claim is known to be live, or it does not matter.
+        changed: the fields that make it outdated.
 
     Raises:
         Malformed: if it is none.
     """
-    return Claim(**_read(_CLAIM, mapping(stored, "claims"), "claims."))
+    found = mapping(stored, "claims")
+    # Claims of older versions lack the others.
+    lease = {name: read(found[name], f"claims.{name}") for name, read in _LEASE.items() if name in found}
+    ttl, renewed_at = lease.get("ttl_seconds"), lease.get("renewed_at")
+    expires_at = None if ttl is None or renewed_at is None else renewed_at + timedelta(seconds=ttl)
+    return Claim(
+        **_read(_CLAIM, found, "claims."),
+        revision=lease.get("revision"),
+        ttl_seconds=ttl,
+        renewed_at=None if expires_at is None else renewed_at,
+        expires_at=expires_at,
+        expired=expires_at is not None and now is not None and expires_at <= moment(now, "now"),
+        changed=tuple(changed),
+    )
 
 
 def check_claims(document: Mapping[str, Any]) -> None:

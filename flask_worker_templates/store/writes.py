@@ -10,13 +10,12 @@ from typing import Any
 from pymongo.errors import DuplicateKeyError
 
 from flask_worker_templates.errors import NameTaken, RevisionNotFound, TemplateInUse
-from flask_worker_templates.model.parameters import Window
 from flask_worker_templates.model.records import Origin, Seed
 from flask_worker_templates.model.spec import Spec
 from flask_worker_templates.model.template import Action, Template
 
 from . import audit
-from .claims import read_claims
+from .claim_list import live_claims
 from .commit import (
     announce,
     commit,
@@ -253,10 +252,10 @@ class Writes(Part):
         """
 
         def write(db: Collections, document: Document, _: Spec | None) -> tuple[Document, Document] | None:
-            unclaimed: Document = {"claims": []}
+            unclaimed = self._rules.unclaimed(db)
             turn = take_turn(db, document, unclaimed)
             if turn is None:
-                claimed, shown = read_claims(db, template_id, Window(1, _SHOWN_CLAIMS))
+                claimed, shown = live_claims(db, template_id, self._rules, _SHOWN_CLAIMS)
                 if claimed:
                     workers = [claim["worker_id"] for claim in shown]
                     raise TemplateInUse(document["name"], claims=claimed, workers=workers)

@@ -71,7 +71,7 @@ def _claim(store: Store, template_id: str, worker_id: str) -> Any:
 
 
 def _release(store: Store, template_id: str, worker_id: str) -> Any:
-    return store.release(template_id, worker_id)
+    return store.release(template_id, worker_id, actor="test")
 
 
 def _prepare(store: Store) -> Any:

@@ -116,7 +116,7 @@ def test_two_deletions_the_one_that_happens_dies_while_the_other_withdraws(
     first.go_on()
     time.sleep(0.05)  # it leaves the one stop before it reaches the other
     first.wait_frozen()
-    store.release(target.id, "worker")
+    store.release(target.id, "worker", actor="test")
     second = frozen("delete", target.id, "second", at="delete T", number=4, then=Stop(4, after=True))
     second.go_on()
     assert second.join().died
@@ -134,7 +134,7 @@ def test_a_deletion_that_meets_a_claim_withdraws(frozen: Any, raw: Raw, store: S
     )
     assert raw.worker_template_events.count_documents({"action": "deleted"}) == 0
     assert actions(store, target.id) == ["created"]
-    store.release(target.id, "worker")
+    store.release(target.id, "worker", actor="test")
     store.delete(target.id, actor="test")
     assert_whole(raw, [Write(target.id, "deleted", actor="test")])
 

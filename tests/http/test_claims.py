@@ -10,11 +10,12 @@ import pytest
 from flask.testing import FlaskClient
 from pymongo.errors import AutoReconnect
 
-from flask_worker_templates import Template
+from flask_worker_templates import InvalidParameters, Template, template_claimed, template_released
 from tests.support.apps import AppFactory
 from tests.support.backends import mongod_only
 from tests.support.calls import URL, create, one, pagination, problem, snapshot
 from tests.support.hosts import acting_host, host
+from tests.support.specs import spec
 
 
 def test_a_claim_tells_who_and_when_and_is_made_once(make_app: AppFactory) -> None:
@@ -217,3 +218,94 @@ def test_a_failing_database_of_the_host_is_none_of_ours(make_app: AppFactory, ca
         templates.delete(template["id"])
     assert not [record for record in caplog.records if record.name == "flask_worker_templates"]
     assert client.get(one(template)).get_json() == template
+
+
+def test_a_lease_over_http(client: FlaskClient) -> None:
+    template = create(client)
+    url = one(template, "/claims/w1")
+    made = client.put(url, json={"ttl_seconds": 300, "revision": 1})
+    assert made.status_code == 201
+    claim = made.get_json()
+    assert (claim["ttl_seconds"], claim["revision"], claim["expired"], claim["outdated"]) == (300, 1, False, False)
+    assert claim["claimed_at"] == claim["renewed_at"] < claim["expires_at"]
+    client.patch(one(template), json={"capacity": {"cpu_cores": 5}})
+    for body in (None, {}, {"ttl_seconds": 600}):
+        renewed = client.put(url, json=body) if body is not None else client.put(url)
+        assert (renewed.status_code, renewed.get_json()["changed"]) == (200, ["capacity.cpu_cores"])
+    assert renewed.get_json()["ttl_seconds"] == 600
+    assert client.get(one(template, "/claims")).get_json() == [renewed.get_json()]
+    [listed] = client.get(URL + "/claims?outdated=true&worker_id=w1").get_json()
+    assert listed == {**renewed.get_json(), "template_id": template["id"], "template_name": template["name"]}
+    assert client.get(URL + "/claims?expired=true").get_json() == []
+    endless = client.put(url, json={"ttl_seconds": None})
+    assert (endless.status_code, endless.get_json()["expires_at"]) == (200, None)
+    assert client.put(url).status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"ttl_seconds": 9}, "json.ttl_seconds"),
+        ({"ttl_seconds": 604_801}, "json.ttl_seconds"),
+        ({"ttl_seconds": "60"}, "json.ttl_seconds"),
+        ({"revision": 0}, "json.revision"),
+        ({"revision": 2}, "json.revision"),
+        ({"revision": None}, "json.revision"),
+        ({"ttl": 60}, "json.ttl"),
+        ([], "json._schema"),
+    ],
+)
+def test_what_a_claim_cannot_say(client: FlaskClient, body: Any, field: str) -> None:
+    template = create(client)
+    problem(client.put(one(template, "/claims/w"), json=body), 422, field)
+    assert client.get(one(template, "/claims")).get_json() == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "errors"),
+    [
+        ({"enabled": False}, {"reason": "disabled"}),
+        (
+            {"deprecation": {"message": "Old.", "replaced_by": "m5-new"}},
+            {"reason": "deprecated", "message": "Old.", "replaced_by": "m5-new"},
+        ),
+        ({"max_claims": 1}, {"reason": "full", "claims": 1, "limit": 1}),
+    ],
+)
+def test_a_refused_claim_says_why(client: FlaskClient, changes: Any, errors: Any) -> None:
+    template = create(client)
+    client.put(one(template, "/claims/old"), json={"ttl_seconds": 60})
+    client.patch(one(template), json=changes)
+    assert problem(client.put(one(template, "/claims/new")), 409)["errors"] == errors
+    assert client.put(one(template, "/claims/old")).status_code == 200
+
+
+def test_claims_in_python_and_their_signals(make_app: AppFactory) -> None:
+    app, templates = host(make_app)
+    told: list[tuple[str, str, str, str]] = []
+
+    def note(what: str) -> Any:
+        def receive(sender: Any, *, template: Any, claim: Any, actor: str, **extra: Any) -> None:
+            told.append((what, template.name, claim.worker_id, actor))
+
+        return receive
+
+    claimed, released = note("claimed"), note("released")
+    with (
+        app.app_context(),
+        template_claimed.connected_to(claimed, app),
+        template_released.connected_to(released, app),
+    ):
+        made = templates.create(spec())
+        lease = templates.claim(made.id, "w1", ttl_seconds=60, revision=1, actor="fleet")
+        assert (lease.ttl_seconds, lease.revision, lease.expired) == (60, 1, False)
+        assert templates.claim(made.id, "w1").ttl_seconds == 60
+        assert templates.claim(made.id, "w1", endless=True).ttl_seconds is None
+        assert [claim.template_name for claim in templates.all_claims(worker_id="w1", expired=False)] == ["small"]
+        with pytest.raises(InvalidParameters):
+            templates.claim(made.id, "w1", ttl_seconds=60, endless=True)
+        with pytest.raises(InvalidParameters):
+            templates.claim(made.id, "w1", ttl_seconds=5)
+        assert templates.release(made.id, "w1", actor="ops")
+        assert not templates.release(made.id, "w1")
+    assert told == [("claimed", "small", "w1", "fleet"), ("released", "small", "w1", "ops")]

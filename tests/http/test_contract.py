@@ -13,6 +13,7 @@ from werkzeug.test import TestResponse
 from tests.support.apps import AppFactory
 from tests.support.backends import mongomock_only
 from tests.support.calls import NOWHERE, URL, create, one, problem, snapshot
+from tests.support.hosts import host
 from tests.support.openapi_document import operation, operations, own_document, validator
 from tests.support.specs import spec
 
@@ -29,6 +30,7 @@ CALLS: dict[str, tuple[str, str, Any]] = {
     "getWorkerTemplateHistory": ("GET", "/{id}/history", None),
     "revertWorkerTemplate": ("POST", "/{id}/revert", {"revision": 1}),
     "listWorkerTemplateClaims": ("GET", "/{id}/claims", None),
+    "listAllWorkerTemplateClaims": ("GET", "/claims", None),
     "claimWorkerTemplate": ("PUT", "/{id}/claims/{worker}", None),
     "releaseWorkerTemplate": ("DELETE", "/{id}/claims/{worker}", None),
 }
@@ -52,11 +54,11 @@ def plain(operation_id: str, make_app: AppFactory, **options: Any) -> TestRespon
     return call(client, operation_id, create(client)["id"], **options)
 
 
-def claimed(operation_id: str, make_app: AppFactory) -> TestResponse:
+def claimed(operation_id: str, make_app: AppFactory, **options: Any) -> TestResponse:
     client = make_app().test_client()
     template = create(client)
     assert client.put(one(template, "/claims/w1")).status_code == 201
-    return call(client, operation_id, template["id"])
+    return call(client, operation_id, template["id"], **options)
 
 
 def refused(operation_id: str, make_app: AppFactory) -> TestResponse:
@@ -101,8 +103,27 @@ def disabled(operation_id: str, make_app: AppFactory) -> TestResponse:
     return call(client, operation_id, create(client, enabled=False)["id"])
 
 
+def restless(operation_id: str, make_app: AppFactory) -> TestResponse:
+    """With an authorizer that changes the template each time that it is asked."""
+    app, templates = host(make_app)
+    client = app.test_client()
+    template = create(client)
+
+    @templates.authorizer
+    def authorize(action: str, found: Any) -> bool:
+        if found is not None:
+            templates.update(found.id, {"max_nodes": found.max_nodes + 1})
+        return True
+
+    return call(client, operation_id, template["id"])
+
+
 _STRICT_BODIES = ("createWorkerTemplate", "replaceWorkerTemplate", "updateWorkerTemplate", "revertWorkerTemplate")
-_BODIES = (*_STRICT_BODIES, "validateWorkerTemplate")  # to the last, what is wrong with a body is no error
+_BODIES = (
+    *_STRICT_BODIES,
+    "claimWorkerTemplate",
+    "validateWorkerTemplate",
+)  # to the last, what is wrong with a body is no error
 _CONDITIONAL = (
     "replaceWorkerTemplate",
     "updateWorkerTemplate",
@@ -127,6 +148,10 @@ TABLE: dict[tuple[str, int], Scenario] = {
     ("getWorkerTemplateHistory", 200): partial(plain, "getWorkerTemplateHistory"),
     ("revertWorkerTemplate", 200): partial(plain, "revertWorkerTemplate"),
     ("listWorkerTemplateClaims", 200): partial(claimed, "listWorkerTemplateClaims"),
+    ("listAllWorkerTemplateClaims", 200): partial(claimed, "listAllWorkerTemplateClaims"),
+    ("listAllWorkerTemplateClaims", 422): partial(plain, "listAllWorkerTemplateClaims", query_string="expired=maybe"),
+    ("claimWorkerTemplate", 200): partial(claimed, "claimWorkerTemplate", json={"ttl_seconds": 300}),
+    ("releaseWorkerTemplate", 409): partial(restless, "releaseWorkerTemplate"),
     ("claimWorkerTemplate", 201): partial(plain, "claimWorkerTemplate"),
     ("claimWorkerTemplate", 204): partial(claimed, "claimWorkerTemplate"),
     ("releaseWorkerTemplate", 204): partial(claimed, "releaseWorkerTemplate"),

@@ -176,7 +176,8 @@ class Protocol(RuleBasedStateMachine):
             with pytest.raises(TemplateNotFound):
                 self.store.claim(one, worker, actor="fleet")
         elif model.spec["enabled"] or worker in model.claims:
-            assert self.store.claim(one, worker, actor="fleet")[1] == (worker not in model.claims)
+            outcome = self.store.claim(one, worker, actor="fleet")[1]
+            assert outcome == ("unchanged" if worker in model.claims else "made")
             model.claims.add(worker)
 
     @rule(one=ids, worker=WORKERS)
@@ -184,9 +185,9 @@ class Protocol(RuleBasedStateMachine):
         model = self.model[one]
         if not model.live:
             with pytest.raises(TemplateNotFound):
-                self.store.release(one, worker)
+                self.store.release(one, worker, actor="test")
         else:
-            assert self.store.release(one, worker) == (worker in model.claims)
+            assert self.store.release(one, worker, actor="test") == (worker in model.claims)
             model.claims.discard(worker)
 
     # What killed processes leave

@@ -412,23 +412,22 @@ def test_a_deletion_that_did_not_happen_hides_none_that_did(store: Store, databa
 
 
 def test_claims(store: Store, one: Template) -> None:
-    claim, made = store.claim(one.id, "w1", actor="fleet")
-    assert made
+    claim, outcome = store.claim(one.id, "w1", actor="fleet")
+    assert outcome == "made"
     assert (claim.worker_id, claim.actor) == ("w1", "fleet")
-    again, made = store.claim(one.id, "w1", actor="somebody else")
-    assert (again, made) == (claim, False)
+    assert store.claim(one.id, "w1", actor="somebody else") == (claim, "unchanged")
     store.claim(one.id, "w2", actor="fleet")
     page = store.claims(one.id, Window(1, 1))
     assert ([one.worker_id for one in page], page.total) == (["w1"], 2)
     assert [one.worker_id for one in store.claims(one.id, Window(2, 1))] == ["w2"]
     assert store.get(one.id) == one  # no change of the template
-    assert store.release(one.id, "w1")
-    assert not store.release(one.id, "w1")
-    store.release(one.id, "w2")
+    assert store.release(one.id, "w1", actor="test")
+    assert not store.release(one.id, "w1", actor="test")
+    store.release(one.id, "w2", actor="test")
     store.delete(one.id, actor="bob")
     for ask in (
         lambda: store.claim(one.id, "w", actor="fleet"),
-        lambda: store.release(one.id, "w"),
+        lambda: store.release(one.id, "w", actor="test"),
         lambda: store.claims(one.id, Window(1, 1)),
     ):
         with pytest.raises(TemplateNotFound):
@@ -440,8 +439,8 @@ def test_a_disabled_template_takes_no_new_claims(store: Store, one: Template) ->
     store.update(one.id, patch(enabled=False), actor="bob")
     with pytest.raises(TemplateDisabled):
         store.claim(one.id, "new", actor="fleet")
-    assert not store.claim(one.id, "old", actor="fleet")[1]
-    assert store.release(one.id, "old")
+    assert store.claim(one.id, "old", actor="fleet")[1] == "unchanged"
+    assert store.release(one.id, "old", actor="test")
 
 
 # History

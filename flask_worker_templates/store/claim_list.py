@@ -1,0 +1,211 @@
+"""Reading claims: of one template and of all, each with what makes it expired or outdated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from flask_worker_templates.errors import InvalidParameters, TemplateNotFound
+from flask_worker_templates.model.claim import Claim
+from flask_worker_templates.model.parameters import Window
+from flask_worker_templates.model.scope import Scope
+from flask_worker_templates.model.spec import Spec, changes, flatten
+from flask_worker_templates.model.template import Page
+
+from .audit import event_id
+from .claim_rules import CLAIMS, ClaimRules
+from .connection import Collections, Document
+from .indexes import UNIQUE_NAME
+from .part import Part
+from .queries import all_of, scope_conditions
+from .stored_form import PRESENTED, claim_of, event_spec, from_stored
+
+MOST_READ = 10_000
+"""The most claims that are read to find the outdated or the expired ones among them."""
+
+_CHUNK = 1000  # events in one query
+
+# No names that a field of a document has.
+_IS_ARRAY, _TOTAL, _NOW = "claims are an array", "total number of claims", "time of the clock"
+
+
+class ClaimReads(Part):
+    """The part of the store that reads claims."""
+
+    def claims(self, template_id: str, window: Window) -> Page[Claim]:
+        """Return the claims of a template, oldest first.
+
+        Raises:
+            TemplateNotFound: if there is none with this id.
+        """
+        with self._access.operation() as db:
+            now = self._rules.clock.now(db)
+            document = read_claims(db, template_id, window, scope_conditions(self._scope), now)
+            rows = [{"_id": template_id, "claims": claim, "now": document[_NOW]} for claim in document["claims"]]
+            items = _shown(db, rows, {template_id: document}, self._rules, self._scope)
+        return Page(tuple(items), document[_TOTAL], window.page, window.size)
+
+    def all_claims(self, asked: Mapping[str, Any]) -> Page[Claim]:
+        """Return one page of the claims of all templates, by the templates' names, and then oldest first.
+
+        Args:
+            asked: parameters as `parameters.ClaimsSchema` loads them.
+
+        Raises:
+            InvalidParameters: if more claims than `MOST_READ` would have to be read.
+        """
+        window = Window(asked["page"], asked["page_size"])
+        filtered = [key for key in ("outdated", "expired") if key in asked]
+        with self._access.operation() as db:
+            pipeline, hint = _rows(asked, self._rules.clock.now(db), scope_conditions(self._scope))
+            if filtered:
+                rows = _aggregate(db, [*pipeline, {"$limit": MOST_READ + 1}], hint)
+                if len(rows) > MOST_READ:
+                    raise InvalidParameters(
+                        {
+                            key: [f"There are more than {MOST_READ:,} claims: name a template or a worker too."]
+                            for key in filtered
+                        }
+                    )
+                claims = [
+                    claim
+                    for claim in _shown_with_templates(db, rows, self._rules, self._scope)
+                    if all(getattr(claim, key) == asked[key] for key in filtered)
+                ]
+                page, total = claims[window.skip : window.skip + window.size], len(claims)
+            else:
+                paged = [*pipeline, {"$skip": window.skip}, {"$limit": window.size}]
+                rows = _aggregate(db, paged, hint)
+                page = _shown_with_templates(db, rows, self._rules, self._scope)
+                total = window.skip + len(rows)
+                if len(rows) == window.size or (not rows and window.page > 1):
+                    counted = _aggregate(db, [*pipeline, {"$group": {"_id": None, "total": {"$sum": 1}}}], hint)
+                    total = max(total if rows else 0, counted[0]["total"] if counted else 0)
+        return Page(tuple(page), total, window.page, window.size)
+
+
+def read_claims(
+    db: Collections, template_id: str, window: Window, within: Sequence[Document] = (), now: Any = None
+) -> Document:
+    """Return a template with the claims of a window, how many it has, and the time.
+
+    Args:
+        db: where from.
+        template_id: which template.
+        window: which claims.
+        within: conditions that the template must meet.
+        now: expression for the time.
+
+    Raises:
+        TemplateNotFound: if there is none with this id, or it does not meet them.
+    """
+    shown = {
+        _IS_ARRAY: {"$isArray": "$claims"},
+        _TOTAL: {"$size": CLAIMS},
+        "claims": {"$slice": [CLAIMS, window.skip, window.size]},
+        _NOW: now,
+    }
+    pipeline: list[dict[str, Any]] = [{"$match": all_of([{"_id": template_id}, *within])}, {"$addFields": shown}]
+    for document in db.templates_guarded.aggregate(pipeline):
+        if not document[_IS_ARRAY]:
+            del document["claims"]
+        db.census.sound_template(document, template_id, claims=True)
+        return document
+    raise TemplateNotFound(template_id)
+
+
+def live_claims(db: Collections, template_id: str, rules: ClaimRules, most: int) -> tuple[int, Sequence[Document]]:
+    """Return how many live claims a template has, and the first few.
+
+    Raises:
+        TemplateNotFound: if there is none with this id.
+    """
+    live = rules.live(db)
+    shown = {"total": {"$size": live}, "shown": {"$slice": [live, 0, most]}}
+    for row in db.templates_guarded.aggregate([{"$match": {"_id": template_id}}, {"$project": shown}]):
+        return row["total"], row["shown"]
+    raise TemplateNotFound(template_id)
+
+
+def claim_shown(db: Collections, document: Document, now: datetime | None, rules: ClaimRules, scope: Scope) -> Claim:
+    """Return the one claim that the document of a template holds, with the fields that make it outdated."""
+    row = {"_id": document["_id"], "claims": document["claims"][0], "now": now}
+    (claim,) = _shown(db, [row], {document["_id"]: document}, rules, scope)
+    return claim
+
+
+def _rows(asked: Mapping[str, Any], now: Any, within: list[Document]) -> tuple[list[dict[str, Any]], str | None]:
+    match: dict[str, Any] = {}
+    hint = None
+    if "template" in asked:
+        match["name"] = {"$eq": asked["template"]}
+    if "worker_id" in asked:
+        match["claims.worker_id"] = {"$eq": asked["worker_id"]}
+    if not match:
+        # By the index on names, and so in its order: sorting the documents would take too much memory.
+        match, hint = {"name": {"$gte": ""}, "claims.0": {"$exists": True}}, UNIQUE_NAME
+    one = [{"$match": {"claims.worker_id": {"$eq": asked["worker_id"]}}}] if "worker_id" in asked else []
+    return [
+        {"$match": all_of([match, *within])},
+        {"$sort": {"name": 1}},
+        {"$project": {"claims": 1, "now": now}},
+        {"$unwind": "$claims"},
+        *one,
+    ], hint
+
+
+def _aggregate(db: Collections, pipeline: list[dict[str, Any]], hint: str | None) -> list[Document]:
+    options: dict[str, Any] = {"hint": hint} if hint else {}
+    return list(db.templates.aggregate(pipeline, **options))
+
+
+def _shown_with_templates(db: Collections, rows: Sequence[Document], rules: ClaimRules, scope: Scope) -> list[Claim]:
+    ids = list(dict.fromkeys(row["_id"] for row in rows))
+    templates: dict[str, Document] = {}
+    for start in range(0, len(ids), _CHUNK):
+        query = all_of([{"_id": {"$in": ids[start : start + _CHUNK]}}, *scope_conditions(scope)])
+        found = db.templates.find(query, PRESENTED)
+        templates.update((document["_id"], document) for document in found)
+    there = [row for row in rows if row["_id"] in templates]
+    return [
+        replace(claim, template_id=row["_id"], template_name=templates[row["_id"]]["name"])
+        for row, claim in zip(there, _shown(db, there, templates, rules, scope), strict=True)
+    ]
+
+
+def _shown(
+    db: Collections, rows: Sequence[Document], templates: Mapping[str, Document], rules: ClaimRules, scope: Scope
+) -> list[Claim]:
+    pairs = {(row["_id"], row["claims"].get("revision")) for row in rows}
+    changed = _changed(db, pairs, templates, rules, scope)
+    return [
+        claim_of(row["claims"], row["now"], changed.get((row["_id"], row["claims"].get("revision")), ()))
+        for row in rows
+    ]
+
+
+def _changed(
+    db: Collections,
+    pairs: Iterable[tuple[str, int | None]],
+    templates: Mapping[str, Document],
+    rules: ClaimRules,
+    scope: Scope,
+) -> dict[tuple[str, int | None], list[str]]:
+    """Return, for revisions of templates, the fields that matter to a machine and are others now."""
+    ids = [event_id(one, n) for one, n in pairs if n is not None and n != templates[one]["revision"]]
+    now: dict[str, Spec] = {}
+    found: dict[tuple[str, int | None], list[str]] = {}
+    for start in range(0, len(ids), _CHUNK):
+        query = {"_id": {"$in": ids[start : start + _CHUNK]}}
+        for event in db.events.find(query, {"template_id": 1, "revision": 1, "spec": 1}):
+            one = event["template_id"]
+            if one not in now:
+                now[one] = from_stored(templates[one])
+            then = {**now[one], **event_spec(event)}
+            paths = [change["field"] for change in changes(then, now[one])]
+            if not scope.contains(then):  # nothing of it may be told: no field that it alone has
+                paths = [path for path in paths if path in flatten(now[one])]
+            found[one, event["revision"]] = [path for path in paths if rules.matters(path)]
+    return found

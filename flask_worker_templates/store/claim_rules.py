@@ -1,0 +1,94 @@
+"""When a claim is live, and what a template's document must be for another: expressions of MongoDB."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask_worker_templates.model.claim import MAX_CLAIMS
+
+from .clock import Clock, claim_of_worker
+from .connection import Collections
+
+COSMETIC = ("description", "labels", "cost_per_hour_usd", "enabled", "max_claims", "deprecation")
+"""Fields of a spec that do not matter to a machine, where no setting says others."""
+
+CLAIMS: dict[str, Any] = {"$cond": [{"$isArray": "$claims"}, "$claims", []]}
+"""The expression for the claims; for none where a document that is no template holds something else."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRules:
+    """What holds for the claims of one app.
+
+    Attributes:
+        bound: the most claims that a template keeps, whatever its own `max_claims` says.
+        cosmetic: fields of a spec whose change makes no claim outdated.
+        clock: that leases run by.
+    """
+
+    bound: int = MAX_CLAIMS
+    cosmetic: Sequence[str] = COSMETIC
+    clock: Clock = field(default_factory=Clock)
+
+    def matters(self, path: str) -> bool:
+        """Return whether a change of this leaf of a spec matters to a machine."""
+        return not any(path == one or path.startswith(f"{one}.") for one in self.cosmetic)
+
+    def live(self, db: Collections) -> dict[str, Any]:
+        """Return the expression for the live claims."""
+        return {"$filter": {"input": CLAIMS, "as": "claim", "cond": _is_live("$$claim", self.clock.now(db))}}
+
+    def live_of(self, db: Collections, worker_id: str) -> dict[str, Any]:
+        """Return the expression for whether the claim of a worker, which has one, is live."""
+        claim = claim_of_worker(db, worker_id)
+        return {"$let": {"vars": {"claim": claim}, "in": _is_live("$$claim", self.clock.now(db))}}
+
+    def limit(self) -> dict[str, Any]:
+        """Return the expression for the most live claims that a template may have."""
+        own = {"$ifNull": ["$max_claims", self.bound]}
+        return {"$cond": [{"$lt": [own, self.bound]}, own, self.bound]}
+
+    def unclaimed(self, db: Collections) -> dict[str, Any]:
+        """Return the condition that a template has no live claim."""
+        return {"$expr": {"$eq": [self.live(db), []]}}
+
+    def open_to(self, db: Collections, worker_id: str) -> list[dict[str, Any]]:
+        """Return the conditions that a template takes a new claim of a worker."""
+        none_yet = {"claims.worker_id": {"$ne": worker_id}}
+        room = {"$lt": [{"$size": CLAIMS}, self.limit()]}  # the usual case, told without looking at the claims
+        return [
+            {"enabled": True, "deprecation": None},
+            {"$or": [none_yet, {"$expr": {"$eq": [self.live_of(db, worker_id), False]}}]},
+            {"$expr": {"$or": [room, {"$lt": [{"$size": self.live(db)}, self.limit()]}]}},
+        ]
+
+    def with_claim(self, db: Collections, worker_id: str, claim: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return the update that adds a claim; it takes expired ones away where the limit is reached with them."""
+        now = self.clock.now(db)
+        others = {"$ne": ["$$claim.worker_id", worker_id]}
+        full = {"$gte": [{"$size": CLAIMS}, self.limit()]}
+        room = {"$lt": [{"$size": CLAIMS}, self.limit()]}
+        stays = {"$and": [others, {"$or": [room, _is_live("$$claim", now)]}]}
+        kept = {
+            "$cond": [
+                {"$or": [full, {"$in": [worker_id, "$claims.worker_id"]}]},
+                {"$filter": {"input": CLAIMS, "as": "claim", "cond": stays}},
+                CLAIMS,
+            ]
+        }
+        # A list that is mapped, because mongomock takes an object in a list for a constant.
+        added = {"$map": {"input": [0], "as": "nothing", "in": claim}}
+        return [{"$set": {"claims": {"$concatArrays": [kept, added]}}}]
+
+
+def _is_live(claim: str, now: Any) -> dict[str, Any]:
+    # By subtraction: mongomock cannot add to a time.
+    since_renewal = {"$subtract": [now, f"{claim}.renewed_at"]}
+    return {
+        "$or": [
+            {"$eq": [{"$ifNull": [f"{claim}.ttl_seconds", None]}, None]},
+            {"$lt": [since_renewal, {"$multiply": [f"{claim}.ttl_seconds", 1000]}]},
+        ]
+    }
