@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Response, request
 
+from flask_worker_templates.errors import InvalidParameters, InvalidSpec
 from flask_worker_templates.model.parameters import (
     ClaimsSchema,
     PageSchema,
@@ -96,13 +97,14 @@ class ClaimViews(Views):
         """Register a worker's use of a template, which then cannot be deleted, or renew its lease."""
         with self._guarded("claim", template_id) as guard:
             no_query()
-            claim, outcome = self._store.claim(
-                template_id,
-                worker(worker_id),
-                actor=self._hooks.actor(),
-                guard=guard,
-                **claim_parameters(self._optional_json()),
-            )
+            worker_id = worker(worker_id)
+            try:
+                asked = claim_parameters(self._optional_json())
+                claim, outcome = self._store.claim(
+                    template_id, worker_id, actor=self._hooks.actor(), guard=guard, **asked
+                )
+            except InvalidParameters as error:
+                raise InvalidSpec(error.errors) from None  # it stands in the body
         if outcome == "unchanged":
             return empty_response(204)
         return json_response(to_json(claim.to_dict()), 201 if outcome == "made" else 200)

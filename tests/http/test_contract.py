@@ -108,6 +108,7 @@ def restless(operation_id: str, make_app: AppFactory) -> TestResponse:
     app, templates = host(make_app)
     client = app.test_client()
     template = create(client)
+    client.put(one(template, "/claims/w1"))
 
     @templates.authorizer
     def authorize(action: str, found: Any) -> bool:
