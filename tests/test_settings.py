@@ -130,7 +130,10 @@ BAD: list[tuple[str, Any, str]] = [
     *(("SEED", value, ON_OFF) for value in (True, False, None, "ON", "yes", "", 1, ["on"])),
     *(("RESEED_DELETED", value, FLAG) for value in (0, 1, "true", "False", None, "off")),
     *(("MAX_CLAIMS", value, "an integer from 1 to 10,000") for value in (0, 10_001, True, "5", None)),
-    *(("COSMETIC_FIELDS", value, "a list of field paths") for value in ("labels", [""], [1], None)),
+    *(
+        ("COSMETIC_FIELDS", value, "a list of field paths, such as ['description', 'labels']")
+        for value in ("labels", [""], [1], None)
+    ),
     *(("REQUIRE_IF_MATCH", value, FLAG) for value in (0, 1, "true", None)),
     *(("SYNC_ON_START", value, "one of 'off', 'safe'") for value in (True, "on", None)),
     *(
