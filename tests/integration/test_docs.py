@@ -25,6 +25,8 @@ from tests.support.servers import Mongod
 
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
+ON_A_TERMINAL = ("cli", "recipes")
+"""Pages that show what a person sees on a terminal, which is more than a pipe gets."""
 DEFINITIONS = (ROOT / "config" / "worker_templates.yaml").read_text()
 
 
@@ -42,7 +44,8 @@ def reader(tmp_path: Path, database_uri: str) -> Iterator[Reader]:
 @pytest.mark.parametrize("page", _pages_with("console"))
 def test_a_console_session_prints_what_the_page_shows(reader: Reader, page: Path) -> None:
     with reader.serving("flask run --debug"):
-        reader.type(command for block in blocks(page, "console") for command in commands(block))
+        typed = [command for block in blocks(page, "console") for command in commands(block)]
+        reader.type(typed, terminal=page.stem in ON_A_TERMINAL)
 
 
 @pytest.mark.parametrize("page", _pages_with("python"))

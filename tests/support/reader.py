@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,8 @@ import time
 import urllib.request
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+import pexpect
 
 from tests.support.markdown import Command, agrees, blocks
 from tests.support.paths import ROOT
@@ -86,12 +89,24 @@ class Reader:
             assert time.monotonic() < deadline, "the app does not listen"
             time.sleep(0.05)
 
-    def type(self, commands: Iterable[Command]) -> None:
-        """Type commands into one shell, and compare what each prints with what the page says."""
+    def type(self, commands: Iterable[Command], *, terminal: bool = False) -> None:
+        """Type commands into one shell, and compare what each prints with what the page says.
+
+        Args:
+            commands: of a page.
+            terminal: whether the page shows what is seen on a terminal.
+        """
         listed = list(commands)
         # The mark keeps the exit code for a following `echo $?`.
         script = "".join(f"{self.here(one.text)}\n(code=$?; echo '{_MARK}'; exit $code)\n" for one in listed)
-        done = subprocess.run(
+        done = self._on_terminal(script) if terminal else self._in_pipes(script)
+        printed = self.documented(done).split(_MARK)
+        assert len(printed) == len(listed) + 1, done
+        for one, output in zip(listed, printed, strict=False):
+            assert agrees(one.expected, output.strip("\n")), f"{one.place} prints\n{output}\nnot\n{one.expected}"
+
+    def _in_pipes(self, script: str) -> str:
+        return subprocess.run(
             ["bash"],
             input=script,
             cwd=self.home,
@@ -100,9 +115,18 @@ class Reader:
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
-            timeout=SECONDS * 2,
+            timeout=SECONDS * 4,
+        ).stdout
+
+    def _on_terminal(self, script: str) -> str:
+        (self.home / "script.sh").write_text(script, encoding="utf-8")
+        shown = pexpect.run(
+            "bash script.sh",
+            cwd=str(self.home),
+            env={**self._environment, "NO_COLOR": "1", "TERM": "xterm"},
+            dimensions=(1000, 120),
+            timeout=SECONDS * 4,
+            encoding="utf-8",
         )
-        printed = self.documented(done.stdout).split(_MARK)
-        assert len(printed) == len(listed) + 1, done.stdout
-        for one, output in zip(listed, printed, strict=False):
-            assert agrees(one.expected, output.strip("\n")), f"{one.place} prints\n{output}\nnot\n{one.expected}"
+        # A progress bar overwrites itself.
+        return re.sub(r"[^\n]*\r(?!\n)", "", str(shown)).replace("\r\n", "\n")
