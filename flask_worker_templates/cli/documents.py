@@ -61,6 +61,11 @@ class EventSchema(ma.Schema):
     action = fields.String(required=True, metadata={"description": "What was done.", "example": "updated"})
     actor = fields.String(required=True, metadata={"description": "Who.", "example": "alice"})
     at = fields.String(required=True, metadata={"description": "UTC, with milliseconds.", **TIME})
+    message = fields.String(required=True, allow_none=True, metadata={"description": "Why; null if nobody said."})
+    reverted_to = fields.Integer(
+        allow_none=True, metadata={"description": "The revision that was gone back to; only if it was reverted."}
+    )
+    pruned = fields.Boolean(metadata={"description": "Whether a sync pruned it; only if it was deleted."})
     changes = fields.List(fields.Nested(ChangeSchema()), required=True)
     spec = fields.Dict(required=True, metadata={"description": "The spec after the change."})
 

@@ -25,8 +25,14 @@ WorkerTemplates(app)
 """
 _DEFINITIONS = """\
 templates:
-- {name: one, instance_type: m5.large, license_type: PERSONAL, capacity: &c {cpu_cores: 2, memory_gb: 8, storage_gb: 50}}
-- {name: two, instance_type: m5.large, license_type: PERSONAL, capacity: *c}
+- name: one
+  instance_type: m5.large
+  license_type: PERSONAL
+  capacity: &small {cpu_cores: 2, memory_gb: 8, storage_gb: 50}
+- name: two
+  instance_type: m5.large
+  license_type: PERSONAL
+  capacity: *small
 """
 _COMMANDS = {
     "routes": ["routes"],
