@@ -6,9 +6,11 @@ process, also in threads. MongoEngine's own `switch_db` changes the class for ev
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NoReturn
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, NoReturn, TypeVar
 
 import mongoengine as me
+from mongoengine.connection import DEFAULT_CONNECTION_NAME
 from mongoengine.queryset import QuerySetNoCache
 
 from .errors import WorkerTemplatesError
@@ -17,18 +19,47 @@ from .runtime.app_state import ready_state
 from .store.connection import TEMPLATES
 
 
-def _refuse(*args: Any, **kwargs: Any) -> NoReturn:
-    """Refuse, and name the way that keeps the audit trail."""
-    raise WorkerTemplatesError(
-        "WorkerTemplate is for reading. Change worker templates through the extension (WorkerTemplates.create, "
-        ".update, .delete …), whose store keeps revisions and the audit trail."
-    )
+def _refusing(what: str) -> Callable[..., NoReturn]:
+    def refuse(*args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse, and name what works instead."""
+        raise WorkerTemplatesError(what)
+
+    return refuse
+
+
+_refuse_write = _refusing(
+    "WorkerTemplate is for reading. Change worker templates through the extension (WorkerTemplates.create, "
+    ".update, .delete …), whose store keeps revisions and the audit trail."
+)
+_refuse_switch = _refusing(
+    "WorkerTemplate reads the database and the collection of the current app, and no other. Query inside the app "
+    "context of the app whose templates you mean."
+)
+_refuse_index = _refusing("The extension makes the indexes of WorkerTemplate itself, and no others can be added here.")
+_refuse_delete_rule = _refusing(
+    "A reverse_delete_rule has no effect for WorkerTemplate, because templates are not deleted through MongoEngine. "
+    "To protect a template that is in use, claim it (WorkerTemplates.claim) or register a @templates.usage_check."
+)
 
 
 class _Reading:
-    """Takes a query set's writing methods away."""
+    """Takes away what a query set of another document may write, and where it may look."""
 
-    insert = create = update = update_one = upsert_one = modify = delete = _refuse
+    insert = create = update = update_one = upsert_one = modify = delete = _refuse_write
+    using = _refuse_switch
+
+    def aggregate(self, pipeline: Any, *suppl_pipeline: Any, **kwargs: Any) -> Any:
+        """Run an aggregation that writes no collection."""
+        stages = [pipeline] if isinstance(pipeline, Mapping) else list(pipeline)
+        if any(not {"$out", "$merge"}.isdisjoint(stage) for stage in (*stages, *suppl_pipeline)):
+            _refuse_write()
+        return super().aggregate(stages, *suppl_pipeline, **kwargs)  # type: ignore[misc]
+
+    def map_reduce(self, map_f: Any, reduce_f: Any, output: Any, *args: Any, **kwargs: Any) -> Any:
+        """Run a map and reduce whose result is returned."""
+        if output != "inline":
+            _refuse_write()
+        return super().map_reduce(map_f, reduce_f, output, *args, **kwargs)  # type: ignore[misc]
 
 
 class ReadingQuerySet(_Reading, me.QuerySet):  # type: ignore[misc]
@@ -36,7 +67,7 @@ class ReadingQuerySet(_Reading, me.QuerySet):  # type: ignore[misc]
 
     def no_cache(self) -> ReadingQuerySetNoCache:
         """Return a query set that does not keep what it read."""
-        return self._clone_into(ReadingQuerySetNoCache(self._document, self._collection))  # type: ignore[no-any-return]
+        return _clone_into(self, ReadingQuerySetNoCache)
 
 
 class ReadingQuerySetNoCache(_Reading, QuerySetNoCache):  # type: ignore[misc]
@@ -44,7 +75,14 @@ class ReadingQuerySetNoCache(_Reading, QuerySetNoCache):  # type: ignore[misc]
 
     def cache(self) -> ReadingQuerySet:
         """Return a query set that keeps what it read."""
-        return self._clone_into(ReadingQuerySet(self._document, self._collection))  # type: ignore[no-any-return]
+        return _clone_into(self, ReadingQuerySet)
+
+
+Q = TypeVar("Q", bound=_Reading)
+
+
+def _clone_into(queryset: Any, kind: Callable[[Any, Any], Q]) -> Q:
+    return queryset._clone_into(kind(queryset._document, queryset._collection))  # type: ignore[no-any-return] # noqa: SLF001
 
 
 class CapacityDocument(me.EmbeddedDocument):  # type: ignore[misc]
@@ -117,7 +155,13 @@ class WorkerTemplate(me.Document):  # type: ignore[misc]
     claims = me.EmbeddedDocumentListField(ClaimDocument)
     last_event = me.DictField()
 
-    save = update = delete = modify = cascade_save = _refuse
+    save = update = delete = modify = cascade_save = _refuse_write
+    switch_db = switch_collection = _refuse_switch
+    drop_collection = staticmethod(_refuse_write)
+    create_index = ensure_indexes = staticmethod(_refuse_index)
+    register_delete_rule = staticmethod(_refuse_delete_rule)
+
+    # MongoEngine's private names, which a test pins: the only way to choose the database without changing the class.
 
     @classmethod
     def _get_db(cls) -> Any:
@@ -125,9 +169,8 @@ class WorkerTemplate(me.Document):  # type: ignore[misc]
 
     @classmethod
     def _get_collection(cls) -> Any:
+        # MongoEngine's context managers `switch_db` and `switch_collection` change these two.
+        place = cls._meta.get("db_alias", DEFAULT_CONNECTION_NAME), cls._get_collection_name()
+        if place != (DEFAULT_CONNECTION_NAME, TEMPLATES):
+            _refuse_switch()
         return cls._get_db()[TEMPLATES]
-
-    @classmethod
-    def drop_collection(cls) -> NoReturn:
-        """Refuse: dropping the collection would break the audit trail."""
-        _refuse()

@@ -212,7 +212,6 @@ WRITES: dict[str, Callable[[], Any]] = {
     "document.update": lambda: document().update(max_nodes=99),
     "document.modify": lambda: document().modify(max_nodes=99),
     "document.delete": lambda: document().delete(),
-    "document.switch_db": lambda: document().switch_db("default").save(),
     "embedded documents": lambda: document().claims.save(validate=True),
     "class.drop_collection": WorkerTemplate.drop_collection,
     "objects.create": lambda: WorkerTemplate.objects.create(id="x", **spec("new")),
@@ -229,7 +228,9 @@ WRITES: dict[str, Callable[[], Any]] = {
     "without a cache": lambda: WorkerTemplate.objects.no_cache().delete(),
     "without a cache and filtered": lambda: WorkerTemplate.objects.no_cache().filter(name="small").update(max_nodes=99),
     "with a cache again": lambda: WorkerTemplate.objects.no_cache().cache().delete(),
-    "in another database": lambda: WorkerTemplate.objects.using("default").delete(),
+    "an aggregation into a collection": lambda: WorkerTemplate.objects.aggregate([{"$match": {}}, {"$out": "other"}]),
+    "an aggregation that merges": lambda: WorkerTemplate.objects.aggregate({"$merge": "worker_templates"}),
+    "map and reduce into a collection": lambda: WorkerTemplate.objects.map_reduce("f", "g", "other"),
 }
 
 
@@ -238,8 +239,6 @@ def test_every_write_is_refused_and_names_the_way(
     templates: WorkerTemplates, database: Database[dict[str, Any]], write: Callable[[], Any]
 ) -> None:
     before = list(database[TEMPLATES].find())
-    if "default" not in me.connection._connection_settings:  # some of them ask for it, before they are refused
-        me.connect("any", mongo_client_class=mongomock.MongoClient, uuidRepresentation="standard")
     with pytest.raises(WorkerTemplatesError) as caught:
         write()
     assert str(caught.value) == (
@@ -249,11 +248,59 @@ def test_every_write_is_refused_and_names_the_way(
     assert list(database[TEMPLATES].find()) == before
 
 
+def switched_db() -> None:
+    with me.context_managers.switch_db(WorkerTemplate, "elsewhere") as switched:
+        switched.objects.count()
+
+
+def switched_collection() -> None:
+    with me.context_managers.switch_collection(WorkerTemplate, "elsewhere") as switched:
+        switched.objects.count()
+
+
+OTHERS: dict[str, tuple[Callable[[], Any], str]] = {
+    "document.switch_db": (lambda: document().switch_db("elsewhere"), "Query inside the app context"),
+    "document.switch_collection": (lambda: document().switch_collection("elsewhere"), "Query inside the app context"),
+    "objects.using": (lambda: WorkerTemplate.objects.using("elsewhere"), "Query inside the app context"),
+    "without a cache": (lambda: WorkerTemplate.objects.no_cache().using("elsewhere"), "Query inside the app context"),
+    "switch_db of the class": (switched_db, "Query inside the app context"),
+    "switch_collection of the class": (switched_collection, "Query inside the app context"),
+    "create_index": (lambda: WorkerTemplate.create_index("description"), "makes the indexes"),
+    "ensure_indexes": (WorkerTemplate.ensure_indexes, "makes the indexes"),
+    "register_delete_rule": (
+        lambda: WorkerTemplate.register_delete_rule(ReferringWorker, "template", me.DENY),
+        "claim it",
+    ),
+}
+
+
+@pytest.mark.parametrize(("operation", "message"), OTHERS.values(), ids=OTHERS)
+def test_what_else_does_not_work_refuses_and_says_what_does(
+    templates: WorkerTemplates, database: Database[dict[str, Any]], operation: Callable[[], Any], message: str
+) -> None:
+    alias = "elsewhere"
+    me.connect(alias, alias=alias, mongo_client_class=mongomock.MongoClient, uuidRepresentation="standard")
+    before = database[TEMPLATES].index_information()
+    with pytest.raises(WorkerTemplatesError, match=message):
+        operation()
+    assert database[TEMPLATES].index_information() == before
+    assert me.get_db(alias).list_collection_names() == []
+    assert WorkerTemplate.objects.count() == 2  # and it goes on working
+
+
+@pytest.mark.parametrize("rule", [me.DENY, me.CASCADE, me.NULLIFY, me.PULL])
+def test_a_delete_rule_of_the_host_is_refused_where_it_is_written(rule: int) -> None:
+    field = me.ReferenceField(WorkerTemplate, reverse_delete_rule=rule)
+    with pytest.raises(WorkerTemplatesError, match="A reverse_delete_rule has no effect for WorkerTemplate"):
+        type("Denying", (me.Document,), {"template": field})
+
+
+# Every public name of MongoEngine's, so that a new one is looked at.
 READING = frozenset(
     """aggregate all all_fields allow_disk_use as_pymongo average batch_size clear_cls_query clear_initial_query clone
     collation comment count distinct exclude exec_js explain fields filter first from_json get hint in_bulk
     item_frequencies limit map_reduce max_time_ms no_dereference no_sub_classes none only order_by read_concern
-    read_preference rewind scalar search_text select_related skip snapshot sum timeout to_json using values_list where
+    read_preference rewind scalar search_text select_related skip snapshot sum timeout to_json values_list where
     with_id""".split()  # noqa: SIM905  # a word a line would be a page
 )
 WRITING = {"create", "delete", "insert", "modify", "update", "update_one", "upsert_one"}
@@ -261,9 +308,25 @@ WRITING = {"create", "delete", "insert", "modify", "update", "update_one", "upse
 
 def test_no_method_of_mongoengine_is_overlooked() -> None:
     methods = {name for name in dir(BaseQuerySet) if name[0] != "_" and callable(getattr(BaseQuerySet, name))}
-    assert methods - READING == WRITING
+    assert methods - READING == WRITING | {"using"}
     refusing = WorkerTemplate._meta["queryset_class"]
     assert all(getattr(refusing, name) is not getattr(BaseQuerySet, name) for name in WRITING)
+
+
+DOCUMENT_READING = frozenset(
+    """clean clear_changed_fields compare_indexes from_json get_text_score list_indexes my_metaclass objects pk
+    reload select_related to_dbref to_json to_mongo validate""".split()  # noqa: SIM905
+)
+DOCUMENT_REFUSING = frozenset(
+    """cascade_save create_index delete drop_collection ensure_indexes modify register_delete_rule save
+    switch_collection switch_db update""".split()  # noqa: SIM905
+)
+
+
+def test_no_method_of_a_document_is_overlooked() -> None:
+    methods = {name for name in dir(me.Document) if name[0] != "_" and callable(getattr(me.Document, name))}
+    assert methods - DOCUMENT_READING == DOCUMENT_REFUSING
+    assert set(vars(WorkerTemplate)) >= DOCUMENT_REFUSING
 
 
 # Which database
@@ -275,6 +338,11 @@ def test_the_private_names_that_choose_the_database_are_those_of_mongoengine(
     for name in ("_get_db", "_get_collection"):
         assert callable(getattr(me.Document, name))
         assert name in vars(WorkerTemplate)
+    assert callable(me.Document._get_collection_name)
+    assert callable(BaseQuerySet._clone_into)
+    queryset = WorkerTemplate.objects
+    assert (queryset._document, queryset._collection.name) == (WorkerTemplate, TEMPLATES)
+    assert WorkerTemplate._meta.get("db_alias", "default") == "default"
     assert WorkerTemplate._get_db().name == database.name
     assert WorkerTemplate.objects._collection == WorkerTemplate._get_collection()
     assert WorkerTemplate._get_collection().name == TEMPLATES
