@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
+import weakref
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Event
 from typing import TYPE_CHECKING, Literal
 
 from flask import Flask, current_app, has_app_context, has_request_context
@@ -24,7 +24,7 @@ from flask_worker_templates.store.stored_form import template_of
 from . import signals
 from .commands import in_command
 from .hooks import Hooks
-from .startup import LEAST_WAIT_SECONDS, Readiness, Status
+from .startup import LEAST_WAIT_SECONDS, Prepared, Readiness, Status
 
 if TYPE_CHECKING:
     from flask_worker_templates.files.load import FileSet
@@ -52,7 +52,7 @@ class AppState:
     store: Store
     readiness: Readiness
     root: Path
-    indexed: Event = field(default_factory=Event)
+    indexed: Prepared
 
     @classmethod
     def of(cls, app: Flask, hooks: Hooks) -> AppState:
@@ -82,9 +82,16 @@ class AppState:
             ),
             # A preparation is many operations, each with a time limit of its own: where the database is away, the first
             # one ends it, so that nobody waits for long in vain.
-            readiness=Readiness(prepare, wait=max(LEAST_WAIT_SECONDS, 6 * settings.db_timeout_ms / 1000)),
+            readiness=Readiness(
+                prepare,
+                wait=max(LEAST_WAIT_SECONDS, 6 * settings.db_timeout_ms / 1000),
+                database=Prepared(access),
+            ),
             root=app_directory(app),
+            indexed=Prepared(access),
         )
+        # A client of the app's own is closed when there is no app any more. Not at exit, where PyMongo closes all.
+        weakref.finalize(app, access.abandon).atexit = False
         return state
 
     @property
@@ -106,9 +113,9 @@ class AppState:
         return self
 
     def _ensure_indexes(self) -> None:
-        if not self.indexed.is_set():
+        if self.indexed.has_changed():
             self.store.prepare()
-            self.indexed.set()
+            self.indexed.note()
 
     def status(self) -> Status:
         """Return how the extension of this process does, at once."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from flask_worker_templates._forks import renew_in_children
 from flask_worker_templates.errors import DatabaseUnavailable, NotReady, WorkerTemplatesError
+from flask_worker_templates.store.connection import DatabaseAccess, is_same_database
 
 if TYPE_CHECKING:
     from flask_worker_templates.reconcile.seed import SeedResult
@@ -56,17 +57,45 @@ class Status:
         return self.state != "failed"
 
 
+class Prepared:
+    """Remembers which database something was done for.
+
+    Args:
+        access: the way to the database.
+    """
+
+    def __init__(self, access: DatabaseAccess) -> None:
+        self._access = access
+        self._database: object = None
+
+    def note(self) -> None:
+        """It is done for the database that is connected now."""
+        self._database = self._access.current()
+
+    def has_changed(self) -> bool:
+        """Whether another database is connected now; none at all is no other one."""
+        now = self._access.current()
+        if now is None or now is self._database:
+            return False
+        if not is_same_database(now, self._database):
+            return True
+        self._database = now
+        return False
+
+
 class Readiness:
     """Carries out the preparation of one app in this process, at most once at a time.
 
     Args:
         prepare: does the work, and returns what was seeded, if anything.
         wait: the most seconds to wait for another thread that is at it.
+        database: what it is prepared for: after a reconnection elsewhere it is all done again.
     """
 
-    def __init__(self, prepare: Callable[[], SeedResult | None], *, wait: float) -> None:
+    def __init__(self, prepare: Callable[[], SeedResult | None], *, wait: float, database: Prepared) -> None:
         self._prepare = prepare
         self._wait = wait
+        self._database = database
         self.renew_locks()
         self._status = Status("pending")
         self._failure: WorkerTemplatesError | None = None
@@ -85,14 +114,14 @@ class Readiness:
         Raises:
             NotReady: if it could not be made ready; it is tried again later, at most once every few seconds.
         """
-        if self._status.state == "ready" or self in _preparing.get():
+        if self._is_ready() or self in _preparing.get():
             return
         if not self._lock.acquire(timeout=self._wait):
             raise NotReady("The worker templates are still being prepared.", retry_after=int(RETRY_SECONDS))
         try:
-            if self._status.state == "ready":
+            if self._is_ready():
                 return
-            if time.monotonic() >= self._next_attempt:
+            if self._is_elsewhere() or time.monotonic() >= self._next_attempt:
                 self._attempt()
             if self._failure is not None:
                 raise self._not_ready(self._failure) from self._failure
@@ -105,6 +134,8 @@ class Readiness:
         After a failure, and once the pause is over, a new attempt starts in the background: a health check that takes
         this process out of service would otherwise keep away the request that could put it right.
         """
+        if self._is_elsewhere():
+            return Status("pending")
         status = self._status
         # The lock is handed to the thread: however often a health check asks, there is one thread at a time.
         if self._due() and self._lock.acquire(blocking=False):
@@ -113,6 +144,13 @@ class Readiness:
             except RuntimeError:  # no more threads; a later call tries again
                 self._lock.release()
         return status
+
+    def _is_ready(self) -> bool:
+        return self._status.state == "ready" and not self._is_elsewhere()
+
+    def _is_elsewhere(self) -> bool:
+        """Whether another database is connected now than the one that the last attempt was about."""
+        return self._status.state != "pending" and self._database.has_changed()
 
     def _due(self) -> bool:
         return self._status.state == "failed" and time.monotonic() >= self._next_attempt
@@ -129,6 +167,7 @@ class Readiness:
     def _attempt(self) -> None:
         before = _preparing.set((*_preparing.get(), self))
         try:
+            self._database.note()
             result = self._prepare()
         except WorkerTemplatesError as failure:
             # Once for each cause; that the database is not available has been said where it was noticed.

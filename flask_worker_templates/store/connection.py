@@ -11,8 +11,9 @@ import logging
 import re
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote_plus
@@ -129,6 +130,7 @@ class DatabaseAccess:
     """
 
     def __init__(self, settings: Settings) -> None:
+        _close_abandoned()
         self._uri = settings.mongodb_uri
         self._alias = settings.db_alias
         self._seconds = settings.db_timeout_ms / 1000
@@ -141,6 +143,23 @@ class DatabaseAccess:
             self._uri = self._with_bounded_lookup(self._uri)
             self._alias = f"worker-templates-{next(_serial)}"
         renew_in_children(self)
+
+    def current(self) -> object:
+        """Return what stands for the database that is connected now, or None where there is none; without waiting.
+
+        With a URI of the app's own, that is always the same one.
+        """
+        if self._uri is not None:
+            return self
+        try:
+            return mongoengine.get_db(self._alias)
+        except (mongoengine.connection.ConnectionFailure, KeyError):
+            return None
+
+    def abandon(self) -> None:
+        """Have the client of the app's own closed soon. For a finalizer, which may run at any place of any thread."""
+        if self._uri is not None:
+            _abandoned.append(self._alias)
 
     def renew_locks(self) -> None:
         """Make new locks."""
@@ -181,6 +200,7 @@ class DatabaseAccess:
             lock.release()
 
     def _own_database(self, deadline: float) -> Database[Document]:
+        _close_abandoned()
         problem = "the server of WORKER_TEMPLATES_MONGODB_URI cannot be looked up"
         try:
             return mongoengine.get_db(self._alias)  # type: ignore[no-any-return]
@@ -276,6 +296,22 @@ class DatabaseAccess:
 
     def _too_slow(self) -> str:
         return f"it did not answer within {self._seconds * 1000:,.0f} ms"
+
+
+_abandoned: deque[str] = deque()
+"""Aliases of apps that are no more. They are closed at the next opportunity, not by the finalizer, which must not wait
+for a lock that its own thread may hold."""
+
+
+def _close_abandoned() -> None:
+    while _abandoned:
+        with suppress(IndexError):  # another thread was faster
+            mongoengine.disconnect(_abandoned.popleft())
+
+
+def is_same_database(one: object, other: object) -> bool:
+    """Return whether two are the same database, even if they were connected one after the other."""
+    return one is other or (isinstance(one, Database) and one == other)
 
 
 def _check_uri(uri: str) -> None:

@@ -19,7 +19,9 @@ from flask_worker_templates import WorkerTemplates, templates_seeded
 from flask_worker_templates.errors import DatabaseUnavailable, DuplicateNames, NotReady, WorkerTemplatesError
 from flask_worker_templates.reconcile.seed import SeedResult
 from flask_worker_templates.runtime import startup as readiness
-from flask_worker_templates.runtime.startup import Readiness
+from flask_worker_templates.runtime.startup import Prepared, Readiness
+from flask_worker_templates.settings import Settings
+from flask_worker_templates.store.connection import DatabaseAccess
 from tests.support.apps import AppFactory
 from tests.support.backends import mongod_only, mongomock_only
 from tests.support.calls import URL
@@ -52,7 +54,8 @@ class Preparation:
 
 
 def ready(preparation: Callable[[], SeedResult | None], wait: float = 30) -> Readiness:
-    return Readiness(preparation, wait=wait)
+    access = DatabaseAccess(Settings(mongodb_uri="mongodb://127.0.0.1:9/never_connected"))
+    return Readiness(preparation, wait=wait, database=Prepared(access))
 
 
 def wait_for(what: Callable[[], bool]) -> None:
