@@ -27,6 +27,7 @@ from flask_worker_templates import (
     SyncRefused,
     TemplateDisabled,
     TemplateInUse,
+    TemplateKeepsChanging,
     TemplateNotFound,
     WorkerTemplatesError,
 )
@@ -43,6 +44,7 @@ ARGUMENTS: dict[type[WorkerTemplatesError], tuple[tuple[Any, ...], dict[str, Any
     InvalidPlan: ((["no plan"],), {}),
     SyncRefused: ((["no"],), {"conflict": True}),
     ExportRefused: ((["no"],), {"conflict": True}),
+    TemplateKeepsChanging: (("an-id", 5), {}),
     TemplateNotFound: (("small",), {}),
     TemplateDisabled: (("small",), {}),
 }

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import copy
-import logging
-from threading import Lock
+import functools
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint as FlaskBlueprint
-from flask import Flask, Response, request
-from flask_smorest import Api, Blueprint
+from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from flask_worker_templates._version import __version__
 from flask_worker_templates.errors import SettingsError, WorkerTemplatesError
 
+from . import csrf
 from .converters import install_converters
 from .operation import operations_of
-from .responses import HEADERS, Problem, problem_response
+from .responses import HEADERS, Problem, handle_errors, problem_response
+from .smorest import DocumentedBlueprint, OwnApi, hosts_api
 from .swagger_ui import docs_blueprint
 from .views import TemplateViews
 from .views_base import NAME, Views
@@ -26,12 +25,9 @@ from .views_files import FileViews
 from .views_history import HistoryViews
 
 if TYPE_CHECKING:
-    from apispec import APISpec
-
     from flask_worker_templates.runtime.app_state import AppState
     from flask_worker_templates.settings import Settings
 
-log = logging.getLogger("flask_worker_templates")
 CONFIG_PREFIX = "WORKER_TEMPLATES_"
 OPENAPI_VERSION = "3.0.3"
 
@@ -39,68 +35,9 @@ VIEWS: tuple[type[Views], ...] = (TemplateViews, HistoryViews, ClaimViews, FileV
 """The classes whose methods are the operations of the API, in the order of the OpenAPI document."""
 
 
-class DocumentedBlueprint(Blueprint):  # type: ignore[misc]
-    """A blueprint that describes its operations as `operation` has it, instead of from flask-smorest's decorators."""
-
-    def add_url_rule(self, rule: str, endpoint: str | None = None, view: Any = None, **options: Any) -> None:
-        """Add a route as Flask does, without the description that flask-smorest would make of it."""
-        FlaskBlueprint.add_url_rule(self, rule, endpoint, view, **options)
-
-    def register_views_in_doc(self, api: Any, app: Flask, spec: APISpec, *, name: str, parameters: Any) -> None:
-        """Add the operations to the OpenAPI document of the Api that the blueprint joins."""
-        # A process that starts loads what it serves; what only the document needs comes with the document.
-        from .openapi import describe
-
-        describe(spec, app, name, VIEWS)
-
-
-class OwnApi(Api):  # type: ignore[misc]
-    """An Api of the extension's own, for hosts that have none. Its document is made when it is first asked for."""
-
-    def __init__(self, app: Flask, **options: Any) -> None:
-        self._document: Any = None
-        self._undescribed: list[DocumentedBlueprint] = []
-        self._lock = Lock()
-        super().__init__(app, **options)
-
-    @property
-    def spec(self) -> Any:
-        """The OpenAPI document, as apispec keeps it."""
-        with self._lock:
-            while self._undescribed:
-                blueprint = self._undescribed.pop()
-                blueprint.register_views_in_doc(self, self._app, self._document, name=blueprint.name, parameters=None)
-                self._document.tag({"name": blueprint.name, "description": blueprint.description})
-            return self._document
-
-    @spec.setter
-    def spec(self, document: Any) -> None:
-        if document is not None:
-            # apispec writes into its options, which are the host's own setting, and may be another app's as well.
-            document.options = copy.deepcopy(document.options)
-        self._document = document
-
-    def register_blueprint(self, blueprint: DocumentedBlueprint) -> None:
-        """Register the routes now, and describe them later."""
-        self._app.register_blueprint(blueprint)
-        self._undescribed.append(blueprint)
-
-    def _register_error_handlers(self) -> None:
-        """Do nothing: flask-smorest would turn the host's own error pages into JSON. The blueprint has handlers."""
-
-    def _register_responses(self) -> None:
-        """Do nothing: every response is described, and none refers to flask-smorest's."""
-
-    _register_etag_headers = _register_pagination_header = _register_responses
-
-
 def install_api(app: Flask, state: AppState, api: Any) -> None:
     """Add the routes to an app, in the host's Api if there is one, else in one of the extension's own."""
-    if api is None:
-        # The host's plain one first, then whichever it made first.
-        apis = app.extensions.get("flask-smorest", {}).get("apis", {})
-        found = apis.get("") or next(iter(apis.values()), None)
-        api = found["ext_obj"] if found else None
+    api = hosts_api(app, api)
     _check_docs_url(state.settings)
     install_converters(app)
     blueprint = _blueprint(state)
@@ -121,53 +58,79 @@ def install_api(app: Flask, state: AppState, api: Any) -> None:
         app.register_blueprint(docs_blueprint(state, own))
 
 
-def _blueprint(state: AppState) -> Blueprint:
+def _blueprint(state: AppState) -> DocumentedBlueprint:
     blueprint = DocumentedBlueprint(
         NAME,
         __name__,
+        views=VIEWS,
         url_prefix=state.settings.url_prefix,
         description="Definitions of the machines to launch.",
     )
     for views in VIEWS:
         for operation, view in operations_of(views(state)):
             options: dict[str, Any] = {"methods": [operation.method], "strict_slashes": False}
-            blueprint.add_url_rule(operation.path, view.__name__, view, **options)
-    gate = Gate(state)
+            blueprint.add_url_rule(operation.path, view.__name__, _answering(view), **options)
+    csrf.exempt(state.app, blueprint)
+    gate = Gate(state, blueprint)
     blueprint.before_app_request(gate.misdirected)
     blueprint.before_request(gate.ready)
     blueprint.after_request(_after)
-    for kind in (HTTPException, WorkerTemplatesError, Problem):
-        blueprint.register_error_handler(kind, problem_response)
+    handle_errors(blueprint)
     return blueprint
+
+
+def _answering(view: Callable[..., Response]) -> Callable[..., Response]:
+    """Have a view answer its errors itself: the host's handler of a status code would go before the blueprint's."""
+
+    @functools.wraps(view)
+    def function(**arguments: str) -> Response:
+        try:
+            return view(**arguments)
+        except (HTTPException, WorkerTemplatesError, Problem) as error:
+            return problem_response(error)
+
+    return function
 
 
 class Gate:
     """What stands before the views of one app."""
 
-    def __init__(self, state: AppState) -> None:
+    def __init__(self, state: AppState, blueprint: Blueprint) -> None:
         self._state = state
+        self._blueprint = blueprint
+        self._is_exempt = False
 
     def misdirected(self) -> Response | None:
         """Answer for URLs below the prefix that are none of ours, and for methods that they do not have, as JSON.
 
         Flask belongs these to no blueprint, so that they would get the host's error pages.
         """
-        error = request.routing_exception
-        if not isinstance(error, NotFound | MethodNotAllowed):
-            return None
+        if not self._is_exempt:
+            # The host may have protected itself after `init_app`; that hook comes after this one then.
+            csrf.exempt(self._state.app, self._blueprint)
+            self._is_exempt = True
         prefix = self._state.settings.url_prefix
         if request.path != prefix and not request.path.startswith(prefix + "/"):
             return None
+        error = request.routing_exception
+        if error is None:
+            rule = request.url_rule.rule if request.url_rule else prefix
+            # A route of the host below our prefix is meant; one that takes whatever is left over is not.
+            return None if rule == prefix or rule.startswith(prefix + "/") else _nothing_there()
         if isinstance(error, NotFound):
-            # The usual mistakes are a name in the place of the id, and a worker id that is a path.
-            found_by = "A template is at its id (a UUID); the list finds it by ?name=."
-            return Problem(404, f"There is nothing at this URL. {found_by} A worker id holds no slash.").response()
-        return problem_response(error)
+            return _nothing_there()
+        return problem_response(error) if isinstance(error, MethodNotAllowed) else None
 
     def ready(self) -> None:
         """Wait until this process is ready."""
         if request.method != "OPTIONS":  # which Flask answers from the routes alone
             self._state.readiness.ensure()
+
+
+def _nothing_there() -> Response:
+    # The usual mistakes are a name in the place of the id, and a worker id that is a path.
+    found_by = "A template is at its id (a UUID); the list finds it by ?name=."
+    return Problem(404, f"There is nothing at this URL. {found_by} A worker id holds no slash.").response()
 
 
 def _check_docs_url(settings: Settings) -> None:

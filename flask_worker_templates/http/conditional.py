@@ -17,6 +17,9 @@ _ETAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
 # Section 5.6.1 wants empty elements of a list put up with.
 _ETAG_LIST = re.compile(rf"[ \t]*+(?:\*|(?:,[ \t]*+)*+{_ETAG}[ \t]*+(?:,[ \t]*+(?:{_ETAG}[ \t]*+)?)*+)[ \t]*+\Z")
 
+# What compresses an answer on its way gives it a tag of its own: Flask-Compress "1:gzip", Apache "1-gzip", others ";".
+_SUFFIX = re.compile(r"[-:;](?:x-)?(?:gzip|br|zstd|deflate|compress)\Z")
+
 
 def matches(revision: int) -> bool:
     """Return whether If-Match, if there is one, names this revision."""
@@ -63,4 +66,4 @@ def _tags(name: str) -> ETags | None:
 
 
 def _contains(tags: ETags, revision: int) -> bool:
-    return tags.contains_weak(str(revision))
+    return tags.star_tag or any(tag and _SUFFIX.sub("", tag) == str(revision) for tag in tags.as_set(include_weak=True))

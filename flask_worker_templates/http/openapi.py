@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -41,6 +42,7 @@ _RETRY_AFTER = {"Retry-After": {"description": "Seconds.", "schema": {"type": "s
 
 _PROBLEMS = {
     400: "The body is not valid JSON.",
+    401: "The caller is not logged in. The app decides that, and its answer may have another form.",
     403: "The caller may not do this.",
     404: "There is no such template.",
     409: "It conflicts with what is there: the name is taken, the template is in use or disabled.",
@@ -51,8 +53,10 @@ _PROBLEMS = {
     428: "An If-Match header is required.",
     503: "The database is not available, or seeding has not succeeded yet.",
 }
-_ALWAYS = (403, 503)
+_ALWAYS = (401, 403, 503)
 """What every operation may answer."""
+
+_CAPITAL = re.compile("[A-Z]")
 
 ETAG_PATTERN = r'^(\*|(W/)?"[!#-~]*"(, *(W/)?"[!#-~]*")*)$'
 
@@ -113,7 +117,7 @@ class Doc:
 
         Args:
             answers: successful responses by status code.
-            problems: error status codes, besides 403 and 503, which every operation has.
+            problems: error status codes, besides 401, 403 and 503, which every operation has.
             parameters: query and header parameters.
             request_body: as `body` describes it.
         """
@@ -177,6 +181,13 @@ def _problem(code: int) -> dict[str, Any]:
     return Doc.answer(_PROBLEMS[code], openapi_schemas.WorkerTemplateProblemSchema(), example, headers)
 
 
+def _summary(operation_id: str, docstring: str | None) -> str:
+    if docstring:
+        return docstring.splitlines()[0]
+    # `python -OO` leaves no docstring.
+    return _CAPITAL.sub(lambda found: f" {found[0].lower()}", operation_id).capitalize() + "."
+
+
 def describe(spec: APISpec, app: Flask, name: str, views: Iterable[type]) -> None:
     """Add operations to an OpenAPI document.
 
@@ -191,7 +202,7 @@ def describe(spec: APISpec, app: Flask, name: str, views: Iterable[type]) -> Non
         rule = rules[f"{name}.{view.__name__}"]
         described = {
             "operationId": operation.operation_id,
-            "summary": (view.__doc__ or operation.operation_id).splitlines()[0],
+            "summary": _summary(operation.operation_id, view.__doc__),
             "tags": [name],
             **operation.describe(Doc),
         }

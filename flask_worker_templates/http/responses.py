@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, cast
 
-from flask import Response
-from werkzeug.exceptions import HTTPException
+from flask import Blueprint, Response, current_app
+from werkzeug.exceptions import HTTPException, default_exceptions
 from werkzeug.http import HTTP_STATUS_CODES
 
 from flask_worker_templates.errors import (
     ClaimRefused,
     DatabaseUnavailable,
+    DuplicateNames,
     InvalidInput,
     InvalidParameters,
     NameTaken,
@@ -23,8 +26,11 @@ from flask_worker_templates.errors import (
     TemplateInUse,
     TemplateKeepsChanging,
     TemplateNotFound,
+    WorkerTemplatesError,
 )
 from flask_worker_templates.model.template import Page
+
+log = logging.getLogger("flask_worker_templates")
 
 JSON = "application/json"
 
@@ -60,14 +66,23 @@ def quoting_json(value: Any) -> bytes:
     return json.dumps(value, allow_nan=False).encode("ascii")
 
 
-HEADERS = (("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-cache"))
-"""Of every answer. "no-cache": keep it, but ask each time whether it still holds."""
+HEADERS = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("Cache-Control", "private, no-cache"),
+    ("Vary", "Authorization, Cookie"),
+)
+"""Of every answer. "private, no-cache": keep it for this caller alone, but ask each time whether it still holds."""
 _JSON_HEADERS = (("Content-Type", JSON), *HEADERS)
+
+
+def _response(body: bytes | None, code: int, headers: list[tuple[str, str]]) -> Response:
+    # The host's own class, whose attributes its hooks may use; with every header that it might have a default for.
+    return current_app.response_class(body, code, headers)
 
 
 def empty_response(code: int, headers: Mapping[str, str] | None = None) -> Response:
     """Return a response without a body, and so without a content type."""
-    response = Response(status=code, headers=[*HEADERS, *(headers or {}).items()])
+    response = _response(None, code, [*HEADERS, *(headers or {}).items()])
     del response.headers["Content-Type"]
     return response
 
@@ -77,14 +92,14 @@ MOST_BYTES = 8_000_000
 
 
 def json_response(body: bytes, code: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """Return a JSON response.
+    """Return a JSON response. It ends with a newline, for people at a terminal.
 
     Raises:
         Problem: 422 if it would be larger than an answer may be.
     """
     if len(body) > MOST_BYTES:
         raise Problem(422, f"The answer would be larger than {MOST_BYTES:,} bytes: ask for less at a time.")
-    return Response(body, code, [*_JSON_HEADERS, *(headers or {}).items()])
+    return _response(body + b"\n", code, [*_JSON_HEADERS, *(headers or {}).items()])
 
 
 def problem_of(error: Exception) -> Problem:  # noqa: C901, PLR0911  # a table, read from top to bottom
@@ -122,6 +137,10 @@ def problem_of(error: Exception) -> Problem:  # noqa: C901, PLR0911  # a table, 
             return Problem(409, str(error))
         case RevisionMismatch():
             return Problem(412, str(error), {"revision": error.current}, {"ETag": etag(error.current)})
+        case DuplicateNames():
+            # The names are for the server's log: not every client may know each of them.
+            log.error("%s", error)
+            return Problem(503, "The database holds several templates of one name; the server's log says which.")
         case DatabaseUnavailable() | NotReady():
             retry = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
             return Problem(503, str(error), headers=retry)
@@ -153,3 +172,15 @@ def pagination(page: Page[Any]) -> dict[str, str]:
         if page.page < last:
             data["next_page"] = page.page + 1
     return {"X-Pagination": json.dumps(data)}
+
+
+def handle_errors(blueprint: Blueprint) -> None:
+    """Have a blueprint answer the errors of the host's own hooks too, such as a limit on requests, as JSON.
+
+    For each status code, because the host's handler of one would go before the blueprint's of all. What is a bug (500)
+    is left to the host, which may report it.
+    """
+    kinds: list[type[Exception] | int] = [HTTPException, WorkerTemplatesError, Problem]
+    kinds += [code for code in default_exceptions if code != HTTPStatus.INTERNAL_SERVER_ERROR]
+    for kind in kinds:
+        blueprint.register_error_handler(kind, problem_response)

@@ -8,13 +8,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, Response, render_template_string, request, send_from_directory, url_for
-from werkzeug.exceptions import HTTPException
-
-from flask_worker_templates.errors import WorkerTemplatesError
+from flask import Blueprint, Response, current_app, render_template_string, request, send_from_directory, url_for
 
 from .converters import ASSET
-from .responses import Problem, json_response, problem_response
+from .responses import HEADERS, Problem, handle_errors, json_response
 
 if TYPE_CHECKING:
     from flask_worker_templates.runtime.app_state import AppState
@@ -31,7 +28,6 @@ _POLICY = (
 )
 _HEADERS = {
     "Content-Security-Policy": _POLICY,
-    "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
 }
@@ -62,8 +58,7 @@ def docs_blueprint(state: AppState, api: Any) -> Blueprint:
         blueprint.add_url_rule(rule, view.__name__, view, strict_slashes=False)
     blueprint.before_request(views.authorize)
     blueprint.after_request(_secure)
-    for kind in (HTTPException, Problem, WorkerTemplatesError):
-        blueprint.register_error_handler(kind, problem_response)
+    handle_errors(blueprint)
     return blueprint
 
 
@@ -79,14 +74,15 @@ class DocsViews:
         if self._state.settings.docs == "read":
             self._state.hooks.authorize("read", None, self._state.settings)
 
-    def page(self) -> str:
+    def page(self) -> Response:
         """Show Swagger UI."""
-        return render_template_string(
+        page = render_template_string(
             _PAGE,
             title=self._state.settings.api_title,
             document=url_for(f"{NAME}.document"),
             asset=lambda name: url_for(f"{NAME}.asset", name=name),
         )
+        return current_app.response_class(page, content_type="text/html; charset=utf-8")
 
     def document(self) -> Response:
         """Show the OpenAPI document."""
@@ -115,5 +111,6 @@ def _swagger_ui() -> Path:
 
 def _secure(response: Response) -> Response:
     response.headers.update(_HEADERS)
-    response.headers.setdefault("Cache-Control", "no-cache")
+    for name, value in HEADERS:
+        response.headers[name] = value
     return response

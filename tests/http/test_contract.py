@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from flask import abort
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
@@ -63,6 +64,12 @@ def claimed(operation_id: str, make_app: AppFactory, **options: Any) -> TestResp
 
 def refused(operation_id: str, make_app: AppFactory) -> TestResponse:
     return call(make_app(WORKER_TEMPLATES_ANONYMOUS="none").test_client(), operation_id)
+
+
+def unknown_caller(operation_id: str, make_app: AppFactory) -> TestResponse:
+    app, templates = host(make_app)
+    templates.authorizer(lambda action, template: abort(401))
+    return call(app.test_client(), operation_id)
 
 
 def missing(operation_id: str, make_app: AppFactory) -> TestResponse:
@@ -179,6 +186,7 @@ TABLE: dict[tuple[str, int], Scenario] = {
     **{(name, 412): partial(plain, name, headers=_STALE) for name in _CONDITIONAL},
     **{(name, 428): partial(unconditional, name) for name in _CONDITIONAL},
     **{(name, 404): partial(missing, name) for name in _ONE},
+    **{(name, 401): partial(unknown_caller, name) for name in CALLS},
     **{(name, 403): partial(refused, name) for name in CALLS},
     **{(name, 503): partial(without_database, name) for name in CALLS},
 }
@@ -193,7 +201,7 @@ def test_the_table_holds_exactly_what_the_document_says() -> None:
     assert {(name, str(code)) for name, code in TABLE} == documented
 
 
-_DATABASE_HAS_NO_PART = {400, 403, 413, 415, 428, 503}
+_DATABASE_HAS_NO_PART = {400, 401, 403, 413, 415, 428, 503}
 
 
 @pytest.mark.parametrize(("name", "code"), [key for key in TABLE if key[1] not in _DATABASE_HAS_NO_PART], ids=str)
@@ -229,7 +237,8 @@ def _check(answer: TestResponse, name: str, code: int) -> None:
     described = operation(document, name)["responses"][str(code)]
     assert set(described.get("headers", {})) <= set(answer.headers.keys())
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert answer.headers["Cache-Control"] == "no-cache"
+    assert answer.headers["Cache-Control"] == "private, no-cache"
+    assert answer.headers["Vary"] == "Authorization, Cookie"
     if "content" in described:
         assert answer.mimetype == "application/json"
         schema = described["content"][answer.mimetype]["schema"]

@@ -170,7 +170,7 @@ def test_pagination(client: FlaskClient, fleet: list[dict[str, Any]], query: str
 
 def test_an_empty_collection(client: FlaskClient) -> None:
     answer = client.get(URL)
-    assert (answer.status_code, answer.data) == (200, b"[]")
+    assert (answer.status_code, answer.data) == (200, b"[]\n")
     assert pagination(answer) == {"total": 0, "total_pages": 0}
 
 

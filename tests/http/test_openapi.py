@@ -39,7 +39,7 @@ def test_every_operation_says_all_that_a_client_needs() -> None:
         assert described["summary"].endswith("."), path
         assert described["tags"] == ["worker-templates"]
         assert "default" not in described["responses"], "a response for everything says nothing"
-        assert {"403", "503"} <= set(described["responses"])
+        assert {"401", "403", "503"} <= set(described["responses"])
         assert ("requestBody" in described) == (method in {"post", "patch", "put"})
         for content_type, content in contents(described):
             assert "json" in content_type

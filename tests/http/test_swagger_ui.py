@@ -154,7 +154,7 @@ def test_every_answer_of_the_page_carries_the_policy(client: FlaskClient) -> Non
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["X-Frame-Options"] == "DENY"
         assert answer.headers["Referrer-Policy"] == "no-referrer"
-        assert answer.headers["Cache-Control"] == "no-cache"
+        assert answer.headers["Cache-Control"] == "private, no-cache"
     assert client.get(DOCS + "/").status_code == 200
     page = client.get(DOCS).text
     assert "<script>" not in page

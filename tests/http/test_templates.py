@@ -284,7 +284,7 @@ def test_options_tells_the_methods_without_touching_the_database(
         assert answer.status_code == 200
         assert methods <= set(answer.allow)
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
-        assert answer.headers["Cache-Control"] == "no-cache"
+        assert answer.headers["Cache-Control"] == "private, no-cache"
     assert database.list_collection_names() == []
 
 

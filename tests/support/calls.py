@@ -56,7 +56,8 @@ def problem(answer: TestResponse, code: int, *places: str) -> dict[str, Any]:
     assert answer.status_code == code, answer.text
     assert answer.mimetype == "application/json"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert answer.headers["Cache-Control"] == "no-cache"
+    assert answer.headers["Cache-Control"] == "private, no-cache"
+    assert answer.headers["Vary"] == "Authorization, Cookie"
     body: dict[str, Any] = answer.get_json()
     assert set(body) <= {"code", "status", "message", "errors"}
     assert body["code"] == code
