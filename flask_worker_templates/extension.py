@@ -15,6 +15,7 @@ from .cli.install import install_commands
 from .errors import InvalidParameters, TemplateNotFound
 from .http.blueprint import install_api
 from .model.claim import Claim
+from .model.fields import is_utf8
 from .model.parameters import (
     Window,
     claim_parameters,
@@ -628,8 +629,8 @@ _ARGUMENTS = {
 
 def _id(template_id: object) -> str:
     # A host may pass on what a client sent: a mapping would be a query operator.
-    if isinstance(template_id, uuid.UUID | str):
-        return str(template_id).lower()
+    if isinstance(template_id, uuid.UUID | str) and is_utf8(text := str(template_id)):
+        return text.lower()
     raise TemplateNotFound(str(template_id))
 
 

@@ -17,6 +17,15 @@ PREFIX = "WORKER_TEMPLATES_"
 LONGEST_FILE_SET = 100
 
 
+class Secret(str):
+    """A string that is not shown where its `repr` is: error trackers record the variables of every frame."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
 def _one_of(*choices: str) -> Callable[[Any], Any]:
     def check(value: Any) -> Any:
         if value not in choices or not isinstance(value, str):
@@ -58,7 +67,7 @@ def _uri(value: Any) -> str | None:
         return None
     if not isinstance(value, str) or not value.startswith(("mongodb://", "mongodb+srv://")):
         raise ValueError("None, or a string that starts with mongodb:// or mongodb+srv://")
-    return value
+    return Secret(value)
 
 
 # What other keys set, what the routes say themselves, and what apispec takes for arguments of its own.
@@ -124,8 +133,8 @@ def _fields(value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _key(default: Any, check: Callable[[Any], Any], meaning: str) -> Any:
-    return dataclasses.field(default=default, metadata={"check": check, "meaning": meaning})
+def _key(default: Any, check: Callable[[Any], Any], meaning: str, *, secret: bool = False) -> Any:
+    return dataclasses.field(default=default, repr=not secret, metadata={"check": check, "meaning": meaning})
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +172,7 @@ class Settings:
         None,
         _uri,
         "A MongoDB connection of the extension's own. None means the host's MongoEngine connection.",
+        secret=True,
     )
     db_alias: str = _key("default", _name, "The host's MongoEngine connection alias to use.")
     db_timeout_ms: int = _key(5000, _integer(50, 600_000), "Time limit of every database operation, in milliseconds.")

@@ -176,7 +176,7 @@ def test_errors_carry_their_data(templates: WorkerTemplates) -> None:
     assert missing.value.key == "nobody"
 
 
-NAMELESS: list[Any] = [NO_SUCH, "", {"$ne": None}, {"$gt": ""}, None, 1]
+NAMELESS: list[Any] = [NO_SUCH, "", {"$ne": None}, {"$gt": ""}, None, 1, "\udcff", "a\ud800"]
 
 
 @pytest.mark.parametrize("template_id", NAMELESS)

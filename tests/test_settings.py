@@ -12,6 +12,7 @@ from flask import Flask
 
 from flask_worker_templates import SettingsError, WorkerTemplates
 from flask_worker_templates.settings import PREFIX, Settings
+from flask_worker_templates.store.connection import DatabaseAccess
 
 URI = "mongodb://localhost:27017/fleet"
 
@@ -288,6 +289,15 @@ def test_a_host_whose_settings_are_wrong_gets_nothing_of_the_extension() -> None
         "mongodb://user:S3CRET@host/fleet?replicaSet",
         "mongodb://user:S3CRET@[::1/fleet",
         "mongodb://user:S3CRET@host/fleet?tls=true&tlsCAFile=/S3CRET/missing.pem",
+        "mongodb+srv://user:S3CRET%@cluster.example/fleet",
+        "mongodb+srv://user:S3CRET@cluster.example:27017/fleet",
+        "mongodb+srv://user:S3CRET@cluster.example,other.example/fleet",
+        "mongodb+srv://user:S3CRET@cluster.example/fleet?replicaSet",
+        "mongodb+srv://user:S3CRET@cluster.example/fleet?w=majority;journal=true&retryWrites=true",
+        "mongodb+srv://user:S3CRET@cluster.example/fleet?tlsCAFile=/S3CRET/missing.pem",
+        "mongodb+srv://user:S3CRET@cluster.example/fleet?authSource=",
+        "mongodb+srv://user:S3CRET@cluster.example/fleet?srvServiceName",
+        "mongodb+srv://user:S3CRET@cluster.example/fleet?directConnection=true",
     ],
 )
 def test_a_bad_uri_is_named_by_its_key_and_never_shown(uri: str) -> None:
@@ -317,7 +327,7 @@ def test_a_uri_without_a_database_says_how_to_name_one() -> None:
 def test_a_database_that_cannot_be_is_refused(scheme: str, name: str) -> None:
     assert message_of({PREFIX + "MONGODB_URI": f"{scheme}://host/{name}"}) == (
         f"{PREFIX}MONGODB_URI names a database that cannot be: "
-        'its name has at most 63 bytes, and none of / \\ . " $ or a blank among them'
+        'its name has at most 63 bytes, and none of / \\ . " $ or a space among them'
     )
 
 
@@ -334,6 +344,22 @@ def test_a_uri_without_a_host_says_so(scheme: str, hosts: str) -> None:
     assert message_of({PREFIX + "MONGODB_URI": f"{scheme}://{hosts}/fleet"}) == (
         f"{PREFIX}MONGODB_URI names no host: put it before the database, as in mongodb://localhost:27017/fleet"
     )
+
+
+def test_a_uri_with_options_of_its_kind_is_good() -> None:
+    app = Flask("host")
+    app.config[PREFIX + "MONGODB_URI"] = (
+        "mongodb+srv://user:S3CRET@cluster.example/fleet?srvServiceName=fleet&srvMaxHosts=2&w=majority"
+    )
+    WorkerTemplates(app)
+
+
+def test_nothing_that_an_error_tracker_records_shows_the_password() -> None:
+    for uri in ("mongodb://user:S3CRET@host/fleet", "mongodb+srv://user:S3CRET@cluster.example/fleet?w=1"):
+        settings = Settings.from_config({PREFIX + "MONGODB_URI": uri})
+        assert settings.mongodb_uri == uri
+        assert "S3CRET" not in repr(settings) + repr(settings.mongodb_uri) + repr(Settings(mongodb_uri=uri))
+        assert "S3CRET" not in repr(vars(DatabaseAccess(settings)))
 
 
 def test_an_unknown_key_never_shows_its_value() -> None:

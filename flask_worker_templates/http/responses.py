@@ -102,7 +102,7 @@ def json_response(body: bytes, code: int = 200, headers: Mapping[str, str] | Non
     return _response(body + b"\n", code, [*_JSON_HEADERS, *(headers or {}).items()])
 
 
-def problem_of(error: Exception) -> Problem:  # noqa: C901, PLR0911  # a table, read from top to bottom
+def problem_of(error: Exception) -> Problem:  # noqa: C901, PLR0911, PLR0912  # a table, read from top to bottom
     """Return the HTTP problem that an exception means."""
     match error:
         case Problem():

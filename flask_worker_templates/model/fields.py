@@ -36,6 +36,14 @@ LINES_PATTERN = "^([^\\u0000-\\u0009\\u000b-\\u001f\\u007f-\\u009f]|\\r\\n)*$"
 LABEL_KEY_PATTERN = "^[A-Za-z0-9._/-]{1,63}$"
 
 
+def is_utf8(text: str) -> bool:
+    """Return whether a string has a form in UTF-8, which one with a lone surrogate has not: nothing is stored under it.
+
+    A shell's argument that is not UTF-8 becomes such a string, and JSON may hold one.
+    """
+    return _SURROGATE.search(text) is None
+
+
 class Pattern(validate.Validator):
     """The whole string matches a pattern that JSON Schema reads in the same way, and holds nothing of `never`.
 

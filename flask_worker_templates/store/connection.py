@@ -29,7 +29,7 @@ from pymongo.write_concern import WriteConcern
 
 from flask_worker_templates._forks import renew_in_children
 from flask_worker_templates.errors import DatabaseUnavailable, SettingsError
-from flask_worker_templates.settings import Settings
+from flask_worker_templates.settings import Secret, Settings
 
 from .adapter import RAW, raw_bytes, with_options
 from .census import Census
@@ -174,7 +174,7 @@ class DatabaseAccess:
         given = {option.partition("=")[0].lower() for option in options.split(separator)}
         if not uri.startswith("mongodb+srv://") or "connecttimeoutms" in given:
             return uri
-        return f"{server}?{options}{separator if options else ''}connectTimeoutMS={round(self._seconds * 1000)}"
+        return Secret(f"{server}?{options}{separator if options else ''}connectTimeoutMS={round(self._seconds * 1000)}")
 
     @property
     def collections(self) -> Collections:
@@ -318,8 +318,8 @@ def _check_uri(uri: str) -> None:
     problem = None
     try:
         problem = _problem_of_place(uri)
-        if problem is None and uri.startswith("mongodb://"):  # the parser would look a mongodb+srv name up in DNS
-            uri_parser.parse_uri(uri, warn=True)
+        if problem is None:
+            uri_parser.parse_uri(_without_lookup(uri), warn=True)
     except OSError:
         problem = "names a certificate file that cannot be read"
     except (PyMongoError, ValueError):
@@ -327,6 +327,26 @@ def _check_uri(uri: str) -> None:
         problem = _INVALID_URI
     if problem:
         raise SettingsError(f"WORKER_TEMPLATES_MONGODB_URI {problem}")
+
+
+def _without_lookup(uri: str) -> str:
+    """Return a URI with the same parts that can be wrong, for which the parser looks nothing up in DNS.
+
+    Raises:
+        ValueError: if a ``mongodb+srv`` URI has what only the other kind may have.
+    """
+    if not uri.startswith("mongodb+srv://"):
+        return uri
+    server, mark, options = uri.removeprefix("mongodb+srv://").partition("?")
+    host = server.partition("/")[0].rpartition("@")[2]
+    separator = ";" if ";" in options else "&"
+    given = options.split(separator)
+    plain = [option for option in given if not option.lower().startswith("srv")]
+    if "," in host or ":" in host or "directconnection=true" in options.lower():
+        raise ValueError
+    if mark:  # those of this kind alone too, each by itself
+        uri_parser.split_options(options, validate=True, warn=True)
+    return f"mongodb://{server}{mark}{separator.join(plain)}"
 
 
 def _problem_of_place(uri: str) -> str | None:
@@ -343,7 +363,7 @@ def _problem_of_place(uri: str) -> str | None:
     # Of what follows a dot the driver would make a collection: another database than the one that was meant.
     if _NO_DATABASE_NAME.search(name) or len(name.encode()) > _LONGEST_DATABASE_NAME:
         return (
-            'names a database that cannot be: its name has at most 63 bytes, and none of / \\ . " $ or a blank among '
+            'names a database that cannot be: its name has at most 63 bytes, and none of / \\ . " $ or a space among '
             "them"
         )
     return None

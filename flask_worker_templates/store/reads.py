@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 from flask_worker_templates.errors import TemplateNotFound
+from flask_worker_templates.model.fields import is_utf8
 from flask_worker_templates.model.parameters import Window
 from flask_worker_templates.model.spec import DEFAULTS
 from flask_worker_templates.model.template import Event, Page, Template
@@ -51,7 +52,7 @@ class Reads(Part):
         Raises:
             TemplateNotFound: if there is none with this name.
         """
-        if not isinstance(cast("object", name), str):  # any other value would be compared as it is
+        if not isinstance(cast("object", name), str) or not is_utf8(name):  # any other value would be compared as it is
             raise TemplateNotFound(name)
         with self._access.operation() as db:
             found = list(db.templates.find(self._inside({"name": same_name(db.census.spellings(name), name)}), CHECKED))

@@ -127,16 +127,34 @@ class TestRestart:
             app.call("PATCH", f"/api/v1/templates/{app.template(NAMES[0])['id']}", {"max_nodes": 9})
             servers = example.servers()
             shown = example.command("worker-templates", "show", NAMES[0])
-            assert re.search(r"^max_nodes +9$", shown.stdout, re.MULTILINE), shown
+            assert re.search(r"^max_nodes\s+9$", shown.stdout, re.MULTILINE), shown
             assert shown.stderr == ""
             assert example.servers() == servers
 
+    def test_the_server_listens_on_no_network_and_lets_nobody_else_in(self, example: Example) -> None:
+        with example.run() as app:
+            path = Path((example.home / "instance" / "mongod" / "socket.path").read_text().strip())
+            assert stat.S_ISSOCK(path.stat().st_mode)
+            assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+            listening = {
+                line.split()[9] for line in Path("/proc/net/tcp").read_text().splitlines()[1:] if " 0A " in line
+            }
+            (server,) = example.servers()
+            assert listening.isdisjoint(str(link.readlink()) for link in Path(f"/proc/{server}/fd").iterdir())
+            assert app.call("GET", "/api/v1/templates").code == 200
+
+    def test_a_string_that_is_no_unicode_is_an_error_of_the_client(self, example: Example) -> None:
+        with example.run() as app:
+            for body in ({"template": "a\ud800"}, {"license_type": "\udcff"}, {"ami": "\udcff"}):
+                assert app.call("POST", "/workers", body).code in {404, 422}
+            assert "Traceback" not in app.output
+
     def test_a_command_alone_starts_the_server_and_stops_it(self, example: Example) -> None:
         seeded = example.command("seed-templates")
-        assert (seeded.returncode, seeded.stdout.splitlines()[-1]) == (0, "2 created, 0 there already.")
+        assert (seeded.returncode, seeded.stdout.splitlines()[-1]) == (0, "2 created, 0 already present.")
         example.wait_until_stopped()
         again = example.command("seed-templates")
-        assert (again.returncode, again.stdout) == (0, "0 created, 2 there already.\n")
+        assert (again.returncode, again.stdout) == (0, "0 created, 2 already present.\n")
 
     def test_commands_that_start_and_end_at_once_share_or_follow_one_another(self, example: Example) -> None:
         with ThreadPoolExecutor(max_workers=4) as pool:

@@ -304,6 +304,7 @@ def test_a_receiver_of_its_signals_may_use_the_extension(make_app: AppFactory, f
             templates.get_by_name("a")
     else:
         one = templates_of(app)
+        one._database.note()
         one._status = readiness.Status("failed", "the database was away")
         assert one.status().state == "failed"
         wait_for(lambda: one.status().state == "ready")
