@@ -13,7 +13,7 @@ from flask_worker_templates._version import __version__
 from flask_worker_templates.errors import SettingsError, WorkerTemplatesError
 
 from . import csrf
-from .converters import install_converters
+from .converters import answer_for_any_host, host_options, install_converters
 from .operation import operations_of
 from .responses import HEADERS, Problem, handle_errors, problem_response
 from .smorest import DocumentedBlueprint, OwnApi, hosts_api
@@ -68,8 +68,9 @@ def _blueprint(state: AppState) -> DocumentedBlueprint:
     )
     for views in VIEWS:
         for operation, view in operations_of(views(state)):
-            options: dict[str, Any] = {"methods": [operation.method], "strict_slashes": False}
+            options = {"methods": [operation.method], "strict_slashes": False, **host_options(state.app)}
             blueprint.add_url_rule(operation.path, view.__name__, _answering(view), **options)
+    answer_for_any_host(state.app, blueprint)
     csrf.exempt(state.app, blueprint)
     gate = Gate(state, blueprint)
     blueprint.before_app_request(gate.misdirected)

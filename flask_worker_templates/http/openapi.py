@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import marshmallow as ma
 from werkzeug.http import HTTP_STATUS_CODES
+from werkzeug.routing import Rule
 
 from flask_worker_templates.model.parameters import WORKER_ID_PATTERN, WriteSchema
 from flask_worker_templates.model.spec import WorkerTemplateSpecSchema
@@ -207,7 +208,7 @@ def describe(spec: APISpec, app: Flask, name: str, views: Iterable[type]) -> Non
             **operation.describe(Doc),
         }
         spec.path(
-            rule=rule,
+            rule=Rule(rule.rule),  # without the host, which is no part of a path
             operations={operation.method.lower(): described},
-            parameters=[one for one in (_TEMPLATE_ID, _WORKER_ID) if one["name"] in rule.arguments],
+            parameters=[one for one in (_TEMPLATE_ID, _WORKER_ID) if f":{one['name']}>" in rule.rule],
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, current_app, render_template_string, request, send_from_directory, url_for
 
-from .converters import ASSET
+from .converters import ASSET, answer_for_any_host, host_options
 from .responses import HEADERS, Problem, handle_errors, json_response
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ def docs_blueprint(state: AppState, api: Any) -> Blueprint:
     blueprint = Blueprint(NAME, __name__, url_prefix=state.settings.docs_url_prefix)
     views = DocsViews(state, api)
     for rule, view in (("", views.page), ("/openapi.json", views.document), (f"/assets/{ASSET}", views.asset)):
-        blueprint.add_url_rule(rule, view.__name__, view, strict_slashes=False)
+        blueprint.add_url_rule(rule, view.__name__, view, strict_slashes=False, **host_options(state.app))
+    answer_for_any_host(state.app, blueprint)
     blueprint.before_request(views.authorize)
     blueprint.after_request(_secure)
     handle_errors(blueprint)

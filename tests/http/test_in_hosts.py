@@ -17,6 +17,7 @@ from flask_compress import Compress
 from flask_smorest import Api
 from flask_wtf import CSRFProtect
 from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from flask_worker_templates import Template, WorkerTemplates
 from flask_worker_templates.http import openapi
@@ -97,6 +98,42 @@ def test_every_answer_ends_with_a_newline(make_app: AppFactory) -> None:
     template = create(client)
     for answer in (client.get(URL), client.get(one(template)), client.get(f"{URL}/{NOWHERE}"), client.get(DOCUMENT)):
         assert answer.text.endswith("}\n") or answer.text.endswith("]\n")
+
+
+# Hosts and prefixes
+
+
+@mongomock_only
+def test_an_app_that_tells_routes_apart_by_their_host_has_the_api_on_each(make_app: AppFactory) -> None:
+    app = Flask("plain_host", host_matching=True, static_host="static.example")
+    app.config.update(make_app.config())
+    WorkerTemplates(app)
+    app.add_url_rule("/", "home", lambda: "home", host="www.example")
+    for number, base in enumerate(("http://www.example", "http://127.0.0.1:5000")):
+        client = app.test_client()
+        client.environ_base["HTTP_HOST"] = base.removeprefix("http://")
+        made = client.post(URL, base_url=base, json=spec(f"made-{number}"))
+        assert client.get(made.headers["Location"], base_url=base).get_json() == made.get_json()
+        assert client.get("/api/v1/docs", base_url=base).status_code == 200
+        problem(client.get(f"{URL}/no-id", base_url=base), 404)
+        assert client.get(DOCUMENT, base_url=base).get_json() == own_document()
+    assert app.test_client().get("/", base_url="http://www.example").text == "home"
+
+
+@mongomock_only
+def test_a_prefix_of_the_hosts_own_and_a_mount_point(make_app: AppFactory) -> None:
+    app = make_app(WORKER_TEMPLATES_URL_PREFIX="/fleet/v2/machines", WORKER_TEMPLATES_DOCS_URL_PREFIX="/fleet/help")
+    client = app.test_client()
+    made = client.post("/mounted/fleet/v2/machines", json=spec(), base_url="http://localhost")
+    assert made.status_code == 404  # nothing is mounted there by itself
+    outer = Flask("outer")
+    outer.wsgi_app = DispatcherMiddleware(outer.wsgi_app, {"/mounted": app})  # type: ignore[method-assign]
+    client = outer.test_client()
+    made = client.post("/mounted/fleet/v2/machines", json=spec())
+    assert made.headers["Location"].startswith("/mounted/fleet/v2/machines/")
+    assert client.get(made.headers["Location"]).status_code == 200
+    assert client.get("/mounted/fleet/help/openapi.json").get_json()["servers"] == [{"url": "/mounted"}]
+    problem(client.get("/mounted/fleet/v2/machines/no-id"), 404)
 
 
 # Response classes
