@@ -16,7 +16,7 @@ from pymongo.database import Database
 from flask_worker_templates.model.spec import normalize
 from tests.support.apps import AppFactory
 from tests.support.backends import mongod_only, mongomock_only
-from tests.support.calls import NOWHERE, URL, create, problem, snapshot
+from tests.support.calls import URL, create, problem, snapshot
 from tests.support.deployment import Deployment
 from tests.support.hosts import host
 from tests.support.monitoring import monitored
@@ -231,9 +231,7 @@ def test_several_templates_of_one_name_are_a_fault_of_the_database_and_no_500(
     client = make_app().test_client()
     create(client, "twin")
     database["worker_templates"].drop_index("name_unique")
-    twin = database["worker_templates"].find_one({"name": "twin"})
-    assert twin is not None
-    database["worker_templates"].insert_one({**twin, "_id": NOWHERE})
+    create(client, "twin")
     answer = problem(client.get(URL + "/drift"), 503)
     assert answer["message"] == ("The database holds several templates of one name; the server's log says which.")
     assert "'twin' (2 times)" in caplog.text
