@@ -11,6 +11,7 @@ import typing as _typing
 from .document import WorkerTemplate
 from .errors import (
     ClaimRefused,
+    DatabaseRefused,
     DatabaseUnavailable,
     DuplicateNames,
     ExportRefused,
@@ -60,6 +61,7 @@ __all__ = [
     "Capacity",
     "Claim",
     "ClaimRefused",
+    "DatabaseRefused",
     "DatabaseUnavailable",
     "Deletion",
     "DuplicateNames",

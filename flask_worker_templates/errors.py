@@ -266,6 +266,18 @@ class DatabaseUnavailable(WorkerTemplatesError):
         super().__init__(f"The worker template database is not available: {reason}")
 
 
+class DatabaseRefused(WorkerTemplatesError):
+    """MongoDB refuses a write, and would refuse it again (HTTP 409). Nothing was written.
+
+    Attributes:
+        reason: why, as the end of a sentence.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"The worker template database refuses this: {reason}")
+
+
 class NotReady(WorkerTemplatesError):
     """The extension could not be made ready (seeding failed), so that it serves nothing.
 

@@ -14,6 +14,7 @@ from werkzeug.http import HTTP_STATUS_CODES
 
 from flask_worker_templates.errors import (
     ClaimRefused,
+    DatabaseRefused,
     DatabaseUnavailable,
     DuplicateNames,
     InvalidInput,
@@ -133,7 +134,7 @@ def problem_of(error: Exception) -> Problem:  # noqa: C901, PLR0911, PLR0912  # 
         case ClaimRefused():
             given = {key: value for key, value in vars(error).items() if key != "name"}
             return Problem(409, str(error), {"reason": error.reason, **given})
-        case TemplateKeepsChanging():
+        case TemplateKeepsChanging() | DatabaseRefused():
             return Problem(409, str(error))
         case RevisionMismatch():
             return Problem(412, str(error), {"revision": error.current}, {"ETag": etag(error.current)})

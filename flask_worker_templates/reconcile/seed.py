@@ -97,6 +97,8 @@ def seed(
         created = [entry.spec["name"] for entry in wanted]
     else:
         created = store.create_missing([_seed(entry, ownership) for entry in wanted], actor=ACTOR, progress=progress)
+    blocked = store.known_blocked()
+    in_the_way = [entry for entry in files.entries if entry.spec["name"] in blocked]
     recreated = tuple(deleted[name] for name in created if name in deleted)
     respected = () if reseed_deleted else tuple(deleted.values())
     left_alone = () if reseed_deleted else tuple(renamed.values())
@@ -108,6 +110,11 @@ def seed(
         respected=respected,
         warnings=(
             *files.warnings,
+            *(
+                f"Template {entry.spec['name']!r} is not created: a document that is no worker template has its name "
+                f"({blocked[entry.spec['name']]}). Correct or remove that document."
+                for entry in in_the_way
+            ),
             *(f"{_was_deleted(one)} and {doing} created again." for one in recreated),
             *(f"{_was_renamed(renamed[name])}: {name!r} {doing} created again." for name in created if name in renamed),
         ),

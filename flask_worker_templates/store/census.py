@@ -94,7 +94,7 @@ class Census:
 
     def blocked(self) -> dict[str, str]:
         """Return the names that are blocked by documents that are no templates, each with what is wrong with it."""
-        return {bad.name: bad.problem for bad in self._known.templates.values() if bad.name is not None}
+        return {nfc(bad.name): bad.problem for bad in self._known.templates.values() if bad.name is not None}
 
     def spellings(self, name: str) -> tuple[str, ...]:
         """Return the stored names that are not in NFC, and whose NFC is that of a name."""
@@ -117,7 +117,7 @@ class Census:
         """Keep in mind that a document is no template."""
         if not (isinstance(error, Placeholder) or is_placeholder(document.get("name"))):
             name = document.get("name")
-            bad = Bad(document.get("_id"), name if isinstance(name, str) else None, str(error))
+            bad = Bad(document.get("_id"), name if type(name) is str else None, str(error))
             self._met(self._known.templates, bad, _no_template)
 
     def met_event(self, document: Mapping[str, Any], error: Malformed) -> None:

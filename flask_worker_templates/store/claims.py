@@ -26,6 +26,7 @@ from .connection import Collections, Document
 from .loop import Guard, write_on_condition
 from .part import Part
 from .queries import scope_conditions
+from .recheck import recheck
 from .stored_form import PRESENTED, claim_of, template_of
 
 
@@ -84,6 +85,7 @@ class Claims(Part):
         projection = {**PRESENTED, "claims": {"$elemMatch": {"worker_id": worker_id}}}
 
         def write(db: Collections, seen: Document, _: Any) -> tuple[Document, ClaimOutcome] | None:
+            recheck(db, template_id)  # what is no template is never changed
             key: Document = {"_id": template_id}
             if guard is not None:
                 key["revision"] = seen["revision"]
@@ -193,6 +195,7 @@ class Claims(Part):
         projection = {**PRESENTED, "claims": {"$elemMatch": {"worker_id": worker_id}}}
 
         def write(db: Collections, seen: Document, _: Any) -> tuple[Document | None] | None:
+            recheck(db, template_id)  # what is no template is never changed
             key: Document = {"_id": template_id}
             if guard is not None:
                 key["revision"] = seen["revision"]

@@ -40,8 +40,8 @@ from flask_worker_templates.model.template import Action
 from .audit import event_id
 from .connection import Collections, Document
 from .loop import attempts
-from .stored_form import CHECKED, check_template, to_stored
-from .stored_types import Malformed
+from .recheck import recheck
+from .stored_form import CHECKED, to_stored
 
 log = logging.getLogger("flask_worker_templates")
 
@@ -182,11 +182,8 @@ def read_guarded(db: Collections, template_id: str) -> Document:
     document = db.templates_guarded.find_one({"_id": template_id}, CHECKED)
     if document is None:
         raise TemplateNotFound(template_id)
-    try:
-        check_template(document)
-    except Malformed:  # it is never changed
-        raise TemplateNotFound(template_id) from None
-    return document
+    recheck(db, template_id)
+    return db.census.sound_template(document, template_id)  # what is no template is never changed
 
 
 def insert_new(db: Collections, documents: Sequence[Document]) -> list[Document]:

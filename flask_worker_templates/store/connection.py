@@ -20,18 +20,27 @@ from urllib.parse import unquote_plus
 
 import mongoengine
 import pymongo
+from bson.errors import InvalidDocument
 from pymongo import ReadPreference, uri_parser
 from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure, PyMongoError, WriteConcernError
+from pymongo.errors import (
+    BulkWriteError,
+    DocumentTooLarge,
+    DuplicateKeyError,
+    OperationFailure,
+    PyMongoError,
+    WriteConcernError,
+)
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from flask_worker_templates._forks import renew_in_children
-from flask_worker_templates.errors import DatabaseUnavailable, SettingsError
+from flask_worker_templates.errors import DatabaseRefused, DatabaseUnavailable, SettingsError
 from flask_worker_templates.settings import Secret, Settings
 
 from .adapter import RAW, raw_bytes, with_options
+from .builds import Builds
 from .census import Census
 from .scan import EVENTS as EVENTS  # noqa: PLC0414  # exported
 from .scan import TEMPLATES as TEMPLATES  # noqa: PLC0414
@@ -71,6 +80,7 @@ class Collections:
     events_guarded: Collection[Document]
     log: Collection[Document]  # in which order the events became known; guarded too
     census: Census = field(default_factory=Census)
+    builds: Builds = field(default_factory=Builds)
 
     @classmethod
     def of(cls, database: Database[Document]) -> Collections:
@@ -232,21 +242,38 @@ class DatabaseAccess:
             limit: what is left of the time of an operation that this is a part of; a whole one if left out.
 
         Raises:
-            DatabaseUnavailable: for whatever MongoDB could not or would not do, except a duplicate key.
+            DatabaseRefused: where MongoDB would refuse the same again.
+            DatabaseUnavailable: for whatever else MongoDB could not or would not do, except a duplicate key.
         """
-        seconds = self._seconds if limit is None else limit.seconds_left
-        try:
+        with self._translating():
+            seconds = self._seconds if limit is None else limit.seconds_left
             if not seconds:
                 raise DatabaseUnavailable(self._too_slow())
             with pymongo.timeout(seconds):
                 yield self.collections
+
+    @contextmanager
+    def long_operation(self) -> Iterator[Collections]:
+        """Translate what fails, as `operation`, but let it take as long as it takes: for building indexes."""
+        with self._translating():
+            yield self.collections
+
+    @contextmanager
+    def _translating(self) -> Iterator[None]:
+        try:
+            yield
         except DuplicateKeyError:
             raise
         except DatabaseUnavailable as error:
             if not isinstance(error.__cause__, _StillConnecting):  # the thread that connects says what is wrong
                 self._note_failure(error.reason, error.__cause__)
             raise
+        except InvalidDocument as error:  # what the driver does not even send
+            too_large = isinstance(error, DocumentTooLarge)
+            raise DatabaseRefused(_TOO_LARGE if too_large else "a value has no form in MongoDB.") from error
         except PyMongoError as error:
+            if (refusal := _refusal(error)) is not None:
+                raise DatabaseRefused(refusal) from error
             reason = self._reason(error)
             self._note_failure(reason, error)
             raise DatabaseUnavailable(reason) from error
@@ -312,6 +339,26 @@ def _close_abandoned() -> None:
 def is_same_database(one: object, other: object) -> bool:
     """Return whether two are the same database, even if they were connected one after the other."""
     return one is other or (isinstance(one, Database) and one == other)
+
+
+def _refusal(error: PyMongoError) -> str | None:
+    """Return why MongoDB would refuse the same again, or None where it might not."""
+    code = error.code if isinstance(error, OperationFailure) else None
+    if isinstance(error, BulkWriteError) and error.details.get("writeErrors"):
+        code = error.details["writeErrors"][0].get("code")
+    return _REFUSALS.get(code) if code is not None else None
+
+
+_TOO_LARGE = (
+    "the document of the template would be larger than MongoDB allows (16 MB). Release claims that are not needed."
+)
+_REFUSALS = {
+    10334: _TOO_LARGE,
+    17419: _TOO_LARGE,
+    17420: _TOO_LARGE,
+    121: "a validation rule of the collection does not allow it. Ask who runs the database.",
+}
+"""Codes of MongoDB's errors that are no passing ones."""
 
 
 def _check_uri(uri: str) -> None:

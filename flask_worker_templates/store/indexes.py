@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
@@ -45,21 +48,64 @@ _EVENTS = (
 _LOG = (IndexModel([("event", ASCENDING)], name="event_unique", unique=True),)
 
 
-def ensure_indexes(collections: Collections) -> None:
+SMALL = 10_000
+"""Documents of a collection whose indexes are built while others wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Indexes that are missing on a collection so large that building them takes long."""
+
+    collection: Collection[Document]
+    models: tuple[IndexModel, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Their names."""
+        return tuple(model.document["name"] for model in self.models)
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether nothing is right without them: those that keep something unique."""
+        return any(model.document.get("unique") for model in self.models)
+
+
+def ensure_indexes(collections: Collections) -> list[Missing]:
     """Make the indexes that are missing; where none is, nothing is written.
+
+    Returns:
+        Those that would take long; those without which nothing is right come first.
 
     Raises:
         DuplicateNames: if the collection already holds several templates of one name.
     """
+    left: list[Missing] = []
+    with _naming_duplicates(collections):
+        left += _ensure(collections.templates_guarded, _TEMPLATES)
+    left += _ensure(collections.events_guarded, _EVENTS)
+    left += _ensure(collections.log, _LOG)
+    return sorted(left, key=lambda missing: not missing.is_needed)
+
+
+def build(collections: Collections, missing: Missing) -> None:
+    """Build indexes, however long that takes.
+
+    Raises:
+        DuplicateNames: if the collection already holds several templates of one name.
+    """
+    with _naming_duplicates(collections):
+        missing.collection.create_indexes(list(missing.models))
+
+
+@contextmanager
+def _naming_duplicates(collections: Collections) -> Iterator[None]:
     try:
-        _ensure(collections.templates_guarded, _TEMPLATES)
+        yield
     except DuplicateKeyError as error:
         raise DuplicateNames(duplicate_names(collections.templates), collections.templates.name) from error
-    _ensure(collections.events_guarded, _EVENTS)
-    _ensure(collections.log, _LOG)
 
 
-def _ensure(collection: Collection[Document], wanted: tuple[IndexModel, ...]) -> None:
+def _ensure(collection: Collection[Document], wanted: tuple[IndexModel, ...]) -> list[Missing]:
     try:
         present = {index["name"] for index in collection.list_indexes()}
     except OperationFailure as error:
@@ -67,8 +113,14 @@ def _ensure(collection: Collection[Document], wanted: tuple[IndexModel, ...]) ->
             raise
         present = set()
     missing = [model for model in wanted if model.document["name"] not in present]
-    if missing:
-        collection.create_indexes(missing)
+    if not missing:
+        return []
+    if present and collection.estimated_document_count() > SMALL:
+        unique = tuple(model for model in missing if model.document.get("unique"))
+        others = tuple(model for model in missing if not model.document.get("unique"))
+        return [Missing(collection, models) for models in (unique, others) if models]
+    collection.create_indexes(missing)
+    return []
 
 
 def duplicate_names(collection: Collection[Document]) -> dict[str, int]:

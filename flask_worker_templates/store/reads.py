@@ -12,11 +12,11 @@ from flask_worker_templates.model.spec import DEFAULTS
 from flask_worker_templates.model.template import Event, Page, Template
 
 from . import audit
-from .claim_list import read_claims
 from .connection import Collections, Document, find_raw
 from .feed import follow
 from .part import Part
 from .queries import all_of, conditions, matching_patterns, order, same_name, scope_conditions, without
+from .recheck import recheck
 from .scoped_events import Insiders, history_within, trail_within
 from .stored_form import (
     CHECKED,
@@ -31,8 +31,6 @@ from .stored_form import (
 from .stored_types import Malformed
 
 R = TypeVar("R")
-
-_MOST_CLAIMS = 100_000  # more than a document can hold
 
 
 class Reads(Part):
@@ -73,7 +71,7 @@ class Reads(Part):
             shown, _ = self._read_all(db, found, checked_raw)
             if not shown:
                 raise TemplateNotFound(template_id)
-            _recheck(db, template_id)
+            recheck(db, template_id)
         return shown[0]
 
     def page(self, asked: Mapping[str, Any]) -> Page[Template]:
@@ -151,7 +149,7 @@ class Reads(Part):
                 page = audit.history(db, template_id, window)
             else:
                 page = history_within(db, template_id, window, self._scope)
-            _recheck(db, template_id)
+            recheck(db, template_id)
         return page
 
     def trail(self, asked: Mapping[str, Any]) -> Page[Event]:
@@ -185,11 +183,15 @@ class Reads(Part):
             db.census.look(db, events=False)
             return db.census.blocked()
 
+    def known_blocked(self) -> dict[str, str]:
+        """Return the same as `blocked`, as far as it is known, without a command."""
+        return self._access.collections.census.blocked()
+
     def warnings(self) -> tuple[str, ...]:
         """Return what is wrong with documents of the database, in sentences; at once, from what is known."""
         db = self._access.collections
         db.census.look_soon(db)
-        return db.census.warnings()
+        return (*db.census.warnings(), *db.builds.warnings())
 
     def insiders(self, template_ids: Iterable[str]) -> set[str]:
         """Return those of some templates whose present state, or last one if they are gone, is inside the scope."""
@@ -212,18 +214,6 @@ class Reads(Part):
             if document is None:
                 raise TemplateNotFound(key)
             return template_of(db.census.sound_template(document, key))
-
-
-def _recheck(db: Collections, template_id: str) -> None:
-    """Look at the claims, which are not read with the others, of a document that is listed as no template.
-
-    Raises:
-        TemplateNotFound: if it is none.
-    """
-    if db.census.suspects(template_id):
-        if db.templates.find_one({"_id": template_id}, {"_id": 1}) is not None:
-            read_claims(db, template_id, Window(1, _MOST_CLAIMS))
-        db.census.forget(template_id)
 
 
 def _count(db: Collections, wanted: Sequence[Any], query: Mapping[str, Any], absent: Sequence[Any]) -> int:

@@ -64,14 +64,14 @@ def scan_templates(db: Collections, before: Known, found: Known) -> None:
     for raw in _suspects(db.templates_raw, suspect_templates(), before.templates, CHECKED):
         document = decoded(raw)
         name = document.get("name")
-        if isinstance(name, str) and nfc(name) != name:
+        if type(name) is str and nfc(name) != name:
             names[nfc(name)].append(name)
         try:
             check_template(document)
         except Placeholder:
             continue
         except Malformed as error:
-            _add(found.templates, Bad(document.get("_id"), name if isinstance(name, str) else None, str(error)))
+            _add(found.templates, Bad(document.get("_id"), name if type(name) is str else None, str(error)))
             continue
         unclear.append(document["_id"])
         if problems := _out_of_bounds(document):
@@ -81,7 +81,7 @@ def scan_templates(db: Collections, before: Known, found: Known) -> None:
             )
     for document in _with_bad_claims(db, unclear):
         name = document["name"]
-        _add(found.templates, Bad(document["_id"], name if isinstance(name, str) else None, "claims are malformed"))
+        _add(found.templates, Bad(document["_id"], name if type(name) is str else None, "claims are malformed"))
     composed = {}
     if names:
         query = {"name": {"$in": list(names)}}

@@ -6,10 +6,12 @@ follow the protocol of `commit`, in the loop of `loop`; histories are read by `a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .claim_list import ClaimReads
 from .claim_rules import ClaimRules
 from .claims import Claims
-from .indexes import ensure_indexes
+from .indexes import Missing, build, ensure_indexes
 from .loop import Guard, Precondition
 from .origins import Origins
 from .part import Observer
@@ -31,11 +33,28 @@ class Store(Reads, Writes, ClaimReads, Claims, Origins):
         claim_observer: told of every claim after it was made or ended.
     """
 
-    def prepare(self) -> None:
+    def prepare(self, *, wait: bool = False) -> None:
         """Make sure that the indexes are there; where they are, nothing is written.
+
+        Those that are missing on a large collection are built without a time limit: the unique one on names at once,
+        because nothing is right without it, the others in the background.
+
+        Args:
+            wait: whether to wait for all of them.
 
         Raises:
             DuplicateNames: if the collection holds several templates of one name.
         """
         with self._access.operation() as db:
-            ensure_indexes(db)
+            left = ensure_indexes(db)
+        now = [missing for missing in left if wait or missing.is_needed]
+        later = [missing for missing in left if missing not in now]
+        self._build(now)
+        if later:
+            names = [name for missing in later for name in missing.names]
+            db.builds.start(names, lambda: self._build(later))
+
+    def _build(self, left: Sequence[Missing]) -> None:
+        for missing in left:
+            with self._access.long_operation() as db:
+                build(db, missing)

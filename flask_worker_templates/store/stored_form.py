@@ -21,7 +21,7 @@ from bson.errors import InvalidBSON
 
 from flask_worker_templates.model.claim import Claim
 from flask_worker_templates.model.records import ABSENT, Exported, ExportedLeaf, Managed, Origin
-from flask_worker_templates.model.spec import DEFAULTS, FIELDS, Spec
+from flask_worker_templates.model.spec import DEFAULTS, FIELDS, NESTED, Spec
 from flask_worker_templates.model.template import Template, rfc3339, spec_values, to_json
 
 from .stored_types import (
@@ -111,6 +111,16 @@ def to_stored(spec: Spec) -> dict[str, Any]:
     """Return the stored form of a spec."""
     # A label key holds no "=", so the first one divides.
     return {**spec, "labels": [f"{key}={value}" for key, value in spec["labels"].items()]}
+
+
+def keeping_unknown(document: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the stored form of a spec with the parts that only a newer version knows, as the document has them."""
+    kept = dict(stored)
+    for name, known in NESTED.items():
+        before, after = document.get(name), stored[name]
+        if isinstance(before, dict) and isinstance(after, dict):
+            kept[name] = {**{key: value for key, value in before.items() if key not in known}, **after}
+    return kept
 
 
 def from_stored(document: Mapping[str, Any]) -> Spec:

@@ -33,7 +33,7 @@ from .connection import Collections, Document
 from .loop import Guard, Precondition, check_inside, write_on_condition
 from .part import Part
 from .queries import same_name
-from .stored_form import CHECKED, check_template, from_stored, origin_fields, template_of
+from .stored_form import CHECKED, check_template, from_stored, keeping_unknown, nfc, origin_fields, template_of
 from .stored_types import Malformed
 
 Progress = Callable[[int], None]
@@ -63,6 +63,8 @@ class Writes(Part):
         """
         check_inside(self._scope, spec)
         with self._access.operation() as db:
+            if db.census.spellings(spec["name"]):  # the unique index tells the forms of one name apart
+                raise self._name_taken(db, spec["name"])
             document = new_document(spec, actor=actor, action=action, message=message, origin=origin)
             try:
                 db.templates_guarded.insert_one(document)
@@ -203,10 +205,12 @@ class Writes(Part):
             if spec == from_stored(document):
                 return (document, None) if not fields or commit(db, document, fields) else None
             ensure_event(db, document, self._copied)
+            if spec["name"] != nfc(document["name"]) and db.census.spellings(spec["name"]):
+                raise self._name_taken(db, spec["name"])
             managed = fields.get("base", document.get("base")) is not None
             revision = document["revision"] + 1
             event = event_of(document["_id"], revision, spec, managed=managed, after=document["last_event"])
-            fields = fields | event["spec"]
+            fields = fields | keeping_unknown(document, event["spec"])
             fields |= {"revision": revision, "updated_at": event["at"], "last_event": event}
             try:
                 committed = commit(db, document, fields)

@@ -15,10 +15,11 @@ from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
 from tests.support.apps import AppFactory
-from tests.support.calls import URL, create, one, pagination
+from tests.support.calls import URL, create, one, pagination, problem
 from tests.support.corruption import (
     KINDS,
     ODD_KINDS,
+    OF_EVENTS,
     SPECIAL,
     TEMPLATE,
     Case,
@@ -138,3 +139,120 @@ def test_no_read_fails_or_shows_them(world: World, caplog: pytest.LogCaptureFixt
     assert any("collection 'worker_templates'" in warning for warning in status.warnings)
     assert all(warning in caplog.text for warning in status.warnings)
     assert world.held() == world.before
+
+
+def test_no_write_touches_them(world: World) -> None:
+    client = world.client
+    some = [key for key, case in world.bad.items() if case.path != "_id"]
+    calls: Iterator[Any] = itertools.cycle(
+        [
+            lambda url: client.put(url, json=spec("new")),
+            lambda url: client.patch(url, json={"max_nodes": 9}),
+            client.delete,
+            lambda url: client.put(url + "/claims/w1"),
+            lambda url: client.delete(url + "/claims/w1"),
+            lambda url: client.post(url + "/revert", json={"revision": 1}),
+        ]
+    )
+    for key in some[:: 1 + len(some) // 200]:
+        answer = next(calls)(f"{URL}/{key}")
+        assert answer.status_code == 404, (world.bad[key], answer.text)
+    taken = problem(client.post(URL, json=spec("held")), 409)
+    assert "no worker template" in taken["message"]
+    assert "revision" in taken["message"]
+    moved = problem(client.patch(one(world.good["good"]), json={"name": "held"}), 409)
+    assert "no worker template" in moved["message"]
+    assert world.held() == world.before
+    created = create(client, "after")
+    assert client.delete(one(created)).status_code == 204
+
+
+def test_files_and_commands_go_on(world: World) -> None:
+    runner = world.app.test_cli_runner()
+    for line, codes in (
+        (["seed-templates"], {0}),
+        (["worker-templates", "list"], {0}),
+        (["worker-templates", "show", "good"], {0}),
+        (["worker-templates", "history", "good"], {0}),
+        (["worker-templates", "diff"], {0, 3}),
+        (["worker-templates", "export"], {0, 1}),  # 1: it names what no file may hold
+        (["worker-templates", "sync", "--yes"], {0, 4}),
+    ):
+        result = runner.invoke(args=line)
+        assert result.exit_code in codes, (line, result.output)
+        assert isinstance(result.exception, SystemExit | None), line
+    assert "held" in runner.invoke(args=["seed-templates"]).output
+    for path in ("/drift", "/history"):
+        assert world.client.get(URL + path).status_code == 200
+    assert world.held() == world.before
+
+
+def test_events_that_are_none_are_left_out(make_app: AppFactory, database: Raw, backend: str) -> None:
+    client = make_app().test_client()
+    made = create(client, "small")
+    document = database.worker_templates.find_one({"_id": made["id"]})
+    assert document is not None
+    events, sound, number = [], 0, 0
+    for case in chosen(backend, OF_EVENTS):
+        number += 1
+        key = f"{made['id']}:{number}"
+        event = {**document["last_event"], "_id": key, "revision": number, "action": "updated"}
+        if case.path == "revision" and case.sound:
+            continue
+        if case.path == "template_id" and case.sound:
+            continue
+        sound += case.sound
+        events.append(corrupted(event, case))
+    number += 1
+    last = {**document["last_event"], "_id": f"{made['id']}:{number}", "revision": number, "token": "last"}
+    database.worker_template_events.delete_many({})
+    database.worker_template_events.insert_many(events)
+    database.worker_templates.update_one({"_id": made["id"]}, {"$set": {"revision": number, "last_event": last}})
+    before = [bson.encode(event) for event in database.worker_template_events.find()]
+    app = make_app()
+    client = app.test_client()
+    assert client.get(URL).status_code == 200
+    for url in (one(made, "/history"), URL + "/history"):
+        pages = list(every_page(client, url, 50))
+        assert sum(len(items) for items, _ in pages) == sound + 1, url
+        # The last event is in the document alone, where the trail counts it only on its page.
+        assert {total for _, total in pages} <= {sound, sound + 1}, url
+    assert any("event" in warning for warning in app.extensions["worker_templates"].status().warnings)
+    assert [bson.encode(event) for event in database.worker_template_events.find()] == before
+
+
+@pytest.mark.parametrize("field", ["source", "base", "max_claims", "deprecation", "extra", "description"])
+def test_a_field_that_is_missing_is_written_with_the_next_change_alone(
+    field: str, make_app: AppFactory, database: Raw
+) -> None:
+    client = make_app().test_client()
+    made = create(client, "small")
+    database.worker_templates.update_one({"_id": made["id"]}, {"$unset": {field: ""}, "$set": {"capacity.gpus": 4}})
+    assert client.get(one(made)).get_json() == made
+    changed = client.patch(one(made), json={"max_nodes": 3})
+    assert changed.status_code == 200
+    stored = database.worker_templates.find_one({"_id": made["id"]})
+    assert stored is not None
+    assert stored["capacity"]["gpus"] == 4  # of a newer version
+    assert client.delete(one(made)).status_code == 204
+
+
+def test_names_are_one_in_all_unicode_forms(make_app: AppFactory, database: Raw) -> None:
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    client = make_app().test_client()
+    made = create(client, composed)
+    model = database.worker_templates.find_one({"_id": made["id"]})
+    assert model is not None
+    old = copy_of(model, decomposed)
+    database.worker_templates.delete_one({"_id": made["id"]})
+    database.worker_templates.insert_one(old)
+    app = make_app()
+    client = app.test_client()
+    for name in (composed, decomposed):
+        found = client.get(URL, query_string={"name": name}).get_json()
+        assert [template["id"] for template in found] == [old["_id"]]
+        assert problem(client.post(URL, json=spec(name)), 409)["errors"]["id"] == old["_id"]
+    database.worker_templates.insert_one(model)
+    app = make_app()
+    app.test_client().get(URL)
+    assert any("one name to people" in warning for warning in app.extensions["worker_templates"].status().warnings)

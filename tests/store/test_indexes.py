@@ -8,6 +8,8 @@ are definitions that people write; it may never look at all events, whose number
 from __future__ import annotations
 
 import itertools
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,6 +25,8 @@ from flask_worker_templates.errors import DuplicateNames
 from flask_worker_templates.model.parameters import SORTS, Window, list_parameters, trail_parameters
 from flask_worker_templates.model.records import Seed
 from flask_worker_templates.settings import Settings
+from flask_worker_templates.store import indexes
+from flask_worker_templates.store import store as store_module
 from flask_worker_templates.store.connection import DatabaseAccess
 from flask_worker_templates.store.indexes import UNIQUE_NAME
 from flask_worker_templates.store.store import Store
@@ -65,6 +69,47 @@ def test_they_are_there_after_preparing_twice(store: Store, database: Raw) -> No
     database.worker_templates.insert_one({"_id": "1", "name": "one"})
     with pytest.raises(DuplicateKeyError):
         database.worker_templates.insert_one({"_id": "2", "name": "one"})
+
+
+@pytest.mark.parametrize("wait", [False, True], ids=["in the background", "waited for"])
+def test_those_that_are_new_on_a_large_collection_hold_nobody_up(
+    wait: bool, store: Store, database: Raw, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(indexes, "SMALL", 100)
+    store.prepare()
+    database.worker_template_events.insert_many([{"_id": str(number)} for number in range(200)])
+    for name in ("at", "actor_at"):
+        database.worker_template_events.drop_index(name)
+    begin, built = threading.Event(), indexes.build
+
+    def slowly(*arguments: Any) -> None:
+        assert begin.wait(60)
+        built(*arguments)
+
+    monkeypatch.setattr(store_module, "build", slowly)
+    if wait:
+        begin.set()
+    store.prepare(wait=wait)
+    assert ("at" in database.worker_template_events.index_information()) is wait
+    assert any("at, actor_at" in warning for warning in store.warnings()) is not wait
+    store.prepare()  # starts no second build
+    begin.set()
+    for _ in range(1000):
+        if not any("being built" in warning for warning in store.warnings()):
+            break
+        time.sleep(0.01)
+    assert {"at", "actor_at"} <= set(database.worker_template_events.index_information())
+
+
+def test_the_one_on_names_is_waited_for_on_a_large_collection_too(
+    store: Store, database: Raw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexes, "SMALL", 100)
+    database.worker_templates.insert_many([{"_id": str(number), "name": str(number)} for number in range(200)])
+    store.prepare()
+    assert database.worker_templates.index_information()[UNIQUE_NAME]["unique"]
+    store.prepare(wait=True)
+    assert "labels" in database.worker_templates.index_information()
 
 
 def test_one_that_is_missing_is_made_and_others_are_left_alone(store: Store, database: Raw) -> None:
