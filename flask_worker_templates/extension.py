@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from flask import Flask
 
 from .cli.install import install_commands
-from .errors import InvalidParameters, TemplateNotFound
+from .errors import InvalidParameters, SyncRefused, TemplateNotFound
 from .http.blueprint import install_api
 from .model.claim import Claim
 from .model.fields import is_utf8
@@ -35,6 +35,7 @@ from .runtime.startup import Status
 from .store.store import Precondition
 
 if TYPE_CHECKING:
+    from .reconcile.compare import Side
     from .reconcile.outcome import OnConflict
     from .reconcile.plan import SyncPlan
     from .reconcile.seed import SeedResult
@@ -468,6 +469,9 @@ class WorkerTemplates:
         max_delete: int = 1,
         adopt: Sequence[str] = (),
         restore: Sequence[str] = (),
+        prune_any_source: bool = False,
+        only: Sequence[str] | None = None,
+        choices: Mapping[str, Mapping[str, Side]] | None = None,
     ) -> SyncPlan:
         """Compare the definition files with the database, and return what a sync would do. Writes nothing.
 
@@ -478,6 +482,9 @@ class WorkerTemplates:
             max_delete: see `sync`.
             adopt: see `sync`.
             restore: see `sync`.
+            prune_any_source: see `sync`.
+            only: see `sync`.
+            choices: see `sync`.
 
         Raises:
             InvalidFiles: with every fault of every file.
@@ -486,8 +493,16 @@ class WorkerTemplates:
         files = state.read_files(paths)
         from .reconcile.options import SyncOptions
 
-        options = SyncOptions(on_conflict, prune, max_delete, tuple(adopt), tuple(restore))
-        return state.plan(files, options)
+        named = None if only is None else tuple(only)
+        return state.plan(
+            files,
+            SyncOptions(
+                on_conflict, prune, max_delete, tuple(adopt), tuple(restore), prune_any_source, named, choices or {}
+            ),
+        )
+
+    plan = drift
+    """The same, by the name of what it returns: its `SyncPlan.digest` is what `sync` takes to apply exactly this."""
 
     def sync(
         self,
@@ -498,7 +513,12 @@ class WorkerTemplates:
         max_delete: int = 1,
         adopt: Sequence[str] = (),
         restore: Sequence[str] = (),
+        prune_any_source: bool = False,
+        only: Sequence[str] | None = None,
+        choices: Mapping[str, Mapping[str, Side]] | None = None,
+        digest: str | None = None,
         actor: str | None = None,
+        message: str | None = None,
     ) -> SyncResult:
         """Apply what the definition files changed, now, and keep what was changed in the database.
 
@@ -506,27 +526,51 @@ class WorkerTemplates:
             paths: a file or several instead of the configured ones.
             on_conflict: whose value a field gets that both sides changed: ``file`` or ``db``; ``skip`` leaves such
                 templates as they are; None refuses the whole sync.
-            prune: delete templates that came from a file and are in none any more, through the in-use guard.
+            prune: delete templates of this file set whose entries are in no file now, unless they are in use.
             max_delete: the most templates that `prune` may delete.
             adopt: names of templates in collision to put under the files' management.
             restore: names of deleted templates to create again.
+            prune_any_source: let `prune` also delete what came from a file that is none of those that are looked for.
+            only: names of the templates that the sync is about; None for all.
+            choices: whose value single fields in conflict get, ``file`` or ``db``: by the name of the template and the
+                dotted path of the field. They go before `on_conflict`.
+            digest: of the plan, from `plan` with the same arguments, that must still hold.
             actor: who; by default the actor of the request.
+            message: why; at most 500 characters.
 
         Returns:
-            What was done. A template that others changed at the same time is left alone, and its status says so.
+            What was done. A template that others changed at the same time, that is in use or that holds invalid values
+            is left alone, and its status says so.
 
         Raises:
             InvalidFiles: with every fault of every file; nothing is written.
+            InvalidParameters: if an option or the message has a value that it cannot take.
             SyncRefused: with every reason; nothing is written.
             DuplicateNames: if the collection holds several templates of one name.
         """
-        state = self._state()
-        from .reconcile.options import SyncOptions
         from .reconcile.sync import apply
 
-        options = SyncOptions(on_conflict, prune, max_delete, tuple(adopt), tuple(restore))
-        plan = state.plan(state.read_files(paths), options)
-        return apply(state.store, plan, actor=self._hooks.actor(actor), guard=self._hooks.check_usage)
+        why = message_of(message)
+        plan = self.drift(
+            paths,
+            on_conflict=on_conflict,
+            prune=prune,
+            max_delete=max_delete,
+            adopt=adopt,
+            restore=restore,
+            prune_any_source=prune_any_source,
+            only=only,
+            choices=choices,
+        )
+        if digest is not None and plan.digest != digest:
+            raise SyncRefused(["This is not the plan of that digest any more: plan again."], conflict=True)
+        return apply(
+            self._state().store,
+            plan,
+            actor=self._hooks.actor(actor),
+            message=why,
+            guard=self._hooks.check_usage,
+        )
 
     def export(self) -> str:
         """Return all templates as a definition file in YAML: sorted by name, defaults left out.

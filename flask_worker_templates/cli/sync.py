@@ -14,6 +14,7 @@ from click.core import ParameterSource
 
 from flask_worker_templates.errors import DatabaseUnavailable, InvalidPlan
 from flask_worker_templates.files.paths import Unusable, is_meant, read_bytes
+from flask_worker_templates.files.replace import write_private
 from flask_worker_templates.reconcile.options import ON_CONFLICT, SyncOptions
 from flask_worker_templates.reconcile.plan import Refusal, SyncPlan
 from flask_worker_templates.reconcile.plan_document import MAX_DELETIONS, ReviewedPlan, plan_document, read_plan
@@ -105,7 +106,7 @@ def diff(paths: tuple[str, ...], out: Path | None, kind: str, **decisions: Any) 
         click.echo(f"No plan is written to {out}, because sync would be refused.", err=True)
         return _refused(plan)
     try:
-        out.write_text(json.dumps(plan_document(plan), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_private(out, (json.dumps(plan_document(plan), indent=2, ensure_ascii=False) + "\n").encode())
     except OSError as error:
         click.echo(f"Error: the plan cannot be written to {out}: {error.strerror}.", err=True)
         return ERROR

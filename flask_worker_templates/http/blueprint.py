@@ -23,6 +23,7 @@ from .views_base import NAME, Views
 from .views_claims import ClaimViews
 from .views_files import FileViews
 from .views_history import HistoryViews
+from .views_sync import SyncViews
 
 if TYPE_CHECKING:
     from flask_worker_templates.runtime.app_state import AppState
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 CONFIG_PREFIX = "WORKER_TEMPLATES_"
 OPENAPI_VERSION = "3.0.3"
 
-VIEWS: tuple[type[Views], ...] = (TemplateViews, HistoryViews, ClaimViews, FileViews)
+VIEWS: tuple[type[Views], ...] = (TemplateViews, HistoryViews, ClaimViews, FileViews, SyncViews)
 """The classes whose methods are the operations of the API, in the order of the OpenAPI document."""
 
 

@@ -15,7 +15,7 @@ from flask_worker_templates.model.parameters import WORKER_ID_PATTERN, WriteSche
 from flask_worker_templates.model.spec import WorkerTemplateSpecSchema
 from flask_worker_templates.reconcile.diff_document import ID, WorkerTemplateDriftSchema
 
-from . import openapi_schemas
+from . import openapi_schemas, sync_schemas
 from .operation import Description, operations_of
 from .responses import JSON
 
@@ -92,6 +92,8 @@ class Doc:
 
     schemas: ClassVar[Any] = openapi_schemas
     """The schemas and examples: a module."""
+    sync: ClassVar[Any] = sync_schemas
+    """The same for plans and syncs."""
     WorkerTemplateDriftSchema = WorkerTemplateDriftSchema
 
     ETAG: ClassVar = _ETAG

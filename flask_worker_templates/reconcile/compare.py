@@ -12,7 +12,7 @@ unique key: a renamed one is not followed, but named.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
@@ -55,6 +55,8 @@ class State(enum.StrEnum):
     It belongs to another set, or it says something else and was created by hand, or was renamed to this name while the
     entry that it came from is still in the files.
     """
+    BLOCKED = "blocked"
+    """In a file, and a document of the database that is no template has its name."""
     UNMANAGED = "unmanaged"
     """In no file, and nothing that these files lost: created by hand, of another set, or renamed in the database."""
 
@@ -111,6 +113,7 @@ def compare(
     stored: Iterable[Managed],
     deletions: Mapping[str, Deletion],
     ownership: Ownership | None = None,
+    blocked: Collection[str] = (),
 ) -> tuple[TemplateDrift, ...]:
     """Return how every template stands, each name once, sorted by name.
 
@@ -119,11 +122,12 @@ def compare(
         stored: every template of the database.
         deletions: by the name of its entry, the newest deletion of each template that had come from a file.
         ownership: whose the templates are; without it everything belongs to the files.
+        blocked: the names that documents have which are no templates.
 
     Raises:
         ValueError: if a name comes twice on one side.
     """
-    return _Comparison(_by_name(declared), _by_name(stored), deletions, ownership).run()
+    return _Comparison(_by_name(declared), _by_name(stored), deletions, ownership, blocked).run()
 
 
 _Item = TypeVar("_Item", Entry, Managed)
@@ -146,11 +150,13 @@ class _Comparison:
         in_database: Mapping[str, Managed],
         deletions: Mapping[str, Deletion],
         ownership: Ownership | None,
+        blocked: Collection[str],
     ) -> None:
         self._in_files = in_files
         self._in_database = in_database
         self._deletions = deletions
         self._ownership = ownership
+        self._blocked = blocked
         self._owned = {name for name, one in in_database.items() if ownership is None or ownership.owns(one)}
         self._came_from = {name: entry_name(in_database[name], in_files.keys()) for name in self._owned}
         # Several may have come from one entry, one after the other: the first by name stands for them.
@@ -194,6 +200,8 @@ class _Comparison:
     def _absent(self, name: str) -> TemplateDrift:
         """Return how an entry stands whose name no template has."""
         renamed_to = self._renamed_to.get(name)
+        if name in self._blocked:
+            return TemplateDrift(name, State.BLOCKED, (), self._in_files[name], None, None, renamed_to=renamed_to)
         deletion = self._deletions.get(name)
         if renamed_to is not None or (deletion is not None and deletion.ended):
             deletion = None

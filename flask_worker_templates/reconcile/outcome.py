@@ -61,7 +61,8 @@ def outcome(  # noqa: PLR0911  # a table, read from top to bottom
     state, declared, stored = drift.state, drift.declared, drift.stored
     if stored is None:
         missing = state is State.MISSING and (recreate_renamed or drift.renamed_to is None)
-        wanted = declared.spec if declared is not None and (restore or missing) else None
+        restored = restore and state is State.DELETED
+        wanted = declared.spec if declared is not None and (restored or missing) else None
         return Outcome("none" if wanted is None else "create", wanted, wanted)
     unchanged = Outcome("none", stored.spec, stored.base)
     if declared is None:

@@ -161,6 +161,13 @@ class SyncPlan:
             forget=(),
         )
 
+    @property
+    def digest(self) -> str:
+        """What tells this plan from every other."""
+        from .plan_document import plan_digest
+
+        return plan_digest(self)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the diff document, for JSON."""
         from .diff_document import diff_document
@@ -176,6 +183,7 @@ def make_plan(
     *,
     forget: Iterable[Deletion] = (),
     recreate_renamed: bool = True,
+    blocked: Mapping[str, str] | None = None,
 ) -> SyncPlan:
     """Return what a sync of these files into this database would do.
 
@@ -186,11 +194,13 @@ def make_plan(
         options: what a person decided.
         forget: the deletions whose entries are in no file.
         recreate_renamed: whether an entry whose template was renamed is created again.
+        blocked: the names that documents have which are no templates, and what is wrong with each.
     """
+    blocked = blocked or {}
     files: FileSet = ownership.files
     warnings = [*files.warnings]
     steps: list[Step] = []
-    for drift in compare(files.entries, stored, deletions, ownership):
+    for drift in compare(files.entries, stored, deletions, ownership, blocked.keys()):
         prune = options.prune and drift.state is State.ORPHANED
         if prune and not options.prune_any_source and drift.stored and not ownership.covers(drift.stored.source):
             prune = False
@@ -200,6 +210,10 @@ def make_plan(
                     "that these files are read from. Give --prune-any-source to prune it all the same."
                 )
         step = Step(drift, _outcome(drift, options, prune=prune, recreate_renamed=recreate_renamed))
+        if drift.state is State.BLOCKED and options.concern(drift.name):
+            reason = f"{drift.name!r} cannot be created: a document that is no template has the name"
+            reason = f"{reason} ({blocked[drift.name]}). Correct or remove it."
+            step = replace(step, obstacle="blocked", hindered="create", reason=reason)
         if step.outcome.action == "create" and drift.renamed_to is not None:
             warnings.append(
                 f"{drift.name!r} was renamed to {drift.renamed_to!r} in the database, and its entry has the old name "

@@ -92,6 +92,14 @@ class SyncResult:
         return result_document(self)
 
 
+@dataclass(frozen=True, slots=True)
+class _By:
+    """Who makes a change, and why."""
+
+    actor: str
+    message: str | None
+
+
 def plan_sync(
     store: Store,
     ownership: Ownership,
@@ -137,6 +145,7 @@ def plan_sync(
         options or SyncOptions(),
         forget=[one for one in forget if one.name not in hidden],
         recreate_renamed=recreate_renamed,
+        blocked=whole.blocked(),
     )
     if not store.scope.everything:
         plan = replace(plan, files=shown_files(files, hidden))
@@ -159,18 +168,30 @@ def stored_templates(store: Store) -> list[Managed]:
 
 
 def apply(
-    store: Store, plan: SyncPlan, *, actor: str, guard: Guard | None = None, progress: Progress | None = None
+    store: Store,
+    plan: SyncPlan,
+    *,
+    actor: str,
+    message: str | None = None,
+    guard: Guard | None = None,
+    progress: Progress | None = None,
 ) -> SyncResult:
     """Carry out a plan: all of it, or what others have not overtaken meanwhile.
 
     The arguments and errors are those of `carry_out`.
     """
-    done = tuple(carry_out(store, plan, actor=actor, guard=guard, progress=progress))
+    done = tuple(carry_out(store, plan, actor=actor, message=message, guard=guard, progress=progress))
     return SyncResult(done, tuple(one.name for one in plan.forget))
 
 
 def carry_out(
-    store: Store, plan: SyncPlan, *, actor: str, guard: Guard | None = None, progress: Progress | None = None
+    store: Store,
+    plan: SyncPlan,
+    *,
+    actor: str,
+    message: str | None = None,
+    guard: Guard | None = None,
+    progress: Progress | None = None,
 ) -> Iterator[SyncChange]:
     """Carry out a plan, and yield what became of each change as soon as that is known.
 
@@ -181,6 +202,7 @@ def carry_out(
         store: where to.
         plan: from `plan_sync`.
         actor: who.
+        message: why.
         guard: asked again before a template is deleted; raises `TemplateInUse`.
         progress: told how many templates were just dealt with.
 
@@ -202,7 +224,8 @@ def carry_out(
     store.prepare()
     if plan.forget:
         store.forget(plan.forget)
-    yield from _create(store, plan, by_action.get("create", []), actor, progress)
+    by = _By(actor, message)
+    yield from _create(store, plan, by_action.get("create", []), by, progress)
     writes: tuple[tuple[Action, _Write], ...] = (("update", _update), ("rebase", _update), ("delete", _delete(guard)))
     for action, write in writes:
         steps = by_action.get(action, [])
@@ -211,7 +234,7 @@ def carry_out(
                 yield SyncChange(step.drift.name, action, "stale", "The definition files changed meanwhile.")
             return
         for step in steps:
-            change = _tried(store, plan, step, actor, write)
+            change = _tried(store, plan, step, by, write)
             if progress is not None:
                 progress(1)
             yield change
@@ -288,7 +311,7 @@ def _hindered(plan: SyncPlan) -> Iterator[SyncChange]:
 
 
 def _create(
-    store: Store, plan: SyncPlan, steps: Sequence[Step], actor: str, progress: Progress | None
+    store: Store, plan: SyncPlan, steps: Sequence[Step], by: _By, progress: Progress | None
 ) -> Iterator[SyncChange]:
     for start in range(0, len(steps), _CHUNK):
         chunk = steps[start : start + _CHUNK]
@@ -297,7 +320,7 @@ def _create(
             for step in chunk
             if step.outcome.spec is not None and step.drift.declared is not None
         ]
-        created = set(store.create_missing(seeds, actor=actor, progress=progress))
+        created = set(store.create_missing(seeds, actor=by.actor, message=by.message, progress=progress))
         for step in chunk:
             name = step.drift.name
             if name in created:
@@ -306,20 +329,20 @@ def _create(
                 yield SyncChange(name, "create", "stale", f"A worker template named {name!r} was created meanwhile.")
 
 
-_Write = Callable[[Store, SyncPlan, Step, str], int | None]
+_Write = Callable[[Store, SyncPlan, Step, _By], int | None]
 
 
-def _tried(store: Store, plan: SyncPlan, step: Step, actor: str, write: _Write) -> SyncChange:
+def _tried(store: Store, plan: SyncPlan, step: Step, by: _By, write: _Write) -> SyncChange:
     name, action = step.drift.name, step.outcome.action
     try:
-        return SyncChange(name, action, "applied", revision=write(store, plan, step, actor))
+        return SyncChange(name, action, "applied", revision=write(store, plan, step, by))
     except (RevisionMismatch, TemplateNotFound, NameTaken, TemplateKeepsChanging):
         return SyncChange(name, action, "stale", f"Worker template {name!r} was changed or deleted meanwhile.")
     except TemplateInUse as error:
         return SyncChange(name, action, "in_use", str(error))
 
 
-def _update(store: Store, plan: SyncPlan, step: Step, actor: str) -> int | None:
+def _update(store: Store, plan: SyncPlan, step: Step, by: _By) -> int | None:
     stored, declared, spec, base = step.drift.stored, step.drift.declared, step.outcome.spec, step.outcome.base
     assert stored is not None  # noqa: S101  # what is updated is in the database
     assert spec is not None  # noqa: S101
@@ -331,7 +354,8 @@ def _update(store: Store, plan: SyncPlan, step: Step, actor: str) -> int | None:
     return store.update(
         stored.id,
         lambda current: current if step.outcome.action == "rebase" else spec,
-        actor=actor,
+        actor=by.actor,
+        message=by.message,
         action="synced",
         allowed=lambda current: current == stored.revision,
         origin=origin,
@@ -339,11 +363,16 @@ def _update(store: Store, plan: SyncPlan, step: Step, actor: str) -> int | None:
 
 
 def _delete(guard: Guard | None) -> _Write:
-    def delete(store: Store, plan: SyncPlan, step: Step, actor: str) -> None:
+    def delete(store: Store, plan: SyncPlan, step: Step, by: _By) -> None:
         stored = step.drift.stored
         assert stored is not None  # noqa: S101  # what is deleted is in the database
         store.delete(
-            stored.id, actor=actor, pruned=True, allowed=lambda current: current == stored.revision, guard=guard
+            stored.id,
+            actor=by.actor,
+            message=by.message,
+            pruned=True,
+            allowed=lambda current: current == stored.revision,
+            guard=guard,
         )
 
     return delete

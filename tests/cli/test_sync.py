@@ -702,6 +702,21 @@ def test_a_plan_that_cannot_be_written_exits_1(drifted: Deployment, tmp_path: Pa
     assert "the plan cannot be written" in result.stderr
 
 
+@mongomock_only
+def test_a_plan_is_a_private_file_of_its_own_and_never_written_through_a_link(
+    drifted: Deployment, tmp_path: Path
+) -> None:
+    plan, theirs, link = tmp_path / "plan.json", tmp_path / "theirs", tmp_path / "link"
+    assert run(drifted, "diff", "--out", str(plan)).exit_code == 3
+    assert plan.stat().st_mode & 0o777 == 0o600
+    theirs.write_text("precious")
+    link.symlink_to(theirs)
+    run(drifted, "diff", "--out", str(link))
+    assert theirs.read_text() == "precious"
+    os.mkfifo(tmp_path / "pipe")
+    assert run(drifted, "diff", "--out", str(tmp_path / "pipe")).exit_code in (1, 3)  # and does not wait for a reader
+
+
 # --- Schemas ---
 
 

@@ -22,6 +22,8 @@ CALLS: dict[str, tuple[str, str, Any]] = {
     "listWorkerTemplates": ("GET", "", None),
     "createWorkerTemplate": ("POST", "", spec("new")),
     "getWorkerTemplateDrift": ("GET", "/drift", None),
+    "planWorkerTemplateSync": ("POST", "/plan", {}),
+    "syncWorkerTemplates": ("POST", "/sync", {"digest": "0" * 64}),
     "validateWorkerTemplate": ("POST", "/validate", spec("new")),
     "listWorkerTemplateEvents": ("GET", "/history", None),
     "getWorkerTemplate": ("GET", "/{id}", None),
@@ -126,9 +128,17 @@ def restless(operation_id: str, make_app: AppFactory) -> TestResponse:
     return call(client, operation_id, template["id"])
 
 
+def synced(make_app: AppFactory) -> TestResponse:
+    client = make_app().test_client()
+    digest = call(client, "planWorkerTemplateSync").get_json()["digest"]
+    return call(client, "syncWorkerTemplates", json={"digest": digest})
+
+
 _STRICT_BODIES = ("createWorkerTemplate", "replaceWorkerTemplate", "updateWorkerTemplate", "revertWorkerTemplate")
+_OPTIONS = ("planWorkerTemplateSync", "syncWorkerTemplates")
 _BODIES = (
     *_STRICT_BODIES,
+    *_OPTIONS,
     "claimWorkerTemplate",
     "validateWorkerTemplate",
 )  # to the last, what is wrong with a body is no error
@@ -145,6 +155,11 @@ TABLE: dict[tuple[str, int], Scenario] = {
     ("listWorkerTemplates", 200): partial(plain, "listWorkerTemplates"),
     ("createWorkerTemplate", 201): partial(plain, "createWorkerTemplate"),
     ("getWorkerTemplateDrift", 200): partial(plain, "getWorkerTemplateDrift"),
+    ("planWorkerTemplateSync", 200): partial(plain, "planWorkerTemplateSync"),
+    ("planWorkerTemplateSync", 422): partial(plain, "planWorkerTemplateSync", json={"prune": 1}),
+    ("syncWorkerTemplates", 200): synced,
+    ("syncWorkerTemplates", 409): partial(plain, "syncWorkerTemplates"),
+    ("syncWorkerTemplates", 422): partial(plain, "syncWorkerTemplates", json={}),
     ("validateWorkerTemplate", 200): partial(plain, "validateWorkerTemplate"),
     ("listWorkerTemplateEvents", 200): partial(plain, "listWorkerTemplateEvents"),
     ("getWorkerTemplate", 200): partial(plain, "getWorkerTemplate"),
@@ -228,7 +243,8 @@ def test_a_parameter_that_an_operation_does_not_have_is_an_error_and_nothing_is_
     for query in ("dry_run=true", "dry_run=", "dry_run", "dry_run=1&dry_run=2", "page=1&dry_run=true"):
         problem(call(client, name, template["id"], query_string=query), 422, "query.dry_run")
     assert (snapshot(client), client.get(one(template, "/claims")).get_json()) == before
-    assert call(client, name, template["id"], query_string="").status_code < 300
+    moved = 409 if name == "syncWorkerTemplates" else 200  # its digest is that of no plan
+    assert call(client, name, template["id"], query_string="").status_code in (200, 201, 204, moved)
 
 
 def _check(answer: TestResponse, name: str, code: int) -> None:
