@@ -73,9 +73,26 @@ class EventSchema(ma.Schema):
 class ClaimSchema(ma.Schema):
     """A worker's registered use of a template."""
 
+    template_id = fields.String(required=True, metadata=ID)
+    template_name = fields.String(required=True, metadata={"example": "gpu-nightly"})
     worker_id = fields.String(required=True, metadata={"pattern": WORKER_ID_PATTERN, "example": "i-0abc123"})
     actor = fields.String(required=True, metadata={"description": "Who registered it.", "example": "fleet"})
     claimed_at = fields.String(required=True, metadata={"description": "UTC, with milliseconds.", **TIME})
+    revision = fields.Integer(
+        required=True, allow_none=True, metadata={"description": "The one that the worker runs; null if not known."}
+    )
+    ttl_seconds = fields.Integer(
+        required=True, allow_none=True, metadata={"description": "How long a lease holds; null for no end."}
+    )
+    expires_at = fields.String(required=True, allow_none=True, metadata={"description": "When a lease ends.", **TIME})
+    renewed_at = fields.String(required=True, allow_none=True, metadata={"description": "When it was renewed.", **TIME})
+    expired = fields.Boolean(required=True, metadata={"description": "Whether the lease has ended."})
+    outdated = fields.Boolean(required=True, metadata={"description": "Whether `changed` holds anything."})
+    changed = fields.List(
+        fields.String(),
+        required=True,
+        metadata={"description": "Fields that matter to a machine and have changed since its revision."},
+    )
 
 
 class ListDocumentSchema(DocumentSchema):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from flask_worker_templates.errors import (
+    ClaimRefused,
     DatabaseUnavailable,
     NameTaken,
     RevisionMismatch,
-    TemplateDisabled,
     TemplateInUse,
     TemplateKeepsChanging,
     WorkerTemplatesError,
@@ -15,7 +15,7 @@ from flask_worker_templates.errors import (
 OK, ERROR, USAGE, DRIFT, CONFLICT, UNAVAILABLE = range(6)
 """`USAGE` is Click's own. The highest of several is the worst."""
 
-_CONFLICTS = (NameTaken, RevisionMismatch, TemplateDisabled, TemplateInUse, TemplateKeepsChanging)
+_CONFLICTS = (NameTaken, RevisionMismatch, ClaimRefused, TemplateInUse, TemplateKeepsChanging)
 
 
 def exit_code(error: WorkerTemplatesError) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
@@ -19,12 +19,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _PAGING = frozenset({"page", "page_size", "sort", "after"})
 _NAMES = {
+    "worker_id": ["--worker"],
     "enabled": ["--enabled/--disabled"],
     "is_seeded": ["--seeded/--not-seeded"],
     "label": ["-l", "--label"],
 }
 """Options that are not called as their parameters."""
-_COMPLETED = {"name": complete_names, "name_prefix": complete_names}
+_COMPLETED = {"name": complete_names, "template": complete_names, "name_prefix": complete_names}
 
 _list = ListSchema()
 SORTS: tuple[str, ...] = tuple(
@@ -91,21 +92,10 @@ def _complete_choices(field: fields.Field[Any]) -> Callable[..., list[Completion
 
 def usage_error(error: InvalidParameters) -> click.UsageError:
     """Return the error of a parameter as that of the option which it came from."""
-    context = click.get_current_context()
-    known = {option.name for option in context.command.params}
-    said = [
-        f"--{path.partition('.')[0].replace('_', '-')}: {text}"
-        if path.partition(".")[0] in known
-        else f"{path}: {text}"
-        for path, text in error.flat()
-    ]
-    return click.UsageError("\n".join(said), context)
+    said = [f"{option_of(path.partition('.')[0])}: {text}" for path, text in error.flat()]
+    return click.UsageError("\n".join(said), click.get_current_context())
 
 
-def given(filters: Mapping[str, Any]) -> str:
-    """Return filters as they were typed, for people."""
-    return " ".join(
-        f"--{name.replace('_', '-')} {one}"
-        for name, value in filters.items()
-        for one in (value if isinstance(value, list) else [value])
-    )
+def option_of(parameter: str) -> str:
+    """Return the option that a parameter is on the command line."""
+    return _NAMES.get(parameter, [f"--{parameter.replace('_', '-')}"])[-1].partition("/")[0]

@@ -63,6 +63,8 @@ _GROUP = {
     "label": ("set_fields", "label", "Set and remove labels."),
     "enable": ("set_fields", "enable", "Let workers claim templates again."),
     "disable": ("set_fields", "disable", "Let no more workers claim templates."),
+    "deprecate": ("set_fields", "deprecate", "Let no more workers claim templates, and say why."),
+    "undeprecate": ("set_fields", "undeprecate", "Take the deprecation of templates back."),
     "copy": ("create", "copy", "Create a template like another one."),
     "rename": ("lifecycle", "rename", "Give a template another name."),
     "delete": ("lifecycle", "delete", "Delete templates that no worker uses."),

@@ -8,12 +8,15 @@ import click
 
 from flask_worker_templates.errors import InvalidParameters
 from flask_worker_templates.files.dump import definition_file
+from flask_worker_templates.model.claim import Claim
+from flask_worker_templates.model.parameters import MOST_PAGE_SIZE, claims_parameters
 from flask_worker_templates.model.template import Template
 from flask_worker_templates.runtime.app_state import current_state
+from flask_worker_templates.store.store import Store
 
 from .filter_options import SORTS, filter_options, usage_error
 from .find_templates import find_all
-from .output import VERSION, command, counted, examples, output_option, print_json, print_table, say
+from .output import VERSION, all_items, command, counted, examples, output_option, print_json, print_table, say
 from .template_table import columns
 
 
@@ -26,19 +29,34 @@ from .template_table import columns
     metavar="FIELD",
     help="Order: name, updated_at, cost_per_hour_usd, …; -name turns it around.",
 )
+@click.option("--outdated", is_flag=True, help="Only templates whose workers run an earlier version of it.")
 @output_option("table", "wide", "name", "json", "yaml")
 @command
 @examples(
     "flask worker-templates list --enabled --label team=qa --sort -updated_at",
     "flask worker-templates list --min-cpu-cores 16 -o name",
 )
-def list_templates(filters: dict[str, Any], sort: str, kind: str) -> None:
+def list_templates(filters: dict[str, Any], sort: str, outdated: bool, kind: str) -> None:
     """List the templates, all of them or those that the filters let through."""
+    store = current_state().store
     try:
-        found = find_all(current_state().store, {**filters, "sort": sort})
+        found = find_all(store, {**filters, "sort": sort})
+        if outdated:
+            behind = {claim.template_id for claim in outdated_claims(store)}
+            found = [template for template in found if template.id in behind]
     except InvalidParameters as error:
         raise usage_error(error) from None
     print_templates(found, kind)
+
+
+def outdated_claims(store: Store) -> list[Claim]:
+    """Return the live claims of all templates that run an earlier version.
+
+    Raises:
+        InvalidParameters: if there are too many claims to look at.
+    """
+    asked = {"outdated": True, "expired": False, "page_size": MOST_PAGE_SIZE}
+    return all_items(lambda page: store.all_claims(claims_parameters({**asked, "page": page})))
 
 
 def print_templates(found: list[Template], kind: str) -> None:
@@ -51,7 +69,8 @@ def print_templates(found: list[Template], kind: str) -> None:
         for template in found:
             click.echo(template.name)
     else:
-        print_table(columns(wide=kind == "wide"), found)
+        counts = current_state().store.claim_counts([template.id for template in found])
+        print_table(columns(counts, wide=kind == "wide"), found)
         say(f"{counted(found, 'template')}." if found else "There are no templates.")
 
 

@@ -40,7 +40,8 @@ def select(kind: str, **needs: Any) -> int:
     if "label" in asked:
         asked["label"] = list(asked["label"])
     try:
-        fits = current_state().store.select(list_parameters(asked))
+        store = current_state().store
+        fits = store.select(list_parameters(asked))
     except InvalidParameters as error:
         named = {name: parameter for parameter, name in _PARAMETERS.items()}
         raise usage_error(
@@ -54,7 +55,8 @@ def select(kind: str, **needs: Any) -> int:
         for template in fits:
             click.echo(template.name)
     else:
-        print_table(columns(wide=kind == "wide"), fits)
+        counts = store.claim_counts([template.id for template in fits])
+        print_table(columns(counts, wide=kind == "wide"), fits)
         say(f"{counted(fits, 'template')} fit." if fits else "No template fits.")
     return 0 if fits else 1
 

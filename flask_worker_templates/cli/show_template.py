@@ -78,7 +78,7 @@ Line = tuple[str, str, terminal.Meaning | None]
 def _lines(template: Template, claimed: int, workers: list[str], file: WhereFrom, *, exact: bool) -> Iterator[Line]:
     yield from _spec_lines(template.spec)
     yield "state", state_of(template), state_meaning(template)
-    limit = getattr(template, "max_claims", None)
+    limit = template.max_claims
     said = f"{claimed} of {limit}" if limit is not None else str(claimed)
     yield "claims", said + (f" ({listed(workers, _SHOWN_CLAIMS)})" if workers else ""), None
     drifts = file.item is not None and file.item["state"] not in ("in_sync", "unmanaged")

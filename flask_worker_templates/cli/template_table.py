@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from flask_worker_templates.model.claim import ClaimCount
 from flask_worker_templates.model.template import Template, rfc3339
 
 from .ages import age
@@ -13,7 +16,7 @@ def state_of(template: Template) -> str:
     """Return whether a template can be used, in a word."""
     if not template.enabled:
         return "disabled"
-    return "deprecated" if getattr(template, "deprecation", None) else "enabled"
+    return "deprecated" if template.deprecation is not None else "enabled"
 
 
 def state_meaning(template: Template) -> Meaning:
@@ -21,10 +24,22 @@ def state_meaning(template: Template) -> Meaning:
     return "good" if state_of(template) == "enabled" else "careful"
 
 
-def columns(*, wide: bool) -> list[Column[Template]]:
+def is_full(template: Template, count: ClaimCount) -> bool:
+    """Tell whether a template takes no more claims."""
+    return template.max_claims is not None and count.live >= template.max_claims
+
+
+def claims_of(template: Template, count: ClaimCount) -> str:
+    """Return how many claims a template has, and how many it may have."""
+    said = str(count.live) if template.max_claims is None else f"{count.live} of {template.max_claims}"
+    return f"{said} (+{count.expired} expired)" if count.expired else said
+
+
+def columns(counts: Mapping[str, ClaimCount], *, wide: bool) -> list[Column[Template]]:
     """Return the columns of a list of templates.
 
     Args:
+        counts: how many claims each template has, by its id.
         wide: with what is left out otherwise, and exact times.
     """
     shown: list[Column[Template]] = [
@@ -35,6 +50,13 @@ def columns(*, wide: bool) -> list[Column[Template]]:
         Column("STORAGE", lambda t: f"{t.capacity.storage_gb} GB", right=True, rank=9),
         Column("LICENCE", lambda t: t.license_type, narrowest=6, rank=7),
         Column("NODES", lambda t: str(t.max_nodes), right=True, rank=8),
+        Column(
+            "CLAIMS",
+            lambda t: claims_of(t, counts.get(t.id, ClaimCount())),
+            meaning=lambda t: "careful" if is_full(t, counts.get(t.id, ClaimCount())) else None,
+            right=True,
+            rank=3,
+        ),
         Column("STATE", state_of, meaning=state_meaning),
         Column("REVISION", lambda t: str(t.revision), right=True, rank=6),
     ]

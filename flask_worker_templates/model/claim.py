@@ -26,6 +26,19 @@ KEEP_TTL = KeepTtl()
 
 
 @dataclass(frozen=True, slots=True)
+class ClaimCount:
+    """How many claims a template has.
+
+    Attributes:
+        live: those that count.
+        expired: leases that have ended and were not taken away yet.
+    """
+
+    live: int = 0
+    expired: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """A worker's registered use of a template, as it was when it was read.
 

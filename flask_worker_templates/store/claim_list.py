@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from flask_worker_templates.errors import InvalidParameters, TemplateNotFound
-from flask_worker_templates.model.claim import Claim
+from flask_worker_templates.model.claim import Claim, ClaimCount
 from flask_worker_templates.model.parameters import Window
 from flask_worker_templates.model.scope import Scope
 from flask_worker_templates.model.spec import Spec, changes, flatten
@@ -46,6 +46,18 @@ class ClaimReads(Part):
             rows = [{"_id": template_id, "claims": claim, "now": document[_NOW]} for claim in document["claims"]]
             items = _shown(db, rows, {template_id: document}, self._rules, self._scope)
         return Page(tuple(items), document[_TOTAL], window.page, window.size)
+
+    def claim_counts(self, template_ids: Sequence[str]) -> dict[str, ClaimCount]:
+        """Return how many claims each of some templates has; those that there are not are left out."""
+        counts: dict[str, ClaimCount] = {}
+        with self._access.operation() as db:
+            counted = {"all": {"$size": CLAIMS}, "live": {"$size": self._rules.live(db)}}
+            for start in range(0, len(template_ids), _CHUNK):
+                key = {"_id": {"$in": list(template_ids[start : start + _CHUNK])}}
+                query = all_of([key, *scope_conditions(self._scope)])
+                for row in db.templates.aggregate([{"$match": query}, {"$project": counted}]):
+                    counts[row["_id"]] = ClaimCount(row["live"], row["all"] - row["live"])
+        return counts
 
     def all_claims(self, asked: Mapping[str, Any]) -> Page[Claim]:
         """Return one page of the claims of all templates, by the templates' names, and then oldest first.

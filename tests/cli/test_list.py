@@ -25,9 +25,9 @@ def test_in_a_pipe_a_template_is_a_line_of_cells_between_tabs(seeded: Shell) -> 
     result = seeded.wt("list")
     rows = [line.split("\t") for line in result.stdout.splitlines()]
     assert [row[:-1] for row in rows] == [
-        ["by hand", "m5.large", "2", "8 GB", "50 GB", "PERSONAL", "20", "disabled", "1"],
-        ["large", "m5.large", "2", "8 GB", "50 GB", "PERSONAL", "500", "enabled", "1"],
-        ["small", "m5.large", "2", "8 GB", "50 GB", "PERSONAL", "7", "enabled", "2"],
+        ["by hand", "m5.large", "2", "8 GB", "50 GB", "PERSONAL", "20", "0", "disabled", "1"],
+        ["large", "m5.large", "2", "8 GB", "50 GB", "PERSONAL", "500", "0", "enabled", "1"],
+        ["small", "m5.large", "2", "8 GB", "50 GB", "PERSONAL", "7", "2", "enabled", "2"],
     ]
     assert all(re.fullmatch(TIME, row[-1]) for row in rows)
     assert result.stderr == "3 templates.\n"
@@ -35,7 +35,7 @@ def test_in_a_pipe_a_template_is_a_line_of_cells_between_tabs(seeded: Shell) -> 
 
 def test_wide_adds_columns(seeded: Shell) -> None:
     rows = [line.split("\t") for line in seeded.wt("list", "-o", "wide").stdout.splitlines()]
-    assert [row[9] for row in rows] == ["by hand", "seeded", "seeded"]
+    assert [row[10] for row in rows] == ["by hand", "seeded", "seeded"]
     assert "team=größe" in rows[2]
     assert all(uuid.UUID(row[-1]) for row in rows)
 

@@ -47,7 +47,7 @@ class TestLooks:
     def test_a_list_has_headings_colours_with_words_and_ages(self, person: Person) -> None:
         person.shell.wt("disable", "small")
         shown = person.sees("list", columns=110)
-        heads = "NAME TYPE CORES MEMORY STORAGE LICENCE NODES STATE REVISION CHANGED"
+        heads = "NAME TYPE CORES MEMORY STORAGE LICENCE NODES CLAIMS STATE REVISION CHANGED"
         assert " ".join(shown.lines[0].split()) == heads
         assert re.search(r"\x1b\[33mdisabled\s*\x1b", shown.text)
         assert re.search(r"\x1b\[32menabled\s*\x1b", shown.text)
