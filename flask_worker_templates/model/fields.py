@@ -32,7 +32,8 @@ _INVISIBLE_BEYOND = re.compile(
 TEXT_PATTERN = f"^[^{_CONTROL}]*$"
 NAME_PATTERN = f"^[^ {_CONTROL}{_INVISIBLE}]([^{_CONTROL}{_INVISIBLE}]*[^ {_CONTROL}{_INVISIBLE}])?$"
 WORD_PATTERN = f"^[^ {_CONTROL}{_INVISIBLE}]+$"
-LINES_PATTERN = "^([^\\u0000-\\u0009\\u000b-\\u001f\\u007f-\\u009f]|\\r\\n)*$"
+_NO_LINE = "[^\\u0000-\\u0009\\u000b-\\u001f\\u007f-\\u009f]*"
+LINES_PATTERN = f"^{_NO_LINE}(\\r\\n{_NO_LINE})*$"
 LABEL_KEY_PATTERN = "^[A-Za-z0-9._/-]{1,63}$"
 
 
