@@ -817,7 +817,7 @@ def test_an_authorizer_is_asked_for_each_action_and_overrides_the_setting(make_a
         assert call.status_code < 300, call.text
     refused = client.delete(f"{URL}/{made['id']}")
     assert refused.status_code == 403
-    assert refused.get_json()["message"] == "You are not allowed to delete worker template 'small'."
+    assert refused.get_json()["message"] == "You are not allowed to delete this worker template."
     kinds = {action for action, _ in asked}
     assert kinds == {"create", "read", "update", "claim", "delete"}
     assert ("delete", "small") in asked

@@ -36,6 +36,7 @@ _PAGINATION = {
 _NEXT_CURSOR = {
     "X-Next-Cursor": {
         "description": "With `after`, in the place of `X-Pagination`: what to ask for next.",
+        "required": False,
         "schema": {"type": "string"},
     }
 }

@@ -58,7 +58,9 @@ class TemplateViews(Views):
         """Create a template."""
         self._authorize("create")
         why = message()
-        template = self._store.create(normalize(self._json()), actor=self._hooks.actor(), message=why)
+        template = self._store.create(
+            normalize(self._json()), actor=self._hooks.actor(), message=why, guard=self._shown_to("create")
+        )
         location = url_for(f"{NAME}.get_template", template_id=template.id)
         return template_response(template, 201, {"Location": location})
 

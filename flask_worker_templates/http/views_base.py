@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flask import Response, request
@@ -62,6 +63,40 @@ class Views:
         self._authorize(action)
         return None
 
+    def _shown_to(self, action: Permission) -> Callable[[Template], None] | None:
+        """Return what asks the authorizer about one template, or None where there is none to ask."""
+        return partial(self._authorize, action) if self._hooks.authorizer is not None else None
+
+    @contextlib.contextmanager
+    def _asking(self, action: Permission, template_id: str) -> Iterator[Callable[[Template], None] | None]:
+        """Authorise what is shown inside of a template, by a guard that is asked about the state that is shown.
+
+        A template that is gone is asked about by its last state.
+        """
+        if self._hooks.authorizer is None:
+            self._authorize(action)
+            yield None
+            return
+        asked = False
+
+        def guard(template: Template) -> None:
+            nonlocal asked
+            asked = True
+            self._authorize(action, template)
+
+        try:
+            yield guard
+        except TemplateNotFound:
+            self._authorize(action)  # who may do nothing here shall not learn either which ids there are
+            raise
+        except (Problem, InvalidInput):
+            if not asked:  # the request itself is wrong
+                try:
+                    guard(self._store.last_state(template_id))
+                except TemplateNotFound:
+                    self._authorize(action)
+            raise
+
     @contextlib.contextmanager
     def _guarded(self, action: Permission, template_id: str) -> Iterator[Guard | None]:
         """Authorise the change that is made inside, by a guard that is asked about the template as the store reads it.
@@ -78,6 +113,8 @@ class Views:
             nonlocal asked
             asked = True
             self._authorize(action, template)
+            if after is not None and after != template:
+                self._authorize(action, after)
 
         try:
             yield guard

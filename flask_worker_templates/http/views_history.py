@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-
 import marshmallow as ma
 from flask import Response
 
-from flask_worker_templates.errors import InvalidSpec, TemplateNotFound
+from flask_worker_templates.errors import InvalidSpec
 from flask_worker_templates.model.parameters import PageSchema, TrailSchema, trail_parameters
 
 from .operation import operation
@@ -37,9 +35,8 @@ class HistoryViews(Views):
     )
     def get_history(self, template_id: str) -> Response:
         """List the changes of a template, newest first; also of one that was deleted."""
-        with contextlib.suppress(TemplateNotFound):  # a deleted one keeps its history
-            self._authorized_or_open("read", template_id)
-        return page_response(self._store.history(template_id, window()))
+        with self._asking("read", template_id) as guard:
+            return page_response(self._store.history(template_id, window(), guard=guard))
 
     @operation(
         "POST",

@@ -95,7 +95,8 @@ class Hooks:
                     f"The authorizer must return True, False or a response that refuses, not {type(answer).__name__}."
                 )
             if not answer:
-                which = f"worker template {template.name!r}" if template else "worker templates"
+                # Without its name, which is not for those who may not read it.
+                which = "this worker template" if template else "worker templates"
                 raise NotAllowed(f"You are not allowed to {action} {which}.")
             return
         allowed = settings.anonymous or ("write" if current_app.debug or current_app.testing else "read")

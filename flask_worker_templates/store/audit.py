@@ -8,6 +8,7 @@ there is no document any more, the events say all.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pymongo.collection import Collection
@@ -16,12 +17,12 @@ from flask_worker_templates.errors import TemplateNotFound
 from flask_worker_templates.model.parameters import Window
 from flask_worker_templates.model.scope import ALL, Scope
 from flask_worker_templates.model.spec import Spec
-from flask_worker_templates.model.template import Event, Page
+from flask_worker_templates.model.template import Event, Page, Template
 
 from .connection import Collections, Document
-from .events import events_of
+from .events import events_of, whole_spec
 from .queries import all_of, scope_conditions, trail_conditions, without
-from .stored_form import CHECKED, event_spec, from_stored, is_event, is_placeholder
+from .stored_form import CHECKED, event_spec, from_stored, is_event, is_placeholder, template_of, to_stored
 
 
 def event_id(template_id: str, revision: int) -> str:
@@ -29,26 +30,51 @@ def event_id(template_id: str, revision: int) -> str:
     return f"{template_id}:{revision}"
 
 
-def history(db: Collections, template_id: str, window: Window) -> Page[Event]:
-    """Return the events of one template, newest first; also of one that was deleted.
+@dataclass(frozen=True, slots=True)
+class LastState:
+    """The present state of a template, or the last one of a template that is gone.
+
+    Attributes:
+        event: of its present revision, or of its deletion.
+        template: it, as it is or was.
+    """
+
+    event: Document
+    template: Template
+
+
+def last_state(db: Collections, template_id: str) -> LastState:
+    """Return the present or the last state of a template.
 
     Raises:
-        TemplateNotFound: if there never was such a template.
+        TemplateNotFound: if there never was such a template, or a document has this id that is none.
     """
-    last = last_event(db, template_id)
-    if last is None:
+    document = db.templates.find_one({"_id": template_id}, CHECKED)
+    if document is not None and not is_placeholder(document.get("name")):
+        document = db.census.sound_template(document, template_id)
+        return LastState(document["last_event"], template_of(document))
+    event = _newest_event(db, template_id)
+    if event is None:
         raise TemplateNotFound(template_id)
+    # Of a deletion that an older version wrote, the times are not known.
+    known = {"is_seeded": event.get("is_seeded", False), "created_at": event.get("created_at", event["at"])}
+    deleted = {**to_stored(whole_spec(db, event)), **known, "_id": template_id}
+    return LastState(event, template_of({**deleted, "revision": event["revision"], "updated_at": event["at"]}))
+
+
+def history(db: Collections, last: LastState, window: Window) -> Page[Event]:
+    """Return the events of one template up to a state, newest first."""
+    template_id, total = last.template.id, last.event["revision"]  # revisions run from 1 without a gap
     if db.census.has_bad_events(template_id):
-        return _history_with_gaps(db, last, window)
-    total = last["revision"]  # revisions run from 1 without a gap
+        return _history_with_gaps(db, last.event, window)
     high = total - window.skip
     low = high - window.size  # its predecessor, for the changes of the oldest one shown
     query = {"template_id": template_id, "revision": {"$gte": low, "$lte": high}}
     by_revision = {event["revision"]: event for event in db.census.sound_events(db.events.find(query))}
     if db.census.has_bad_events(template_id):
-        return _history_with_gaps(db, last, window)
+        return _history_with_gaps(db, last.event, window)
     if high >= total:
-        by_revision[total] = last
+        by_revision[total] = last.event
     shown = [by_revision[n] for n in range(high, max(low, 0), -1) if n in by_revision]
     return Page(events_of(db, shown, by_revision.values()), total, window.page, window.size)
 
@@ -116,16 +142,7 @@ def predecessors(db: Collections, shown: Sequence[Document]) -> list[Document]:
     return db.census.sound_events(db.events.find({"_id": {"$in": keys}}))
 
 
-def last_event(db: Collections, template_id: str) -> Document | None:
-    """Return the event of a template's present revision, or of its deletion; None where there never was one.
-
-    Raises:
-        TemplateNotFound: if a document has this id that is no template.
-    """
-    document = db.templates.find_one({"_id": template_id}, CHECKED)
-    if document is not None and not is_placeholder(document.get("name")):
-        event: Document = db.census.sound_template(document, template_id)["last_event"]
-        return event
+def _newest_event(db: Collections, template_id: str) -> Document | None:
     while True:
         bad = db.census.events()
         query = all_of([{"template_id": template_id}, *without(bad)])

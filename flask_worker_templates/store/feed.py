@@ -147,9 +147,31 @@ def _unlogged(collections: Collections) -> list[Document]:
         event["_id"]: event
         for event in [*(one["last_event"] for one in pending if is_event(one.get("last_event"))), *recorded]
     }
-    oldest = sorted(found.values(), key=audit.order_of)[:CHUNK]
-    there = {event["_id"] for event in recorded}
+    oldest = _in_order(collections, sorted(found.values(), key=audit.order_of)[:CHUNK])
+    copied = {event["_id"] for event in recorded}
     for event in oldest:
-        if event["_id"] not in there:
+        if event["_id"] in found and event["_id"] not in copied:
             ensure_event(collections, {"last_event": event}, Copied())
     return oldest
+
+
+def _in_order(collections: Collections, oldest: list[Document]) -> list[Document]:
+    """Return events with those that come before them in their templates, by time, and each template's by revision.
+
+    The time of a template's change may be before that of the change before it, where that one's clock was far ahead.
+    """
+    found = {event["_id"]: event for event in oldest}
+    asked: set[str] = set()
+    while before := {_before(event) for event in found.values() if event["revision"] > 1} - found.keys() - asked:
+        asked |= before
+        rows = collections.events_guarded.find({"_id": {"$in": list(before)}, "logged": None})
+        sound = collections.census.sound_events(rows)
+        found |= {event["_id"]: event for event in audit.without_void(sound, collections.templates_guarded)}
+    by_template: dict[str, list[Document]] = {}
+    for event in sorted(found.values(), key=lambda event: int(event["revision"]), reverse=True):
+        by_template.setdefault(event["template_id"], []).append(event)
+    return [by_template[event["template_id"]].pop() for event in sorted(found.values(), key=audit.order_of)]
+
+
+def _before(event: Document) -> str:
+    return audit.event_id(event["template_id"], event["revision"] - 1)

@@ -12,7 +12,7 @@ from flask_worker_templates.model.spec import DEFAULTS
 from flask_worker_templates.model.template import Event, Page, Template
 
 from . import audit
-from .connection import Collections, Document, find_raw
+from .connection import Collections, Document, TimeLimit, find_raw
 from .feed import follow
 from .part import Part
 from .queries import all_of, conditions, matching_patterns, order, same_name, scope_conditions, without
@@ -138,19 +138,47 @@ class Reads(Part):
             found, _ = self._read_all(db, find_raw(db, query, PRESENTED), lambda raw: template_of(decode(raw)))
         return sorted(found, key=lambda t: (t.cost_per_hour_usd is None, t.cost_per_hour_usd or 0.0, t.name))
 
-    def history(self, template_id: str, window: Window) -> Page[Event]:
+    def history(
+        self, template_id: str, window: Window, *, guard: Callable[[Template], None] | None = None
+    ) -> Page[Event]:
         """Return the events of one template, newest first; also of one that was deleted.
+
+        Args:
+            template_id: which one.
+            window: which events.
+            guard: raises where the history may not be shown, given the present or the last state of the template.
+                Nothing that is later than this state is shown.
 
         Raises:
             TemplateNotFound: if there never was such a template.
         """
-        with self._access.operation() as db:
+        limit = self._access.time_limit()
+        last = self._last_state(template_id, limit)
+        if guard is not None:
+            with limit.stopped():
+                guard(last.template)
+        with self._access.operation(limit) as db:
             if self._scope.everything:
-                page = audit.history(db, template_id, window)
+                page = audit.history(db, last, window)
             else:
-                page = history_within(db, template_id, window, self._scope)
+                page = history_within(db, last, window, self._scope)
             recheck(db, template_id)
         return page
+
+    def last_state(self, template_id: str) -> Template:
+        """Return a template as it is, or, if it is gone, as it was when it was deleted.
+
+        Raises:
+            TemplateNotFound: if there never was such a template.
+        """
+        return self._last_state(template_id, self._access.time_limit()).template
+
+    def _last_state(self, template_id: str, limit: TimeLimit) -> audit.LastState:
+        with self._access.operation(limit) as db:
+            last = audit.last_state(db, template_id)
+        if not self._scope.contains(last.template.spec):
+            raise TemplateNotFound(template_id)
+        return last
 
     def trail(self, asked: Mapping[str, Any]) -> Page[Event]:
         """Return the events of all templates, newest first, or those after a cursor, in the order they became known.

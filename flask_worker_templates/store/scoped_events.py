@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from flask_worker_templates.errors import TemplateNotFound
 from flask_worker_templates.model.parameters import Window
 from flask_worker_templates.model.scope import Scope
 from flask_worker_templates.model.template import Event, Page
@@ -23,16 +22,10 @@ CHUNK = 500
 """Events that are looked at together."""
 
 
-def history_within(collections: Collections, template_id: str, window: Window, scope: Scope) -> Page[Event]:
-    """Return the events of one template that are inside, newest first; also of one that was deleted.
-
-    Raises:
-        TemplateNotFound: if there never was such a template, or its present or last state is outside.
-    """
-    last = audit.last_event(collections, template_id)
-    if last is None or template_id not in Insiders(collections, scope).among([template_id]):
-        raise TemplateNotFound(template_id)
-    before = {"template_id": template_id, "revision": {"$lt": last["revision"]}}
+def history_within(collections: Collections, state: audit.LastState, window: Window, scope: Scope) -> Page[Event]:
+    """Return the events of one template up to a state, which is inside, that are inside too, newest first."""
+    last = state.event
+    before = {"template_id": state.template.id, "revision": {"$lt": last["revision"]}}
     query = all_of([before, *scope_conditions(scope, "spec.")])
     # The last one stands in the template's document, and may not be copied to the events yet.
     newest = [last] if scope.contains(whole_spec(collections, last)) else []

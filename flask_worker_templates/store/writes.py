@@ -54,18 +54,29 @@ class Writes(Part):
         action: Action = "created",
         message: str | None = None,
         origin: Origin | None = None,
+        guard: Callable[[Template], None] | None = None,
     ) -> Template:
         """Create a template from a spec in normal form.
+
+        Args:
+            spec: of the template.
+            actor: who.
+            action: what the audit trail calls it.
+            message: why.
+            origin: where it comes from, if that is a file.
+            guard: given the template that would be created, raises where it may not be.
 
         Raises:
             NameTaken: if a template of this name exists.
             NotAllowed: if it would be outside the scope.
         """
         check_inside(self._scope, spec)
+        document = new_document(spec, actor=actor, action=action, message=message, origin=origin)
+        if guard is not None:
+            guard(template_of(document))
         with self._access.operation() as db:
             if db.census.spellings(spec["name"]):  # the unique index tells the forms of one name apart
                 raise self._name_taken(db, spec["name"])
-            document = new_document(spec, actor=actor, action=action, message=message, origin=origin)
             try:
                 db.templates_guarded.insert_one(document)
             except DuplicateKeyError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from flask import Flask, Response
+from flask import Flask, Response, request
 from flask.testing import FlaskClient
 from pymongo.errors import AutoReconnect
 
@@ -67,7 +67,7 @@ def test_each_call_asks_for_its_action_and_nothing_happens_without(
     doorman.asked.clear()
     answer = client.open(URL + path.format(id=template["id"]), method=method, json=body)
     assert action in problem(answer, 403)["message"]
-    assert doorman.asked == [(action, "small" if "{id}" in path else None)]
+    assert doorman.asked == [(action, "small" if "{id}" in path else None)]  # and then no more
 
     doorman.lets = {"read"}
     assert (snapshot(client), client.get(one(template, "/claims")).get_json()) == before
@@ -145,24 +145,37 @@ def test_an_answer_that_is_not_true_is_no(make_app: AppFactory, answer: Any) -> 
     problem(app.test_client().get(URL), 403)
 
 
-def test_the_history_of_a_deleted_template_is_asked_for_without_one(guarded: tuple[FlaskClient, Doorman]) -> None:
+def test_a_deleted_template_is_asked_about_by_its_last_state(guarded: tuple[FlaskClient, Doorman]) -> None:
     client, doorman = guarded
     template = create(client)
     client.delete(one(template))
     doorman.asked.clear()
     assert client.get(one(template, "/history")).status_code == 200
-    assert doorman.asked == [("read", None)]
+    assert doorman.asked == [("read", "small")]
+    doorman.lets.discard("read")
+    problem(client.get(one(template, "/history")), 403)
 
 
-def test_an_authorizer_may_decide_by_the_template(make_app: AppFactory) -> None:
+@pytest.fixture
+def of_a_team(make_app: AppFactory) -> FlaskClient:
+    """Only templates of the team qa may be read or written."""
     app, templates = host(make_app, TESTING=False)
 
     @templates.authorizer
     def authorize(action: str, template: Template | None) -> bool:
-        return template is None or template.labels.get("team") == "qa"
+        return template is None or template.labels.get("team") == "qa" or "X-Admin" in request.headers
 
-    client = app.test_client()
-    ours, theirs = create(client, "ours", labels={"team": "qa"}), create(client, "theirs")
+    return app.test_client()
+
+
+ADMIN = {"X-Admin": "yes"}
+OURS, THEIRS = {"labels": {"team": "qa"}}, {"labels": {"team": "red"}}
+
+
+def test_an_authorizer_may_decide_by_the_template(of_a_team: FlaskClient) -> None:
+    client = of_a_team
+    ours = create(client, "ours", **OURS)
+    theirs = client.post(URL, json=spec("theirs", **THEIRS), headers=ADMIN).get_json()
     assert client.patch(one(ours), json={"max_nodes": 1}).status_code == 200
     for method, tail, body in (
         ("GET", "", None),
@@ -171,7 +184,50 @@ def test_an_authorizer_may_decide_by_the_template(make_app: AppFactory) -> None:
         ("DELETE", "", None),
         ("PUT", "/claims/w", None),
     ):
-        assert "'theirs'" in problem(client.open(one(theirs, tail), method=method, json=body), 403)["message"]
+        answer = client.open(one(theirs, tail), method=method, json=body)
+        problem(answer, 403)
+        assert "theirs" not in answer.text  # the name is not for those who may not read it
+
+
+def test_the_authorizer_is_asked_about_what_will_be(of_a_team: FlaskClient) -> None:
+    client = of_a_team
+    ours = create(client, "ours", **OURS)
+    problem(client.post(URL, json=spec("new", **THEIRS)), 403)
+    problem(client.patch(one(ours), json=THEIRS), 403)
+    problem(client.put(one(ours), json=spec("ours", **THEIRS)), 403)
+    assert names(client.get(URL)) == ["ours"]
+    assert client.get(one(ours)).get_json() == ours
+    # Nor by going back to what it was when it was theirs.
+    moved = client.post(URL, json=spec("moved", **THEIRS), headers=ADMIN).get_json()
+    client.patch(one(moved), json=OURS, headers=ADMIN)
+    problem(client.post(one(moved, "/revert"), json={"revision": 1}), 403)
+    assert client.get(one(moved)).get_json()["labels"] == {"team": "qa"}
+
+
+def test_each_state_is_asked_about_once(guarded: tuple[FlaskClient, Doorman]) -> None:
+    client, doorman = guarded
+    template = create(client)
+    assert doorman.asked == [("create", None), ("create", "small")]
+    for change, asked in (({"name": "large"}, ["small", "large"]), ({"name": "large"}, ["large"])):
+        doorman.asked.clear()
+        client.patch(one(template), json=change)
+        assert doorman.asked == [("update", name) for name in asked]
+
+
+def test_nothing_of_a_history_is_shown_that_came_after_the_question(make_app: AppFactory) -> None:
+    app, templates = host(make_app)
+    client = app.test_client()
+    template = create(client)
+
+    @templates.authorizer
+    def authorize(action: str, template: Template | None) -> bool:
+        if template is not None:  # it becomes secret between the question and the reading
+            templates.update(template.id, {"description": "secret"}, actor="another")
+        return True
+
+    shown = client.get(one(template, "/history"))
+    assert [event["revision"] for event in shown.get_json()] == [1]
+    assert "secret" not in shown.text
 
 
 def test_the_rule_is_asked_again_where_the_template_changes_meanwhile(make_app: AppFactory) -> None:

@@ -99,6 +99,15 @@ def test_what_is_committed_later_under_an_earlier_time_is_not_missed(store: Stor
     assert follow(store)[0] == [*seen, *missed]
 
 
+def test_the_changes_of_a_template_come_in_their_order_whatever_the_clocks_say(store: Store, database: Raw) -> None:
+    one = store.create(spec_with("one"), actor="alice")
+    for number in range(3):
+        change(store, one.id, str(number))
+    for revision, days in ((1, 10), (2, 30), (3, 20), (4, 40)):
+        set_back(database, f"{one.id}:{revision}", timedelta(days=days))
+    assert [revision for _, revision, _ in follow(store, size=1)[0]] == [1, 2, 3, 4]
+
+
 def test_what_a_killed_process_left_uncopied_is_seen_once(store: Store, database: Raw) -> None:
     one = store.create(spec_with("one"), actor="alice")
     _, cursor = follow(store)

@@ -85,10 +85,7 @@ class Known:
     @property
     def names(self) -> set[str]:
         """The names that it has in the database and in the files; of a deleted one, that of its entry."""
-        if not self.live:
-            # One that was renamed before is not known by the name of its entry any more.
-            return {self.last["name"]} & {self.base["name"] if self.base else ""}
-        return {self.last["name"], *([self.base["name"]] if self.base else [])}
+        return {*([self.last["name"]] if self.live else []), *([self.base["name"]] if self.base else [])}
 
 
 class World:
@@ -134,7 +131,7 @@ class World:
                     bases.get(template_id) or self._entry(found[0]),
                     [one.worker_id for one in self._templates.claims(template_id)] if template_id in live else [],
                 )
-                for template_id, found in events.items()
+                for template_id, found in sorted(events.items(), key=lambda item: item[1][-1].at)
             ]
 
     def _entry(self, first: Event) -> Spec | None:
@@ -149,10 +146,15 @@ class World:
     def hidden_names(self, scope: Scope) -> set[str]:
         """Return the names that drift must leave out whole."""
         hidden = {entry["name"] for entry in self.entries if not scope.contains(entry)}
-        joined = [known.names for known in self.known]
-        for known, names in zip(self.known, joined, strict=True):
+        live = {known.last["name"] for known in self.known if known.live}
+        # Only the newest deletion of an entry counts, and only while its name is free.
+        newest = {known.base["name"]: known for known in self.known if known.base and not known.live}
+        counted = [known for known in self.known if known.live]
+        counted += [known for name, known in newest.items() if name not in live]
+        joined = [known.names for known in counted]
+        for known in counted:
             if not scope.contains(known.last) or (known.base is not None and not scope.contains(known.base)):
-                hidden |= names
+                hidden |= known.names
         for _ in joined:
             for names in joined:
                 hidden |= names if names & hidden else set()
