@@ -17,18 +17,23 @@ import mongoengine
 import pymongo
 import pytest
 from bson.codec_options import CodecOptions
+from bson.errors import InvalidDocument
+from flask import Flask
 from pymongo import MongoClient, ReadPreference, monitoring
 from pymongo.errors import (
     AutoReconnect,
     BulkWriteError,
+    DocumentTooLarge,
     DuplicateKeyError,
     OperationFailure,
     PyMongoError,
     ServerSelectionTimeoutError,
     WriteConcernError,
+    WriteError,
 )
 
-from flask_worker_templates.errors import DatabaseUnavailable, SettingsError, WorkerTemplatesError
+from flask_worker_templates.errors import DatabaseRefused, DatabaseUnavailable, SettingsError, WorkerTemplatesError
+from flask_worker_templates.http.responses import problem_of
 from flask_worker_templates.model.parameters import Window
 from flask_worker_templates.model.records import Seed
 from flask_worker_templates.model.spec import patched
@@ -479,3 +484,26 @@ def test_every_read_that_guards_a_write_is_of_what_a_majority_has(database_uri: 
     assert list(store.deletions(["two"], "default")) == ["two"]
     assert reads.majority > 10
     assert reads.plain == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OperationFailure("too large", 10334),
+        WriteError("too large", 17419),
+        WriteError("failed validation", 121),
+        BulkWriteError({"writeErrors": [{"index": 0, "code": 17419, "errmsg": "too large"}]}),
+        DocumentTooLarge("too large"),
+        InvalidDocument("no form in BSON"),
+    ],
+    ids=repr,
+)
+def test_what_would_be_refused_again_is_no_passing_failure(error: Exception, connection: dict[str, str]) -> None:
+    access = DatabaseAccess(Settings.from_config(connection))
+    with pytest.raises(DatabaseRefused) as refused, access.operation():
+        raise error
+    assert "not available" not in str(refused.value)
+    with Flask("any").app_context():
+        answer = problem_of(refused.value).response()
+    assert answer.status_code == 409
+    assert "Retry-After" not in answer.headers
