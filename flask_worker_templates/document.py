@@ -14,7 +14,6 @@ from mongoengine.connection import DEFAULT_CONNECTION_NAME
 from mongoengine.queryset import QuerySetNoCache
 
 from .errors import WorkerTemplatesError
-from .model.spec import LICENSE_TYPES
 from .runtime.app_state import ready_state
 from .store.connection import TEMPLATES
 
@@ -135,7 +134,7 @@ class WorkerTemplate(me.Document):  # type: ignore[misc]
     description = me.StringField()
     instance_type = me.StringField(required=True)
     capacity = me.EmbeddedDocumentField(CapacityDocument, required=True)
-    license_type = me.StringField(required=True, choices=LICENSE_TYPES)
+    license_type = me.StringField(required=True)
     max_nodes = me.IntField()
     ami_pattern = me.StringField()
     startup_time_minutes = me.IntField()

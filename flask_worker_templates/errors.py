@@ -48,6 +48,23 @@ class InvalidSpec(InvalidInput):
     """A spec breaks the rules of the template table."""
 
 
+class HostSchemaError(WorkerTemplatesError):
+    """The app's schema of ``extra`` did not do its part; nothing is written.
+
+    Attributes:
+        field: the path of the field, such as ``extra.gpu``.
+    """
+
+    def __init__(self, field: str, reason: str) -> None:
+        self.field = field
+        self.reason = reason
+        super().__init__(f"{field} {reason}. This is an error of the schema that the app passes as `extra`.")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how to make it again, for what is passed between processes."""
+        return type(self), (self.field, self.reason)
+
+
 class InvalidParameters(InvalidInput):
     """Parameters of a query, or a worker id, have values that they cannot take."""
 

@@ -9,24 +9,26 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import marshmallow as ma
 from flask import Flask
 
 from .cli.install import install_commands
 from .errors import InvalidParameters, SyncRefused, TemplateNotFound
 from .http.blueprint import install_api
 from .model.claim import Claim
+from .model.extra import ExtraFields
 from .model.fields import is_utf8
 from .model.parameters import (
     Window,
     claim_parameters,
     claims_parameters,
-    list_parameters,
     message_of,
     page_parameters,
     trail_parameters,
     worker_id_of,
 )
-from .model.spec import Spec, normalize, patched
+from .model.selection import Selection
+from .model.spec import Spec
 from .model.template import Event, Page, Template
 from .runtime.app_state import EXTENSION, AppState, current_state
 from .runtime.commands import watch_commands
@@ -57,6 +59,7 @@ class WorkerTemplates:
         app: the app, or None to call `init_app` later; one object may serve several apps.
         api: a ``flask_smorest.Api`` of the host to join. Without it the app's own Api is joined if there is one,
             else the extension makes one for itself.
+        extra: a marshmallow schema (a class or an instance) of the fields that the app adds to a template.
 
     The methods of the Python API work on the current app, and so need an app context, as a request has one. They
     raise `NotReady` if the app could not be prepared, `DatabaseUnavailable` if MongoDB does not do its part, and
@@ -66,8 +69,11 @@ class WorkerTemplates:
     # One class, because it is what a host has in its hands: a method for each thing that can be done, each a few lines
     # of code under what it takes and raises.
 
-    def __init__(self, app: Flask | None = None, *, api: Any = None) -> None:
+    def __init__(
+        self, app: Flask | None = None, *, api: Any = None, extra: ma.Schema | type[ma.Schema] | None = None
+    ) -> None:
         self._hooks = Hooks()
+        self._extra = extra
         if app is not None:
             self.init_app(app, api=api)
 
@@ -79,12 +85,13 @@ class WorkerTemplates:
             api: a ``flask_smorest.Api`` of the host to join.
 
         Raises:
-            SettingsError: if a ``WORKER_TEMPLATES_*`` key is unknown or has a value that it cannot take.
+            SettingsError: if a ``WORKER_TEMPLATES_*`` key is unknown or has a value that it cannot take, or if
+                the schema of `extra` cannot work; it names the field.
             RuntimeError: if the app has the extension already.
         """
         if EXTENSION in app.extensions:
             raise RuntimeError("This app has the worker templates extension already: call init_app once for each app.")
-        state = AppState.of(app, self._hooks)
+        state = AppState.of(app, self._hooks, ExtraFields(self._extra))
         install_api(app, state, api)
         install_commands(app)
         app.extensions[EXTENSION] = state
@@ -167,8 +174,10 @@ class WorkerTemplates:
         license_type: str | None = None,
         ami: str | None = None,
         labels: Mapping[str, str] | None = None,
-    ) -> Sequence[Template]:
-        """Return the enabled templates that fit, cheapest first, unknown prices last, ties by name.
+        extra: Mapping[str, Any] | None = None,
+        explain: bool = False,
+    ) -> Selection:
+        """Return the templates that fit: enabled, not deprecated, cheapest first, unknown prices last, ties by name.
 
         Args:
             cpu_cores: minimum number of cores.
@@ -178,15 +187,22 @@ class WorkerTemplates:
             license_type: exactly this licence type.
             ami: the name of a machine image that ``ami_pattern`` must match.
             labels: labels that the template must have.
+            extra: values that fields of the app's own must have; of a list, any.
+            explain: read the other templates too, and say of each why it does not fit.
+
+        Returns:
+            The sequence of the templates, and in `fits` and `others` what is to be said of each.
 
         Raises:
             InvalidParameters: if an argument has a value that it cannot take.
         """
         asked: dict[str, Any] = {
-            "min_cpu_cores": cpu_cores,
-            "min_memory_gb": memory_gb,
-            "min_storage_gb": storage_gb,
-            "min_nodes": nodes,
+            "cpu_cores": cpu_cores,
+            "memory_gb": memory_gb,
+            "storage_gb": storage_gb,
+            "nodes": nodes,
+            "explain": explain,
+            **{f"extra.{key}": value for key, value in (extra or {}).items()},
         }
         if license_type is not None:
             asked["license_type"] = [license_type]
@@ -194,17 +210,19 @@ class WorkerTemplates:
             asked["ami"] = ami
         if labels:
             asked["label"] = [f"{key}={value}" for key, value in labels.items()]
+        state = self._ready()
         try:
-            parameters = list_parameters(asked)
+            parameters = state.rules.select_parameters(asked)
         except InvalidParameters as error:
-            errors = {_ARGUMENTS.get(key, key): text for key, text in error.errors.items()}
-            # The list of templates takes several of these, so that its errors name a position.
+            errors = {"labels" if key == "label" else key: text for key, text in error.errors.items()}
+            # The API takes several of these, so that its errors name a position.
             if "license_type" in errors:
                 errors["license_type"] = errors["license_type"][0]
             if "labels" in errors and labels:
                 errors["labels"] = {key: errors["labels"][i] for i, key in enumerate(labels) if i in errors["labels"]}
             raise InvalidParameters(errors) from None
-        return self._ready().store.select(parameters)
+        parameters.pop("explain")
+        return state.store.select(parameters, explain=explain)
 
     def history(
         self,
@@ -302,7 +320,8 @@ class WorkerTemplates:
             NameTaken: if a template of this name exists.
         """
         why = message_of(message)
-        return self._ready().store.create(normalize(spec), actor=self._hooks.actor(actor), message=why)
+        state = self._ready()
+        return state.store.create(state.rules.normalize(spec), actor=self._hooks.actor(actor), message=why)
 
     def replace(
         self,
@@ -314,8 +333,8 @@ class WorkerTemplates:
         message: str | None = None,
     ) -> Template:
         """Replace the whole spec of a template, as PUT does. Arguments and errors are those of `update`."""
-        wanted = normalize(spec)
-        return self._change(template_id, lambda current: wanted, if_revision, actor, message)
+        change = self._ready().rules.replacement(spec)
+        return self._change(template_id, change, if_revision, actor, message)
 
     def update(
         self,
@@ -342,7 +361,8 @@ class WorkerTemplates:
             RevisionMismatch: if it is not at `if_revision`.
             NameTaken: if the new name belongs to another template.
         """
-        return self._change(template_id, lambda current: patched(current, changes), if_revision, actor, message)
+        rules = self._ready().rules
+        return self._change(template_id, lambda current: rules.patched(current, changes), if_revision, actor, message)
 
     def revert(
         self,
@@ -607,11 +627,13 @@ class WorkerTemplates:
         page: int = 1,
         page_size: int = 50,
         sort: str = "name",
+        q: str | None = None,
         name: str | None = None,
         name_prefix: str | None = None,
         license_type: str | Sequence[str] | None = None,
         instance_type: str | None = None,
         enabled: bool | None = None,
+        deprecated: bool | None = None,
         is_seeded: bool | None = None,
         label: str | Sequence[str] | None = None,
         ami: str | None = None,
@@ -619,6 +641,7 @@ class WorkerTemplates:
         min_memory_gb: int | None = None,
         min_storage_gb: int | None = None,
         min_nodes: int | None = None,
+        extra: Mapping[str, Any] | None = None,
     ) -> Page[Template]:
         """Return one page of the templates that pass every filter. The parameters are those of the HTTP API.
 
@@ -626,11 +649,13 @@ class WorkerTemplates:
             page: page number, from 1.
             page_size: templates per page, at most 200.
             sort: what to sort by, such as ``name`` or ``-updated_at``; a leading ``-`` reverses the order.
+            q: text within name, description, instance type or labels, without regard to case.
             name: exactly this name.
             name_prefix: names that start with this.
             license_type: this licence type, or any of these.
             instance_type: exactly this instance type.
             enabled: only enabled, or only disabled ones.
+            deprecated: only deprecated ones, or only those that are not.
             is_seeded: only seeded ones, or only ones created by hand.
             label: this label as ``key=value``, or all of these.
             ami: templates whose ``ami_pattern`` matches this image name.
@@ -638,16 +663,19 @@ class WorkerTemplates:
             min_memory_gb: minimum memory, in GB.
             min_storage_gb: minimum storage, in GB.
             min_nodes: minimum ``max_nodes``.
+            extra: values that fields of the app's own have; of a list, any.
 
         Raises:
             InvalidParameters: if a parameter has a value that it cannot take.
         """
         filters: dict[str, Any] = {
+            "q": q,
             "name": name,
             "name_prefix": name_prefix,
             "license_type": [license_type] if isinstance(license_type, str) else license_type,
             "instance_type": instance_type,
             "enabled": enabled,
+            "deprecated": deprecated,
             "is_seeded": is_seeded,
             "label": [label] if isinstance(label, str) else label,
             "ami": ami,
@@ -655,20 +683,12 @@ class WorkerTemplates:
             "min_memory_gb": min_memory_gb,
             "min_storage_gb": min_storage_gb,
             "min_nodes": min_nodes,
+            **{f"extra.{key}": value for key, value in (extra or {}).items()},
         }
         given = {key: value for key, value in filters.items() if value is not None}
-        asked = list_parameters({"page": page, "page_size": page_size, "sort": sort, **given})
-        return self._ready().store.page(asked)
-
-
-_ARGUMENTS = {
-    "min_cpu_cores": "cpu_cores",
-    "min_memory_gb": "memory_gb",
-    "min_storage_gb": "storage_gb",
-    "min_nodes": "nodes",
-    "label": "labels",
-}
-"""What `select` calls the list's parameters."""
+        state = self._ready()
+        asked = state.rules.list_parameters({"page": page, "page_size": page_size, "sort": sort, **given})
+        return state.store.page(asked)
 
 
 def _id(template_id: object) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ._defaults import LICENSE_TYPES
 from .errors import SettingsError
 
 PREFIX = "WORKER_TEMPLATES_"
@@ -68,6 +69,23 @@ def _uri(value: Any) -> str | None:
     if not isinstance(value, str) or not value.startswith(("mongodb://", "mongodb+srv://")):
         raise ValueError("None, or a string that starts with mongodb:// or mongodb+srv://")
     return Secret(value)
+
+
+_LICENSE_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+-]{0,63}\Z")
+
+
+def _license_types(value: Any) -> tuple[str, ...]:
+    listed = list(value) if isinstance(value, list | tuple) else []
+    valid = [one for one in listed if isinstance(one, str) and _LICENSE_TYPE.match(one)]
+    if not listed or len(valid) != len(listed) or len(set(listed)) != len(listed) or len(listed) > _MAX_LICENSE_TYPES:
+        raise ValueError(
+            f"a list of 1 to {_MAX_LICENSE_TYPES} different strings, each 1–64 characters of A-Z a-z 0-9 . _ / + -, "
+            "the first one a letter or a digit"
+        )
+    return tuple(listed)
+
+
+_MAX_LICENSE_TYPES = 100
 
 
 # What other keys set, what the routes say themselves, and what apispec takes for arguments of its own.
@@ -213,6 +231,15 @@ class Settings:
         262_144, _integer(1024, 16_777_216), "Largest request body that is read, in bytes (else 413)."
     )
 
+    license_types: tuple[str, ...] = _key(
+        LICENSE_TYPES, _license_types, "What `license_type` may be, in the order in which it is shown."
+    )
+    license_default: str | None = _key(
+        None,
+        lambda value: None if value is None else _name(value),
+        "What `license_type` is where a spec leaves it out: one of the types, or None, which requires it.",
+    )
+
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Settings:
         """Read the settings of an app.
@@ -240,4 +267,10 @@ class Settings:
                 faults.append(f"{key} must be {error}{shown}")
         if faults:
             raise SettingsError("\n".join(faults))
-        return cls(**values)
+        settings = cls(**values)
+        if settings.license_default is not None and settings.license_default not in settings.license_types:
+            raise SettingsError(
+                f"{PREFIX}LICENSE_DEFAULT must be None, or one of {PREFIX}LICENSE_TYPES "
+                f"({', '.join(settings.license_types)}), not {settings.license_default!r:.200}"
+            )
+        return settings

@@ -100,6 +100,10 @@ GOOD: list[tuple[str, Any, Any]] = [
     ),
     ("MAX_BODY_BYTES", 1024, 1024),
     ("MAX_BODY_BYTES", 16_777_216, 16_777_216),
+    ("LICENSE_TYPES", ["A", "B-2"], ("A", "B-2")),
+    ("LICENSE_TYPES", ("PERSONAL", "PRO+"), ("PERSONAL", "PRO+")),
+    ("LICENSE_DEFAULT", "PERSONAL", "PERSONAL"),
+    ("LICENSE_DEFAULT", None, None),
 ]
 
 
@@ -125,6 +129,10 @@ NO_JSON: list[tuple[Any, str]] = [
     ({"x-limit": math.inf}, "x-limit"),
     ({"externalDocs": b"https://docs.example"}, "externalDocs"),
 ]
+LICENSE_TYPES = (
+    "a list of 1 to 100 different strings, each 1–64 characters of A-Z a-z 0-9 . _ / + -, the first one a letter or a "
+    "digit"
+)
 BAD: list[tuple[str, Any, str]] = [
     *(("CONFIG_PATH", value, PATHS) for value in NO_PATHS),
     *(("CONFIG_PATH", value, "paths that are not empty and hold no NUL") for value in ("", ["a", ""], "a\0b")),
@@ -170,6 +178,12 @@ BAD: list[tuple[str, Any, str]] = [
         ("API_SPEC_OPTIONS", value, f"a dict of what JSON can hold, with strings for keys ({place} is something else)")
         for value, place in NO_JSON
     ),
+    *(
+        ("LICENSE_TYPES", value, LICENSE_TYPES)
+        for value in ([], "A", ["A", "A"], ["a b"], [1], ["-x"], ["x" * 65], {"A": 1}, None)
+    ),
+    *(("LICENSE_DEFAULT", value, "a string that is not empty") for value in ("", 1, ["PERSONAL"])),
+    ("LICENSE_DEFAULT", "FREE", "None, or one of WORKER_TEMPLATES_LICENSE_TYPES (PERSONAL, ENTERPRISE, EVALUATION)"),
 ]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import click
 
 from flask_worker_templates.errors import InvalidSpec
-from flask_worker_templates.model.spec import Spec, merge_patch, normalize
+from flask_worker_templates.model.spec import Spec, merge_patch
 from flask_worker_templates.runtime.app_state import AppState, current_state
 
 from .assignments import patch_of
@@ -53,7 +53,9 @@ def create(name: str | None, source: str | None, assignments: tuple[str, ...], m
     if (source is None) == (name is None):
         raise click.UsageError("Give either a NAME, with --set for its fields, or --file.")
     if source is None:
-        specs = [normalize(merge_patch({"name": name}, patch_of_typed(patch_of, list(assignments))))]
+        specs = [
+            current_state().rules.normalize(merge_patch({"name": name}, patch_of_typed(patch_of, list(assignments))))
+        ]
     elif assignments:
         raise click.UsageError("--set is for a NAME, not for --file.")
     else:
@@ -90,5 +92,7 @@ def copy(name: str, new: str, assignments: tuple[str, ...], message: str | None,
     """Create a template like another one, under a new name."""
     state = current_state()
     template = find(state.store, name)
-    spec = normalize(merge_patch(template.spec, {**patch_of_typed(patch_of, list(assignments)), "name": new}))
+    spec = state.rules.normalize(
+        merge_patch(template.spec, {**patch_of_typed(patch_of, list(assignments)), "name": new})
+    )
     return try_each([new], _creator(state, {new: spec}, message), kind=kind)

@@ -7,7 +7,7 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import fields
 
-from flask_worker_templates.model.fields import Whole
+from flask_worker_templates.model.fields import StrictInteger
 from flask_worker_templates.model.parameters import WORKER_ID_PATTERN
 from flask_worker_templates.model.spec import WorkerTemplateSpecSchema
 from flask_worker_templates.reconcile.diff_document import ID, REVISION, TIME, WorkerTemplateDriftItemSchema
@@ -104,7 +104,7 @@ class ListDocumentSchema(DocumentSchema):
 class ClaimCountSchema(ma.Schema):
     """How many workers claim a template, and the first few of them."""
 
-    total = Whole(0, None, required=True)
+    total = StrictInteger(0, None, required=True)
     workers = fields.List(fields.String(), required=True, metadata={"description": "Ids of the first few."})
 
 
@@ -134,15 +134,15 @@ class EventDocumentSchema(DocumentSchema):
 class HistoryDocumentSchema(DocumentSchema):
     """What ``history`` and ``log`` print."""
 
-    total = Whole(0, None, required=True, metadata={"description": "How many there are, shown or not."})
+    total = StrictInteger(0, None, required=True, metadata={"description": "How many there are, shown or not."})
     events = fields.List(fields.Nested(EventSchema()), required=True, metadata={"description": "Newest first."})
 
 
 class CompareDocumentSchema(DocumentSchema):
     """What ``history --diff`` prints."""
 
-    from_ = Whole(1, None, required=True, data_key="from", metadata={"description": "The one revision."})
-    to = Whole(1, None, required=True, metadata={"description": "The other revision."})
+    from_ = StrictInteger(1, None, required=True, data_key="from", metadata={"description": "The one revision."})
+    to = StrictInteger(1, None, required=True, metadata={"description": "The other revision."})
     changes = fields.List(fields.Nested(ChangeSchema()), required=True)
 
 
@@ -156,12 +156,28 @@ class FitSchema(ma.Schema):
     """A template that fits."""
 
     template = fields.Nested(TemplateSchema(), required=True)
+    excess = fields.Dict(
+        keys=fields.String(),
+        values=fields.Integer(),
+        required=True,
+        metadata={"description": "By how much it exceeds what was asked for."},
+    )
+
+
+class MisfitSchema(ma.Schema):
+    """A template that does not fit."""
+
+    template = fields.Nested(TemplateSchema(), required=True)
+    reasons = fields.List(fields.String(), required=True, metadata={"description": "Each reason why not."})
 
 
 class SelectDocumentSchema(DocumentSchema):
     """What ``select`` prints."""
 
     fits = fields.List(fields.Nested(FitSchema()), required=True, metadata={"description": "Best first."})
+    others = fields.List(
+        fields.Nested(MisfitSchema()), required=True, metadata={"description": "Those that do not fit, if asked for."}
+    )
 
 
 class ResultSchema(ma.Schema):
@@ -223,7 +239,7 @@ class SeedDocumentSchema(DocumentSchema):
     """What ``seed-templates`` prints."""
 
     created = fields.List(fields.String(), required=True, metadata={"description": "Names."})
-    existing = Whole(0, None, required=True, metadata={"description": "How many were already present."})
+    existing = StrictInteger(0, None, required=True, metadata={"description": "How many were already present."})
     recreated = fields.List(
         fields.Nested(DeletionSchema()),
         required=True,
@@ -245,7 +261,7 @@ class ValidatedFileSchema(ma.Schema):
     """A definition file that was checked."""
 
     path = fields.String(required=True)
-    templates = Whole(0, None, required=True, metadata={"description": "How many it holds."})
+    templates = StrictInteger(0, None, required=True, metadata={"description": "How many it holds."})
 
 
 class ValidateDocumentSchema(DocumentSchema):

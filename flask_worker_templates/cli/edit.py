@@ -96,7 +96,7 @@ class _Editing:
                 raise EditFailed("Given up with faults: " + " ".join(faults))
             if typed in ("", self._original):
                 return Change(self._template.name, "unchanged", self._template.id, self._template.revision)
-            spec, faults = _read(typed, str(self._path))
+            spec, faults = _read(typed, str(self._path), self._template.spec)
             if spec is not None:
                 return self._update.write(self._state, self._template, _always(spec))
 
@@ -134,10 +134,10 @@ def _always(spec: Spec) -> Callable[[Spec], Spec]:
     return lambda current: spec
 
 
-def _read(typed: str, path: str) -> tuple[Spec | None, Sequence[str]]:
+def _read(typed: str, path: str, stored: Spec) -> tuple[Spec | None, Sequence[str]]:
     """Return the spec that was typed, or what is wrong with it."""
     try:
-        specs = parse_specs(typed, path)
+        specs = parse_specs(typed, path, stored)
     except InvalidFiles as error:
         return None, [
             ": ".join(part for part in (fault.field or f"line {fault.line}", fault.message) if part)

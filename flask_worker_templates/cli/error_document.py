@@ -8,7 +8,7 @@ import marshmallow as ma
 from marshmallow import fields
 
 from flask_worker_templates.errors import InvalidFiles, WorkerTemplatesError
-from flask_worker_templates.model.fields import Whole
+from flask_worker_templates.model.fields import StrictInteger
 
 VERSION = 1
 """Of the document. It changes where a program that reads the old form would be misled."""
@@ -48,8 +48,12 @@ class FaultSchema(ma.Schema):
     """One thing that is wrong in a definition file, for its documentation."""
 
     path = fields.String(required=True, metadata={"description": "The definition file."})
-    line = Whole(1, None, required=True, allow_none=True, metadata={"description": "From 1; null if not known."})
-    column = Whole(1, None, required=True, allow_none=True, metadata={"description": "From 1; null if not known."})
+    line = StrictInteger(
+        1, None, required=True, allow_none=True, metadata={"description": "From 1; null if not known."}
+    )
+    column = StrictInteger(
+        1, None, required=True, allow_none=True, metadata={"description": "From 1; null if not known."}
+    )
     field = fields.String(
         required=True,
         allow_none=True,

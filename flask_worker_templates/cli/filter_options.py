@@ -11,7 +11,7 @@ from click.shell_completion import CompletionItem
 from marshmallow import fields, validate
 
 from flask_worker_templates.errors import InvalidParameters
-from flask_worker_templates.model.parameters import ListSchema, Truth
+from flask_worker_templates.model.parameters import ListSchema, QueryBoolean
 
 from .completion import complete_names
 
@@ -66,7 +66,7 @@ def _option(name: str, field: fields.Field[Any], into: str) -> Callable[[F], F]:
     word = name.replace("_", "-")
     described = field.metadata.get("description", "").replace("`", "")
     many = isinstance(field, fields.List)
-    if isinstance(field, Truth):
+    if isinstance(field, QueryBoolean):
         declared = _NAMES.get(name, [f"--{word}/--not-{word}"])
         return click.option(*declared, default=None, callback=keep, expose_value=False, help=described)
     return click.option(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask_worker_templates.errors import TemplateNotFound
-from flask_worker_templates.model.parameters import MOST_PAGE_SIZE, Window, list_parameters, trail_parameters
+from flask_worker_templates.model.parameters import MOST_PAGE_SIZE, Window, trail_parameters
 from flask_worker_templates.model.template import Event, Template
 from flask_worker_templates.store.store import Store
 
@@ -39,7 +39,7 @@ def find_all(store: Store, filters: Mapping[str, Any]) -> list[Template]:
         InvalidParameters: if a filter has a value that it cannot take.
     """
     return all_items(
-        lambda page: store.page(list_parameters({**filters, "page": page, "page_size": MOST_PAGE_SIZE})),
+        lambda page: store.page(store.rules.list_parameters({**filters, "page": page, "page_size": MOST_PAGE_SIZE})),
     )
 
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import click
 import marshmallow as ma
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
+from flask import has_app_context
 
 from flask_worker_templates.model.fields import LABEL_KEY_PATTERN
+from flask_worker_templates.model.rules import STANDARD, SpecRules
 from flask_worker_templates.model.spec import DEFAULTS, WorkerTemplateSpecSchema
 from flask_worker_templates.reconcile.diff_document import WorkerTemplateDriftSchema
 from flask_worker_templates.reconcile.plan_document import SyncPlanSchema
 from flask_worker_templates.reconcile.sync_document import WorkerTemplateSyncSchema
+from flask_worker_templates.runtime.app_state import current_state
 
 from .documents import DOCUMENTS
 from .error_document import ErrorDocumentSchema
@@ -23,27 +27,30 @@ from .output import VERSION, command, examples, print_json
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
-def document_schema(document: str) -> dict[str, Any]:
+def document_schema(document: str, rules: SpecRules = STANDARD) -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of a document.
 
     Args:
+        rules: those of a spec in the app.
         document: one of `NAMES`.
     """
     if document == "definition-file":
-        return definition_file_schema()
+        return definition_file_schema(rules)
     title, name, schema = _VERSIONED[document]
     definitions = _definitions(name, schema())
     return {"$schema": DIALECT, "title": title, **definitions.pop(name), "$defs": definitions}
 
 
-def definition_file_schema() -> dict[str, Any]:
+def definition_file_schema(rules: SpecRules = STANDARD) -> dict[str, Any]:
     """Return the JSON Schema of a definition file."""
-    definitions = _definitions("WorkerTemplateSpec", WorkerTemplateSpecSchema())
+    definitions = _definitions("WorkerTemplateSpec", WorkerTemplateSpecSchema(rules))
     properties = definitions["WorkerTemplateSpec"]["properties"]
     # OpenAPI 3.0, which the same fields also describe, has no word for the one; generators of clients cannot read the
     # other.
     properties["labels"]["propertyNames"] = {"pattern": LABEL_KEY_PATTERN}
     properties["port_range"]["default"] = DEFAULTS["port_range"]
+    for inner in _refs(properties["extra"]):
+        definitions[inner].setdefault("additionalProperties", False)
     return {
         "$schema": DIALECT,
         "title": "Worker template definition file",
@@ -57,6 +64,11 @@ def definition_file_schema() -> dict[str, Any]:
         "additionalProperties": False,
         "$defs": definitions,
     }
+
+
+def _refs(described: Any) -> list[str]:
+    """Return the names of the definitions that a description refers to."""
+    return re.findall(r'"#/\$defs/([^"]+)"', json.dumps(described))
 
 
 def _definitions(name: str, schema: ma.Schema) -> dict[str, Any]:
@@ -101,4 +113,4 @@ def json_schema(document: str) -> None:
     prints that writes), compare (history --diff), error, event (show --revision), history (also log), plan (diff --out)
     or seed.
     """
-    print_json(document_schema(document))
+    print_json(document_schema(document, current_state().rules if has_app_context() else STANDARD))

@@ -7,7 +7,6 @@ import dataclasses
 import click
 
 from flask_worker_templates.model.parameters import Window
-from flask_worker_templates.model.spec import patched
 from flask_worker_templates.model.template import Template
 from flask_worker_templates.runtime.app_state import AppState, current_state
 
@@ -44,7 +43,7 @@ def rename(name: str, new: str, update: Update) -> int:
 
     def write(key: str) -> Change:
         template = find(state.store, key)
-        done = update.write(state, template, lambda spec: patched(spec, {"name": new}))
+        done = update.write(state, template, lambda spec: state.rules.patched(spec, {"name": new}))
         if done.status == "unchanged":
             return done
         return dataclasses.replace(done, hints=_file_hints(state, state.store.get(template.id), template.name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -74,6 +75,6 @@ def print_templates(found: list[Template], kind: str) -> None:
         say(f"{counted(found, 'template')}." if found else "There are no templates.")
 
 
-def print_definitions(found: list[Template]) -> None:
+def print_definitions(found: Iterable[Template]) -> None:
     """Print templates as a definition file, which is UTF-8 whatever the terminal is."""
-    click.echo(definition_file((template.spec for template in found), "yaml").encode(), nl=False)
+    click.echo(definition_file((template.spec for template in found), "yaml", current_state().rules).encode(), nl=False)

@@ -7,7 +7,6 @@ from typing import Any
 import click
 
 from flask_worker_templates.errors import InvalidParameters
-from flask_worker_templates.model.parameters import list_parameters
 from flask_worker_templates.runtime.app_state import current_state
 
 from .filter_options import usage_error
@@ -24,6 +23,8 @@ from .template_table import columns
 @click.option("--license-type", metavar="TEXT", help="Exactly this licence type.")
 @click.option("--ami", metavar="TEXT", help="Name of the machine image that must match.")
 @click.option("-l", "--label", multiple=True, metavar="KEY=VALUE", help="A label that is needed. Repeatable.")
+@click.option("--extra", multiple=True, metavar="KEY=VALUE", help="A field of the app's own. Repeatable: any of them.")
+@click.option("--explain", is_flag=True, help="Say of each other template why it does not fit.")
 @output_option("table", "wide", "name", "json", "yaml")
 @command
 @examples(
@@ -34,36 +35,31 @@ def select(kind: str, **needs: Any) -> int:
 
     Exit codes: 0 if one fits, 1 if none does.
     """
-    asked = {_PARAMETERS.get(name, name): value for name, value in needs.items() if value}
+    state = current_state()
+    asked = {name: value for name, value in needs.items() if value}
     if "license_type" in asked:
         asked["license_type"] = [asked["license_type"]]
     if "label" in asked:
         asked["label"] = list(asked["label"])
+    for assignment in asked.pop("extra", ()):
+        key, _, value = assignment.partition("=")
+        asked.setdefault(f"extra.{key}", []).append(value)
     try:
-        store = current_state().store
-        fits = store.select(list_parameters(asked))
+        parameters = state.rules.select_parameters(asked)
+        fits = state.store.select(parameters, explain=parameters.pop("explain"))
     except InvalidParameters as error:
-        named = {name: parameter for parameter, name in _PARAMETERS.items()}
-        raise usage_error(
-            InvalidParameters({named.get(key, key): text for key, text in error.errors.items()})
-        ) from None
+        raise usage_error(error) from None
     if kind == "json":
-        print_json({"version": VERSION, "fits": [{"template": template.to_dict()} for template in fits]})
+        print_json({"version": VERSION, **fits.to_dict()})
     elif kind == "yaml":
         print_definitions(fits)
     elif kind == "name":
         for template in fits:
             click.echo(template.name)
     else:
-        counts = store.claim_counts([template.id for template in fits])
+        counts = state.store.claim_counts([template.id for template in fits])
         print_table(columns(counts, wide=kind == "wide"), fits)
         say(f"{counted(fits, 'template')} fit." if fits else "No template fits.")
+        for other in fits.others:
+            say(f"{other.template.name}: {' '.join(other.reasons)}")
     return 0 if fits else 1
-
-
-_PARAMETERS = {
-    "cpu_cores": "min_cpu_cores",
-    "memory_gb": "min_memory_gb",
-    "storage_gb": "min_storage_gb",
-    "nodes": "min_nodes",
-}

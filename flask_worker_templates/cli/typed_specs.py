@@ -11,7 +11,8 @@ from flask_worker_templates.errors import Fault, InvalidFiles, InvalidSpec
 from flask_worker_templates.files.parse_json import read_json
 from flask_worker_templates.files.parse_yaml import read_yaml
 from flask_worker_templates.files.parsed import Parsed, describe
-from flask_worker_templates.model.spec import Spec, normalize
+from flask_worker_templates.model.spec import Spec
+from flask_worker_templates.runtime.app_state import current_state
 
 _MOST_BYTES = 10_000_000
 _BESIDE_TEMPLATES = ("templates", "$schema")
@@ -40,12 +41,13 @@ def _read_file(path: str) -> bytes:
         return file.read(_MOST_BYTES + 1)
 
 
-def parse_specs(text: str, name: str) -> list[Spec]:
+def parse_specs(text: str, name: str, stored: Spec | None = None) -> list[Spec]:
     """Return the specs of a text in normal form.
 
     Args:
         text: YAML or JSON: a spec, a list of them, or a definition file.
         name: of where it came from, for people.
+        stored: the spec that it takes the place of, see `SpecRules.normalize`.
 
     Raises:
         InvalidFiles: with every fault and its place.
@@ -56,7 +58,7 @@ def parse_specs(text: str, name: str) -> list[Spec]:
     if parsed.complete:
         for path, data in _entries(parsed.value, name):
             try:
-                specs.append(normalize(data))
+                specs.append(current_state().rules.normalize(data, stored))
             except InvalidSpec as error:
                 faults += _faults(parsed, name, path, error)
     if not specs and not faults:

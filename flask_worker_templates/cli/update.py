@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from flask_worker_templates.errors import InvalidParameters
-from flask_worker_templates.model.spec import Spec, patched
+from flask_worker_templates.model.spec import Spec
 from flask_worker_templates.model.template import Template
 from flask_worker_templates.runtime.app_state import AppState, current_state
 
@@ -68,7 +68,7 @@ class Update:
         state = current_state()
 
         def write(name: str) -> Change:
-            return self.write(state, find(state.store, name), lambda spec: patched(spec, patch))
+            return self.write(state, find(state.store, name), lambda spec: state.rules.patched(spec, patch))
 
         return try_each(names, write, kind=self.kind)
 

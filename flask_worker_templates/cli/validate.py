@@ -13,6 +13,8 @@ import click
 from flask_worker_templates.errors import InvalidFiles
 from flask_worker_templates.files.load import FileSet
 from flask_worker_templates.files.load import read_files as read_definition_files
+from flask_worker_templates.model.extra import ExtraFields
+from flask_worker_templates.model.rules import SpecRules
 from flask_worker_templates.runtime.app_state import current_state
 
 from .output import (
@@ -28,6 +30,9 @@ from .output import (
     warn,
 )
 from .streams import tolerant_streams
+
+_ANY_HOST = SpecRules(extra=ExtraFields(unchecked=True))
+"""The rules where there is no app: what it declares nobody knows."""
 
 validity_output_option = output_option("text", "json", "github")
 
@@ -66,6 +71,7 @@ def report_validity(read: Callable[[], FileSet], kind: str, *, root: Path) -> in
         else:
             print_error(error, kind)
         return ERROR
+    warnings = [*files.warnings, *_unchecked(files)]
     if kind == "json":
         templates = Counter(entry.path for entry in files.entries)
         print_json(
@@ -73,11 +79,11 @@ def report_validity(read: Callable[[], FileSet], kind: str, *, root: Path) -> in
                 "version": VERSION,
                 "files": [{"path": file.path, "templates": templates[file.path]} for file in files.files],
                 "faults": [],
-                "warnings": list(files.warnings),
+                "warnings": warnings,
             }
         )
     else:
-        for warning in files.warnings:
+        for warning in warnings:
             if kind == "github":
                 click.echo(f"::warning ::{_data(warning)}")
             else:
@@ -85,6 +91,19 @@ def report_validity(read: Callable[[], FileSet], kind: str, *, root: Path) -> in
         valid = f"Valid: {counted(files.entries, 'template')} in {counted(files.files, 'file')}."
         click.echo(valid, err=kind == "github")
     return OK
+
+
+def _unchecked(files: FileSet) -> list[str]:
+    """Say what could not be checked, because only the app knows it."""
+    with_extra = [entry for entry in files.entries if entry.spec["extra"]] if files.rules.extra.unchecked else []
+    if not with_extra:
+        return []
+    first = with_extra[0]
+    said = (
+        f"{first.path}:{first.line}: `extra` of {counted(with_extra, 'template')} was not checked: only the app knows "
+        "its fields. `flask worker-templates validate` checks them."
+    )
+    return [said]
 
 
 def _annotate(error: InvalidFiles, root: Path) -> None:
@@ -121,7 +140,9 @@ def main(paths: tuple[str, ...], kind: str, old_kind: str | None) -> None:
     """
     here = Path.cwd()
     with tolerant_streams():
-        code = report_validity(lambda: read_definition_files(paths, root=here, pipes=True), old_kind or kind, root=here)
+        code = report_validity(
+            lambda: read_definition_files(paths, root=here, pipes=True, rules=_ANY_HOST), old_kind or kind, root=here
+        )
     sys.exit(code)
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, Protocol
 
+from flask_worker_templates.model.rules import STANDARD, SpecRules
 from flask_worker_templates.model.spec import DEFAULTS, FIELDS, Spec
 
 from .scalars import is_literal, string
@@ -13,14 +14,15 @@ from .scalars import is_literal, string
 Kind = Literal["yaml", "json"]
 
 
-def declaration(spec: Spec) -> dict[str, Any]:
+def declaration(spec: Spec, rules: SpecRules = STANDARD) -> dict[str, Any]:
     """Return an entry that means this spec, with the fields left out that hold their defaults."""
+    spec = {**spec, "extra": rules.extra.declaration(spec["extra"])}
     return {name: spec[name] for name in FIELDS if name not in DEFAULTS or spec[name] != DEFAULTS[name]}
 
 
-def definition_file(specs: Iterable[Spec], kind: Kind) -> str:
+def definition_file(specs: Iterable[Spec], kind: Kind, rules: SpecRules = STANDARD) -> str:
     """Return a definition file with these templates, in their order; the same text for the same specs."""
-    entries = [declaration(spec) for spec in specs]
+    entries = [declaration(spec, rules) for spec in specs]
     if kind == "json":
         return json.dumps({"templates": entries}, indent=2, ensure_ascii=False) + "\n"
     if not entries:

@@ -22,7 +22,8 @@ from typing import Any
 from marshmallow import ValidationError
 
 from flask_worker_templates.errors import InvalidSpec
-from flask_worker_templates.model.spec import DEFAULTS, Spec, WorkerTemplateSpecSchema, normalize
+from flask_worker_templates.model.rules import STANDARD, SpecRules
+from flask_worker_templates.model.spec import DEFAULTS, Spec, WorkerTemplateSpecSchema
 
 from .draft import CannotEdit
 from .parse_json import read_json
@@ -36,7 +37,14 @@ _MOST_ROUNDS = 1_000
 _fields = WorkerTemplateSpecSchema().fields
 
 
-def edited(text: str, wanted: Sequence[Spec | None], added: Sequence[Spec] = (), *, is_json: bool) -> str:
+def edited(
+    text: str,
+    wanted: Sequence[Spec | None],
+    added: Sequence[Spec] = (),
+    *,
+    is_json: bool,
+    rules: SpecRules = STANDARD,
+) -> str:
     """Return the text of a definition file with its entries changed.
 
     Args:
@@ -44,13 +52,14 @@ def edited(text: str, wanted: Sequence[Spec | None], added: Sequence[Spec] = (),
         wanted: for each entry, in the order of the file, the spec that it shall mean; None removes it.
         added: specs in normal form of entries to append.
         is_json: whether it is JSON, not YAML.
+        rules: by which it is read.
 
     Raises:
         CannotEdit: if no safe way was found. What is returned means exactly what was asked for.
     """
     final = [spec for spec in wanted if spec is not None]
     rest, entries = _read(text, is_json)
-    if not added and len(final) == len(entries) and _specs(entries) == final:
+    if not added and len(final) == len(entries) and _specs(entries, rules) == final:
         return text
     as_json = is_json or _is_json_too(text)
     first_break = re.search(r"\r\n?|\n", text)
@@ -59,18 +68,18 @@ def edited(text: str, wanted: Sequence[Spec | None], added: Sequence[Spec] = (),
     open_end = text[-1:] not in BREAKS
     work = text + eol if open_end else text
     if len(final) < len(entries):
-        round_ = Round(work, eol, is_json=as_json)
+        round_ = Round(work, eol, is_json=as_json, rules=rules)
         round_.remove_entries([number for number, spec in enumerate(wanted) if spec is None])
         work = round_.result()
-    work = _changed(work, final, eol, as_json)
+    work = _changed(work, final, eol, as_json, rules)
     if added:
-        round_ = Round(work, eol, is_json=as_json)
+        round_ = Round(work, eol, is_json=as_json, rules=rules)
         round_.append_entries(added)
         work = round_.result()
     while open_end and work.endswith(eol):
         work = work.removesuffix(eol)
     new_rest, new_entries = _read(work, is_json)
-    if new_rest != rest or _specs(new_entries) != [*final, *added]:
+    if new_rest != rest or _specs(new_entries, rules) != [*final, *added]:
         raise CannotEdit("the result would not mean what it should")
     return work
 
@@ -95,16 +104,19 @@ def _is_json_too(text: str) -> bool:
     return read.complete and not read.problems and repr(read.value) == repr(read_yaml(text).value)
 
 
-def _specs(entries: Iterable[Any]) -> list[Spec]:
+def _specs(entries: Iterable[Any], rules: SpecRules) -> list[Spec]:
     try:
-        return [normalize(entry) for entry in entries]
+        return [rules.normalize(entry) for entry in entries]
     except InvalidSpec as error:
         raise CannotEdit(f"the result would break the rules of a template: {error}") from None
 
 
-def _meaning(entry: Any) -> Spec:
+def _meaning(entry: Any, rules: SpecRules) -> Spec:
     """Return what an entry means, its values in normal form: half-way through the edits some may break the rules."""
-    spec = {**DEFAULTS, **entry}
+    try:
+        return rules.normalize(entry)
+    except InvalidSpec:
+        spec = {**DEFAULTS, "license_type": rules.license_default, **entry}
     # Half a port range is completed by the defaults, and so is half a deprecation.
     spec["port_range"] = {**DEFAULTS["port_range"], **spec["port_range"]}
     if spec["deprecation"] is not None:
@@ -119,12 +131,12 @@ def _normalized(name: str, value: Any) -> Any:
         return value
 
 
-def _changed(text: str, wanted: Sequence[Spec], eol: str, is_json: bool) -> str:
+def _changed(text: str, wanted: Sequence[Spec], eol: str, is_json: bool, rules: SpecRules) -> str:
     for _ in range(_MOST_ROUNDS):
-        have = [_meaning(entry) for entry in _read(text, is_json)[1]]
+        have = [_meaning(entry, rules) for entry in _read(text, is_json)[1]]
         if have == list(wanted):
             return text
-        round_ = Round(text, eol, is_json=is_json)
+        round_ = Round(text, eol, is_json=is_json, rules=rules)
         round_.change_entries(have, wanted)
         if not round_.changes:
             raise CannotEdit("an entry is written in a way that was not understood")

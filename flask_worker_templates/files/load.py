@@ -19,8 +19,10 @@ from typing import Any
 from marshmallow import fields
 
 from flask_worker_templates.errors import Fault, InvalidFiles, InvalidSpec
+from flask_worker_templates.model.extra import NOT_DECLARED
 from flask_worker_templates.model.fields import LABEL_KEY_PATTERN, nfc
-from flask_worker_templates.model.spec import FIELDS, FREE_KEYS, NESTED, Spec, WorkerTemplateSpecSchema, normalize
+from flask_worker_templates.model.rules import STANDARD, SpecRules
+from flask_worker_templates.model.spec import FIELDS, FREE_KEYS, NESTED, Spec, WorkerTemplateSpecSchema
 
 from .parse_json import read_json
 from .parse_yaml import read_yaml
@@ -94,6 +96,9 @@ class FileSet:
     origin: Origin | None = None
     """None if it was not read from paths."""
 
+    rules: SpecRules = STANDARD
+    """By which they were read."""
+
     def is_current(self) -> bool:
         """Tell whether the files still are what was read: the same paths, with the same content.
 
@@ -114,7 +119,14 @@ class FileSet:
         return self.origin is not None and is_meant(path, self.origin.paths, root=self.origin.root)
 
 
-def read_files(paths: Sequence[str | Path], *, root: Path, missing_ok: bool = False, pipes: bool = False) -> FileSet:
+def read_files(
+    paths: Sequence[str | Path],
+    *,
+    root: Path,
+    missing_ok: bool = False,
+    pipes: bool = False,
+    rules: SpecRules = STANDARD,
+) -> FileSet:
     """Read a set of definition files, all as they are at one moment.
 
     Args:
@@ -123,6 +135,7 @@ def read_files(paths: Sequence[str | Path], *, root: Path, missing_ok: bool = Fa
         missing_ok: whether a path that leads to no file is a warning instead of a fault.
         pipes: whether ``-`` is standard input, and pipes such as ``/dev/stdin`` are read to their end. Such a set
             cannot be read again: it has no origin.
+        rules: those of the app.
 
     Raises:
         InvalidFiles: with every fault of every file, in the order of the files and of the places in them.
@@ -132,7 +145,7 @@ def read_files(paths: Sequence[str | Path], *, root: Path, missing_ok: bool = Fa
     named = [path for path in map(str, paths) if path not in piped]
     members = [*take_snapshot(named, root=root), *map(read_pipe, piped)]
     found = [member.found for member in members if isinstance(member, SnapshotFile)]
-    reading = _Reading()
+    reading = _Reading(rules)
     reading.warnings += skipped_directories(named, found, root=root)
     for member in members:
         if len(reading.faults) >= MAX_FAULTS:
@@ -150,7 +163,7 @@ def read_files(paths: Sequence[str | Path], *, root: Path, missing_ok: bool = Fa
             reading.faults.append(Fault(last, None, None, None, "There may be more: later faults are not listed."))
         raise InvalidFiles(reading.faults)
     origin = None if piped else Origin(tuple(named), root)
-    return FileSet(tuple(reading.entries), tuple(reading.files), tuple(reading.warnings), origin)
+    return FileSet(tuple(reading.entries), tuple(reading.files), tuple(reading.warnings), origin, rules)
 
 
 def is_json(path: str) -> bool:
@@ -176,6 +189,7 @@ class _Finding:
 class _Reading:
     """What has been read so far."""
 
+    rules: SpecRules
     entries: list[Entry] = field(default_factory=list)
     files: list[SourceFile] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -200,7 +214,7 @@ class _Reading:
         if findings:
             # Places are rarely needed and cost as much as the reading: so the text is read again for them.
             parsed = read(text, locate=True)
-        self.faults += _faults(file, parsed, findings)
+        self.faults += _faults(file, parsed, findings, self.rules)
         self.files.append(SourceFile(file.path, _sha256(member), file.real_path, file.absolute_path))
 
     def _examine(self, file: FoundFile, parsed: Parsed) -> Iterator[_Finding]:
@@ -231,7 +245,7 @@ class _Reading:
                 continue
             name = data.get("name")
             try:
-                spec = normalize(data)
+                spec = self.rules.normalize(data)
                 self.entries.append(Entry(spec, file.path, line))
                 name = spec["name"]
             except InvalidSpec as error:
@@ -271,7 +285,7 @@ def _decode(data: bytes) -> str:
 def _leaves(errors: Mapping[Any, Any], data: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
     """Yield the path and the text of every error of a spec."""
     for key, inner in errors.items():
-        known = isinstance(data, dict) and key in data
+        known = key in data if isinstance(data, dict) else isinstance(data, list) and key in range(len(data))
         # What concerns a mapping as a whole is under `_schema`, which may also be a key of the file.
         deeper = (*path, key) if known or key != "_schema" else path
         if isinstance(inner, Mapping):
@@ -281,20 +295,20 @@ def _leaves(errors: Mapping[Any, Any], data: Any, path: tuple[str, ...] = ()) ->
                 yield deeper, str(message)
 
 
-def _faults(file: FoundFile, parsed: Parsed, findings: Sequence[_Finding]) -> list[Fault]:
+def _faults(file: FoundFile, parsed: Parsed, findings: Sequence[_Finding], rules: SpecRules) -> list[Fault]:
     """Return the faults of a file in the order of their places, each once."""
     faults = [Fault(file.path, found.line, found.column, None, found.message) for found in parsed.problems]
     # A value that the reader refused is a stand-in: what the spec says of it would only confuse.
     refused = {(fault.line, fault.column) for fault in faults}
     for finding in findings:
-        fault, there = _located(file, parsed, finding)
+        fault, there = _located(file, parsed, finding, rules)
         if not there or (fault.line, fault.column) not in refused:
             faults.append(fault)
     # An alias or a merge brings the same fault once for each use.
     return sorted(dict.fromkeys(faults), key=lambda fault: (fault.line or 0, fault.column or 0))
 
 
-def _located(file: FoundFile, parsed: Parsed, finding: _Finding) -> tuple[Fault, bool]:
+def _located(file: FoundFile, parsed: Parsed, finding: _Finding, rules: SpecRules) -> tuple[Fault, bool]:
     """Return the fault, and whether what it complains of is there, or missing."""
     place, value, there = parsed.find(finding.path)
     in_entry = len(finding.path) > 1 and finding.path[0] == "templates"
@@ -302,9 +316,13 @@ def _located(file: FoundFile, parsed: Parsed, finding: _Finding) -> tuple[Fault,
     name = ".".join(printable(str(part)[:_LONGEST_NAME]) for part in inner) or None
     message = printable(finding.message[:_LONGEST_MESSAGE])
     at_key = not there
-    if finding.message == _UNKNOWN:
+    if finding.message == NOT_DECLARED:
         at_key = True
-        known = NESTED.get(str(inner[0]), ()) if len(inner) > 1 else FIELDS if in_entry else TOP_LEVEL_KEYS
+    elif finding.message == _UNKNOWN:
+        at_key = True
+        known: Sequence[str] = FIELDS if in_entry else TOP_LEVEL_KEYS
+        if len(inner) > 1:
+            known = rules.extra.keys_at(inner[1:-1]) if inner[0] == "extra" else NESTED.get(str(inner[0]), ())
         message = f"Unknown field{_suggestion(str(inner[-1]), known)}"
     elif there and not finding.complete and place.text == "" and value is None:
         message = _nothing_written(inner)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from flask_worker_templates.model.rules import STANDARD, SpecRules
 from flask_worker_templates.model.spec import FIELDS, FREE_KEYS, NESTED, Spec
 
 from .brackets import append_members, remove_members
@@ -25,12 +26,14 @@ class Round:
         text: valid, with a line end at its end.
         eol: what ends its lines.
         is_json: whether it is JSON, not YAML.
+        rules: by which it is read.
 
     Raises:
         CannotEdit: if its list of templates is not found.
     """
 
-    def __init__(self, text: str, eol: str, *, is_json: bool) -> None:
+    def __init__(self, text: str, eol: str, *, is_json: bool, rules: SpecRules = STANDARD) -> None:
+        self._rules = rules
         self._draft = Draft(text, eol, is_json)
         self._root = (locate_json if is_json else locate_yaml)(text)
         pair = self._root.own("templates")
@@ -71,7 +74,7 @@ class Round:
             if have[name] == want[name]:
                 continue
             if pair is None:
-                missing[name] = want[name]
+                missing[name] = self._rules.extra.declaration(want[name]) if name == "extra" else want[name]
             elif isinstance(want[name], dict) and isinstance(have[name], dict):
                 self._change_mapping(name, pair[1], have[name], want[name])
             else:
@@ -98,7 +101,7 @@ class Round:
     def append_entries(self, specs: Sequence[Spec]) -> None:
         """Append entries, with the indentation and the blank lines of those that are there."""
         node, layout, text = self._entries, self._draft.layout, self._draft.text
-        declarations = [declaration(spec) for spec in specs]
+        declarations = [declaration(spec, self._rules) for spec in specs]
         if self._draft.is_json or (node.flow and node.items):
             append_members(self._draft, node, _item_spans(node), declarations)
             return
@@ -172,22 +175,31 @@ class Round:
             if pair is None:
                 if changes or merge_goes:
                     missing[key] = value
+            elif changes and isinstance(value, dict) and isinstance(have.get(key), dict):
+                self._change_mapping("", pair[1], have[key], value)
             elif changes:
                 replace_value(self._draft, self._root, pair, value, node)
         self._insert_pairs(node, missing, NESTED.get(name, ()))
 
     def _remove_keys(self, pair: tuple[Node, Node], have: Mapping[str, Any], want: Mapping[str, Any]) -> None:
         key, node = pair
+        if node.kind != "mapping":
+            return
+        for both in want.keys() & have.keys():
+            inner_pair = node.own(both)
+            if inner_pair is not None and isinstance(want[both], dict) and isinstance(have[both], dict):
+                self._remove_keys(inner_pair, have[both], want[both])
         gone = [number for number, (inner, _) in enumerate(node.pairs) if not inner.merges and inner.key not in want]
         if any(node.own(lost) is None for lost in have.keys() - want.keys()):
             gone += [number for number, (inner, _) in enumerate(node.pairs) if inner.merges]
+        if not gone:
+            return
         keep_anchors(self._draft, self._root, [part for number in gone for part in node.pairs[number]])
         if node.flow:
             remove_members(self._draft, node, _pair_spans(node), gone)
             return
-        if gone:
-            for start, end in self._block_mapping(node, key.end).cuts(sorted(gone)):
-                self._draft.cut(start, end)
+        for start, end in self._block_mapping(node, key.end).cuts(sorted(gone)):
+            self._draft.cut(start, end)
         if len(gone) == len(node.pairs):
             insert_empty(self._draft, key, node, " {}")
 

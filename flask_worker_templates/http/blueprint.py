@@ -64,6 +64,7 @@ def _blueprint(state: AppState) -> DocumentedBlueprint:
         NAME,
         __name__,
         views=VIEWS,
+        rules=state.rules,
         url_prefix=state.settings.url_prefix,
         description="Definitions of the machines to launch.",
     )

@@ -12,6 +12,7 @@ from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.routing import Rule
 
 from flask_worker_templates.model.parameters import WORKER_ID_PATTERN, WriteSchema
+from flask_worker_templates.model.rules import SpecRules
 from flask_worker_templates.model.spec import WorkerTemplateSpecSchema
 from flask_worker_templates.reconcile.diff_document import ID, WorkerTemplateDriftSchema
 
@@ -88,13 +89,30 @@ def _tags_header(name: str, meaning: str) -> dict[str, Any]:
     }
 
 
-class Doc:
-    """What the descriptions of operations are made of."""
+class AppSchemas:
+    """The schemas of `openapi_schemas`, and its examples as the rules of an app allow them."""
 
-    schemas: ClassVar[Any] = openapi_schemas
-    """The schemas and examples: a module."""
+    def __init__(self, rules: SpecRules) -> None:
+        self._rules = rules
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(openapi_schemas, name)
+        return openapi_schemas.adapted(found, self._rules) if name.endswith("_EXAMPLE") else found
+
+
+class Doc:
+    """What the descriptions of operations are made of.
+
+    Args:
+        rules: those of the app that is described.
+    """
+
+    def __init__(self, rules: SpecRules) -> None:
+        self.rules = rules
+        self.schemas: Any = AppSchemas(rules)
+
     sync: ClassVar[Any] = sync_schemas
-    """The same for plans and syncs."""
+    """Schemas and examples of plans and syncs: a module."""
     WorkerTemplateDriftSchema = WorkerTemplateDriftSchema
 
     ETAG: ClassVar = _ETAG
@@ -146,10 +164,9 @@ class Doc:
         content = {"schema": schema, "example": example}
         return {"required": True, "content": {kind: dict(content) for kind in content_types or (JSON,)}}
 
-    @classmethod
-    def spec_body(cls) -> dict[str, Any]:
+    def spec_body(self) -> dict[str, Any]:
         """Return the description of a request body that is a spec."""
-        return cls.body(WorkerTemplateSpecSchema(), openapi_schemas.SPEC_EXAMPLE)
+        return self.body(WorkerTemplateSpecSchema(), self.schemas.SPEC_EXAMPLE)
 
     @staticmethod
     def answer(
@@ -166,17 +183,15 @@ class Doc:
             described["headers"] = dict(headers)
         return described
 
-    @classmethod
-    def template(cls, description: str = "The template.", headers: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def template(self, description: str = "The template.", headers: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the description of a response that shows a template."""
-        schema, example = openapi_schemas.WorkerTemplateSchema(), openapi_schemas.TEMPLATE_EXAMPLE
-        return cls.answer(description, schema, example, headers or cls.ETAG)
+        schema, example = openapi_schemas.WorkerTemplateSchema(), self.schemas.TEMPLATE_EXAMPLE
+        return self.answer(description, schema, example, headers or self.ETAG)
 
-    @classmethod
-    def events(cls, *, followed: bool = False) -> dict[str, Any]:
+    def events(self, *, followed: bool = False) -> dict[str, Any]:
         """Return the description of a response that shows a page of events."""
-        schema, example = openapi_schemas.WorkerTemplateEventSchema(many=True), [openapi_schemas.EVENT_EXAMPLE]
-        return cls.answer("The events.", schema, example, cls.PAGINATION | (_NEXT_CURSOR if followed else {}))
+        schema, example = openapi_schemas.WorkerTemplateEventSchema(many=True), [self.schemas.EVENT_EXAMPLE]
+        return self.answer("The events.", schema, example, self.PAGINATION | (_NEXT_CURSOR if followed else {}))
 
 
 def _problem(code: int) -> dict[str, Any]:
@@ -192,7 +207,7 @@ def _summary(operation_id: str, docstring: str | None) -> str:
     return _CAPITAL.sub(lambda found: f" {found[0].lower()}", operation_id).capitalize() + "."
 
 
-def describe(spec: APISpec, app: Flask, name: str, views: Iterable[type]) -> None:
+def describe(spec: APISpec, app: Flask, name: str, views: Iterable[type], spec_rules: SpecRules) -> None:
     """Add operations to an OpenAPI document.
 
     Args:
@@ -200,7 +215,12 @@ def describe(spec: APISpec, app: Flask, name: str, views: Iterable[type]) -> Non
         app: the app that has the routes.
         name: of the blueprint, and of the tag.
         views: the classes whose methods are the operations.
+        spec_rules: those of a spec in this app.
     """
+    doc = Doc(spec_rules)
+    # First, so that each later mention of these classes refers to what this app's rules make of them.
+    for component, schema in openapi_schemas.of_spec(spec_rules).items():
+        spec.components.schema(component, schema=schema)
     rules = {rule.endpoint: rule for rule in app.url_map.iter_rules()}
     for operation, view in (found for one in views for found in operations_of(one)):
         rule = rules[f"{name}.{view.__name__}"]
@@ -208,7 +228,7 @@ def describe(spec: APISpec, app: Flask, name: str, views: Iterable[type]) -> Non
             "operationId": operation.operation_id,
             "summary": _summary(operation.operation_id, view.__doc__),
             "tags": [name],
-            **operation.describe(Doc),
+            **operation.describe(doc),
         }
         spec.path(
             rule=Rule(rule.rule),  # without the host, which is no part of a path

@@ -6,19 +6,21 @@ The classes carry the prefix that their components get, because these live besid
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Mapping
 from typing import Any
 
 import marshmallow as ma
 from marshmallow import fields
 
-from flask_worker_templates.model.fields import TEXT_PATTERN, Labels, Whole
+from flask_worker_templates.model.fields import TEXT_PATTERN, Labels, StrictInteger
 from flask_worker_templates.model.parameters import WORKER_ID_PATTERN
-from flask_worker_templates.model.spec import (
+from flask_worker_templates.model.rules import SpecRules, normalize
+from flask_worker_templates.model.schema import (
     WorkerTemplateCapacitySchema,
     WorkerTemplateDeprecationSchema,
     WorkerTemplatePortRangeSchema,
     WorkerTemplateSpecSchema,
-    normalize,
 )
 from flask_worker_templates.model.template import ACTIONS
 from flask_worker_templates.reconcile.compare import State
@@ -116,7 +118,30 @@ LISTED_CLAIM_EXAMPLE: dict[str, Any] = {
     "template_id": ID["example"],
     "template_name": SPEC_EXAMPLE["name"],
 }
+SELECTION_EXAMPLE: dict[str, Any] = {
+    "fits": [
+        {
+            "template": TEMPLATE_EXAMPLE,
+            "excess": {"cpu_cores": 32, "memory_gb": 128, "storage_gb": 0, "nodes": 50},
+        }
+    ],
+    "others": [],
+}
 PATCH_EXAMPLE: dict[str, Any] = {"max_nodes": 200, "labels": {"team": None, "owner": "ops"}}
+
+
+def adapted(example: Any, rules: SpecRules) -> Any:
+    """Return an example with a licence type and fields of its own that the rules of an app allow."""
+    if isinstance(example, list):
+        return [adapted(one, rules) for one in example]
+    if not isinstance(example, Mapping):
+        return copy.deepcopy(example)
+    fitting = {key: adapted(value, rules) for key, value in example.items()}
+    if fitting.get("license_type") not in (None, *rules.license_types):
+        fitting["license_type"] = rules.license_types[0]
+    if "capacity" in fitting and "name" in fitting and (extra := rules.extra.example()):
+        fitting["extra"] = extra
+    return fitting
 
 
 class WorkerTemplateSchema(WorkerTemplateSpecSchema):
@@ -133,8 +158,8 @@ class WorkerTemplateSchema(WorkerTemplateSpecSchema):
     created_at = fields.String(required=True, metadata={"description": "UTC, with milliseconds.", **TIME})
     updated_at = fields.String(required=True, metadata={"description": "UTC, with milliseconds.", **TIME})
 
-    def __init__(self, **kw: Any) -> None:
-        super().__init__(**kw)
+    def __init__(self, rules: SpecRules | None = None, **kw: Any) -> None:
+        super().__init__(rules, **kw)
         for field in self.fields.values():
             field.required = True  # a response holds every field, defaults filled in
 
@@ -190,9 +215,37 @@ class WorkerTemplatePatchSchema(WorkerTemplateSpecSchema):
         metadata={"description": "Labels to set; null removes one.", "example": {"team": None, "owner": "ops"}},
     )
 
-    def __init__(self, **kw: Any) -> None:
-        super().__init__(**kw)
+    def __init__(self, rules: SpecRules | None = None, **kw: Any) -> None:
+        super().__init__(rules, **kw)
+        if rules is not None and rules.extra.schema is not None:
+            self.fields["extra"] = fields.Nested(
+                _extra_patch(rules.extra.schema), metadata={"description": _EXTRA_PATCH, "nullable": True}
+            )
         _all_optional(self)
+
+
+_EXTRA_PATCH = "Fields of the app's own to change; null brings a default back, or removes a field."
+
+
+def _extra_patch(declared: ma.Schema) -> ma.Schema:
+    changed = {}
+    for name, field in declared.fields.items():
+        one = copy.copy(field)
+        one.required, one.load_default = False, ma.missing
+        one.allow_none = not isinstance(field, fields.Nested)
+        if isinstance(field, fields.Nested):
+            one.metadata = {**field.metadata, "nullable": True}
+        changed[name] = one
+    return ma.Schema.from_dict(changed, name="WorkerTemplateExtraPatchSchema")()
+
+
+def of_spec(rules: SpecRules) -> dict[str, ma.Schema]:
+    """Return the schemas that the rules of an app change, by the names of their components."""
+    return {
+        "WorkerTemplateSpec": WorkerTemplateSpecSchema(rules),
+        "WorkerTemplate": WorkerTemplateSchema(rules),
+        "WorkerTemplatePatch": WorkerTemplatePatchSchema(rules),
+    }
 
 
 class WorkerTemplateChangeSchema(ma.Schema):
@@ -231,6 +284,36 @@ class WorkerTemplateEventSchema(ma.Schema):
     pruned = fields.Boolean(
         metadata={"description": "Of `deleted` only: whether a sync deleted it because its file entry is gone."}
     )
+
+
+class WorkerTemplateExcessSchema(ma.Schema):
+    """By how much a template exceeds what was asked for."""
+
+    cpu_cores = fields.Integer(required=True, metadata={"description": "Cores.", "example": 32})
+    memory_gb = fields.Integer(required=True, metadata={"description": "Memory, in GB.", "example": 128})
+    storage_gb = fields.Integer(required=True, metadata={"description": "Storage, in GB.", "example": 0})
+    nodes = fields.Integer(required=True, metadata={"description": "Nodes.", "example": 50})
+
+
+class WorkerTemplateFitSchema(ma.Schema):
+    """A template that fits."""
+
+    template = fields.Nested(WorkerTemplateSchema(), required=True)
+    excess = fields.Nested(WorkerTemplateExcessSchema(), required=True)
+
+
+class WorkerTemplateMisfitSchema(ma.Schema):
+    """A template that does not fit."""
+
+    template = fields.Nested(WorkerTemplateSchema(), required=True)
+    reasons = fields.List(fields.String(), required=True, metadata={"description": "Each reason why not."})
+
+
+class WorkerTemplateSelectionSchema(ma.Schema):
+    """What fits, and with `explain` what does not."""
+
+    fits = fields.List(fields.Nested(WorkerTemplateFitSchema()), required=True)
+    others = fields.List(fields.Nested(WorkerTemplateMisfitSchema()), required=True)
 
 
 class WorkerTemplateClaimSchema(ma.Schema):
@@ -278,7 +361,9 @@ class WorkerTemplateRevertSchema(ma.Schema):
 
         unknown = ma.RAISE
 
-    revision = Whole(1, 2**31 - 1, required=True, metadata={"description": "An earlier revision.", "example": 1})
+    revision = StrictInteger(
+        1, 2**31 - 1, required=True, metadata={"description": "An earlier revision.", "example": 1}
+    )
 
 
 class WorkerTemplateValidationSchema(ma.Schema):

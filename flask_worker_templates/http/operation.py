@@ -37,12 +37,10 @@ class Operation:
     method: str
     path: str
     operation_id: str
-    describe: Callable[[type[Doc]], Description]
+    describe: Callable[[Doc], Description]
 
 
-def operation(
-    method: str, path: str, operation_id: str, describe: Callable[[type[Doc]], Description]
-) -> Callable[[V], V]:
+def operation(method: str, path: str, operation_id: str, describe: Callable[[Doc], Description]) -> Callable[[V], V]:
     """Make a method an operation of the API; the first line of its docstring is the summary.
 
     The arguments are those of `Operation`.

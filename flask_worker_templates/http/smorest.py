@@ -19,6 +19,8 @@ from flask_worker_templates._forks import renew_in_children
 if TYPE_CHECKING:
     from apispec import APISpec
 
+    from flask_worker_templates.model.rules import SpecRules
+
 _OLDEST = 3
 """Major version of OpenAPI in which the operations are described."""
 
@@ -30,10 +32,12 @@ class DocumentedBlueprint(Blueprint):  # type: ignore[misc]
         name: of the blueprint, and of the tag.
         import_name: the module that it is made in.
         views: the classes whose methods are the operations.
+        rules: those of a spec in the app.
         options: those of a Flask blueprint.
     """
 
-    def __init__(self, name: str, import_name: str, *, views: Sequence[type], **options: Any) -> None:
+    def __init__(self, name: str, import_name: str, *, views: Sequence[type], rules: SpecRules, **options: Any) -> None:
+        self._rules = rules
         self._views = views
         super().__init__(name, import_name, **options)
 
@@ -46,7 +50,7 @@ class DocumentedBlueprint(Blueprint):  # type: ignore[misc]
         # A process that starts loads what it serves; what only the document needs comes with the document.
         from .openapi import describe
 
-        describe(spec, app, name, self._views)
+        describe(spec, app, name, self._views, self._rules)
 
 
 class OwnApi(Api):  # type: ignore[misc]

@@ -9,7 +9,7 @@ import marshmallow as ma
 from marshmallow import fields
 
 from flask_worker_templates.errors import InvalidParameters
-from flask_worker_templates.model.fields import Choice, Flag, Pattern, Whole
+from flask_worker_templates.model.fields import Choice, Pattern, StrictBoolean, StrictInteger
 from flask_worker_templates.model.parameters import PageSchema
 from flask_worker_templates.reconcile.compare import State
 from flask_worker_templates.reconcile.diff_document import SHA256_PATTERN, WorkerTemplateDriftSchema
@@ -76,9 +76,11 @@ class WorkerTemplatePlanOptionsSchema(ma.Schema):
             )
         },
     )
-    prune = Flag(metadata={"description": "Delete templates of this file set whose entries are gone."})
-    max_delete = Whole(0, MAX_DELETIONS, metadata={"description": "The most that `prune` may delete; 1 if left out."})
-    prune_any_source = Flag(
+    prune = StrictBoolean(metadata={"description": "Delete templates of this file set whose entries are gone."})
+    max_delete = StrictInteger(
+        0, MAX_DELETIONS, metadata={"description": "The most that `prune` may delete; 1 if left out."}
+    )
+    prune_any_source = StrictBoolean(
         metadata={"description": "Prune also what came from a file that is none of those that are looked for."}
     )
     adopt = fields.List(

@@ -5,15 +5,16 @@ from __future__ import annotations
 from flask import Response, request, url_for
 
 from flask_worker_templates.errors import RevisionMismatch
-from flask_worker_templates.model.parameters import REPEATABLE, ListSchema, list_parameters
-from flask_worker_templates.model.spec import normalize, patched
 from flask_worker_templates.model.template import Template, to_json
 
 from .conditional import matches, not_modified
 from .operation import operation
 from .requests import MERGE_PATCH, no_query, query_arguments
-from .responses import JSON, empty_response, etag, json_response
+from .responses import JSON, Problem, empty_response, etag, json_response
 from .views_base import NAME, ONE, Views, array_response, message, query, template_response
+
+MAX_ANSWER_BYTES = 8_000_000
+"""The largest answer."""
 
 
 class TemplateViews(Views):
@@ -33,15 +34,43 @@ class TemplateViews(Views):
                 )
             },
             (422,),
-            parameters=(doc.query(ListSchema()),),
+            parameters=(doc.query(doc.rules.list_schema),),
         ),
     )
     def list_templates(self) -> Response:
         """List the templates."""
         self._authorize("read")
-        arguments = query_arguments(REPEATABLE) if request.query_string else {}
-        page = self._store.page_raw(query(list_parameters, arguments))
+        arguments = query_arguments(self._rules.repeatable) if request.query_string else {}
+        page = self._store.page_raw(query(self._rules.list_parameters, arguments))
         return array_response(page, page)
+
+    @operation(
+        "GET",
+        "/select",
+        "selectWorkerTemplate",
+        lambda doc: doc.operation(
+            {
+                200: doc.answer(
+                    "The templates that fit, best first.",
+                    doc.schemas.WorkerTemplateSelectionSchema(),
+                    doc.schemas.SELECTION_EXAMPLE,
+                )
+            },
+            (422,),
+            parameters=(doc.query(doc.rules.select_schema),),
+        ),
+    )
+    def select_template(self) -> Response:
+        """Choose a template: which ones fit, cheapest first, and why the others do not."""
+        self._authorize("read")
+        asked = query(self._rules.select_parameters, query_arguments(self._rules.repeatable))
+        explain = asked.pop("explain")
+        found = query(lambda asked: self._store.select(asked, explain=explain), asked)
+        body = to_json(found.to_dict())
+        if len(body) > MAX_ANSWER_BYTES:
+            message = "The answer is too large: ask for more, or without explain, so that fewer templates are shown."
+            raise Problem(422, message, {"query": {"explain": [message]}})
+        return json_response(body)
 
     @operation(
         "POST",
@@ -59,7 +88,7 @@ class TemplateViews(Views):
         self._authorize("create")
         why = message()
         template = self._store.create(
-            normalize(self._json()), actor=self._hooks.actor(), message=why, guard=self._shown_to("create")
+            self._rules.normalize(self._json()), actor=self._hooks.actor(), message=why, guard=self._shown_to("create")
         )
         location = url_for(f"{NAME}.get_template", template_id=template.id)
         return template_response(template, 201, {"Location": location})
@@ -106,8 +135,7 @@ class TemplateViews(Views):
         """Replace a template's spec."""
         with self._guarded("update", template_id) as guard:
             why = message()
-            wanted = normalize(self._json())
-            return self._change(template_id, lambda current: wanted, why, guard)
+            return self._change(template_id, self._rules.replacement(self._json()), why, guard)
 
     @operation(
         "PATCH",
@@ -127,7 +155,7 @@ class TemplateViews(Views):
         with self._guarded("update", template_id) as guard:
             why = message()
             patch = self._json(MERGE_PATCH, JSON)
-            return self._change(template_id, lambda current: patched(current, patch), why, guard)
+            return self._change(template_id, lambda current: self._rules.patched(current, patch), why, guard)
 
     @operation(
         "DELETE",

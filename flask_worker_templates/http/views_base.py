@@ -38,6 +38,7 @@ class Views:
         self._state = state
         self._hooks = state.hooks
         self._settings = state.settings
+        self._rules = state.rules
 
     @property
     def _store(self) -> Store:

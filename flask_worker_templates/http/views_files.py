@@ -8,7 +8,6 @@ from typing import Any
 from flask import Response
 
 from flask_worker_templates.errors import InvalidSpec
-from flask_worker_templates.model.spec import normalize
 
 from .operation import operation
 from .requests import no_query
@@ -44,7 +43,7 @@ class FileViews(Views):
         no_query()
         sent = self._json()
         try:
-            answered: dict[str, Any] = {"valid": True, "errors": {}, "spec": normalize(sent)}
+            answered: dict[str, Any] = {"valid": True, "errors": {}, "spec": self._rules.normalize(sent)}
         except InvalidSpec as error:
             answered = {"valid": False, "errors": error.errors, "spec": None}
         return json_response(quoting_json(answered))

@@ -11,6 +11,8 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import fields, validate
 
+from .extra import ExtraFields
+
 # C0, DEL and C1: they have no place in any string that ends in logs, terminals and HTML. Neither have lone
 # surrogates, which `Pattern` refuses: a class that names them is an error in some regular expressions, and in others
 # also means the halves of any character beyond U+FFFF.
@@ -105,11 +107,16 @@ class Lines(Text):
         return super()._deserialize(value, attr, data, **kw).replace("\r\n", "\n").rstrip(" \n")
 
 
+def choice_validator(choices: Sequence[str]) -> validate.OneOf:
+    """Return the validator of a `Choice`."""
+    return validate.OneOf(choices, error="Must be one of: {choices}.")
+
+
 class Choice(fields.String):
     """One of a few strings, written exactly so."""
 
     def __init__(self, choices: Sequence[str], **kw: Any) -> None:
-        super().__init__(validate=validate.OneOf(choices, error="Must be one of: {choices}."), **kw)
+        super().__init__(validate=choice_validator(choices), **kw)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kw: Any) -> str:
         if not isinstance(value, str):
@@ -117,7 +124,7 @@ class Choice(fields.String):
         return value
 
 
-class Whole(fields.Integer):
+class StrictInteger(fields.Integer):
     """An integer as JSON Schema defines it: 48 and 48.0, but not true, "48" or 3.9."""
 
     def __init__(self, minimum: int, maximum: int | None, **kw: Any) -> None:
@@ -131,7 +138,7 @@ class Whole(fields.Integer):
         return int(value)
 
 
-class Flag(fields.Boolean):
+class StrictBoolean(fields.Boolean):
     """true or false; none of the words and numbers that marshmallow's own field also takes."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kw: Any) -> bool:
@@ -201,13 +208,38 @@ class NullableNested(fields.Nested):
 
 
 class Extra(fields.Dict):
-    """The fields of the host's own. Without a schema that declares them there are none."""
+    """The fields of the host's own, where the app declares none, or nobody knows which."""
 
-    _UNKNOWN = "Unknown field. This app declares no fields of its own: see `WorkerTemplates(app, extra=SCHEMA)`."
+    def __init__(self, extra: ExtraFields | None = None, **kw: Any) -> None:
+        self._extra = extra or ExtraFields()
+        super().__init__(**kw)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kw: Any) -> dict[str, Any]:
-        if not isinstance(value, Mapping):
-            raise self.make_error("invalid")
-        if value:
-            raise ma.ValidationError({str(key): [self._UNKNOWN] for key in value})
-        return {}
+        return self._extra.normalize(value)
+
+
+class DeclaredExtra(fields.Nested):
+    """The fields of the host's own, under the schema that the app declares."""
+
+    def __init__(self, extra: ExtraFields, **kw: Any) -> None:
+        assert extra.schema is not None  # noqa: S101  # the caller looked
+        self._extra = extra
+        super().__init__(extra.schema, load_default=dict, metadata={"description": _EXTRA}, **kw)
+
+    def deserialize(self, value: Any, attr: str | None = None, data: Any = None, **kw: Any) -> Any:
+        """Return the normal form. What is left out is checked as an empty object: the schema may require a key."""
+        return super().deserialize({} if value is ma.missing else value, attr, data, **kw)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, partial: Any = None, **kw: Any) -> dict[str, Any]:
+        return self._extra.normalize(value)
+
+
+_EXTRA = "Fields of the app's own."
+
+
+def extra_field(extra: ExtraFields) -> fields.Field[Any]:
+    """Return the field ``extra`` of an app."""
+    if extra.schema is not None:
+        return DeclaredExtra(extra)
+    metadata = {"description": _EXTRA, "default": {}, "additionalProperties": extra.unchecked}
+    return Extra(extra, load_default=dict, metadata=metadata)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,11 +12,13 @@ from typing import Any, ClassVar
 import marshmallow as ma
 from marshmallow import fields, validate
 
+from flask_worker_templates._defaults import LICENSE_TYPES
 from flask_worker_templates.errors import InvalidParameters
 
 from .claim import KEEP_TTL, MAX_TTL_SECONDS, MIN_TTL_SECONDS
-from .fields import LABEL_KEY_PATTERN, TEXT_PATTERN, Choice, Flag, Pattern, Text, Whole
-from .spec import LICENSE_TYPES
+from .extra import scalar_string
+from .fields import LABEL_KEY_PATTERN, TEXT_PATTERN, Choice, Pattern, StrictBoolean, StrictInteger, Text
+from .schema import Rules
 from .template import ACTIONS
 
 SORTS = {
@@ -39,9 +42,10 @@ LONGEST_CURSOR = 256
 
 # A number beyond all bounds is told the bounds; Python reads no more digits than these at any setting of its own.
 _INTEGER = re.compile(r"-?[0-9]{1,640}\Z")
+_DECIMAL = re.compile(r"-?[0-9]{1,100}(\.[0-9]{1,100})?([eE][+-]?[0-9]{1,3})?\Z")
 
 
-class Number(fields.Integer):
+class QueryInteger(fields.Integer):
     """An integer of a query string: decimal digits only."""
 
     def __init__(self, minimum: int, maximum: int, **kw: Any) -> None:
@@ -55,7 +59,7 @@ class Number(fields.Integer):
         return int(value)
 
 
-class Truth(Flag):
+class QueryBoolean(StrictBoolean):
     """A boolean of a query string: true or false."""
 
     default_error_messages: ClassVar[dict[str, Any]] = {"invalid": "Must be true or false."}  # type: ignore[misc]
@@ -69,7 +73,7 @@ class Truth(Flag):
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
 
 
-class Moment(fields.DateTime):
+class QueryTime(fields.DateTime):
     """A time with its offset from UTC, as RFC 3339 writes it, or a date, which means its first moment in UTC.
 
     Loaded as naive UTC, as MongoDB keeps it.
@@ -100,8 +104,8 @@ class PageSchema(ma.Schema):
 
         unknown = ma.RAISE
 
-    page = Number(1, MOST_PAGES, load_default=1, metadata={"description": "Page number, from 1."})
-    page_size = Number(1, MOST_PAGE_SIZE, load_default=50, metadata={"description": "Items a page."})
+    page = QueryInteger(1, MOST_PAGES, load_default=1, metadata={"description": "Page number, from 1."})
+    page_size = QueryInteger(1, MOST_PAGE_SIZE, load_default=50, metadata={"description": "Items per page."})
 
 
 class ListSchema(PageSchema):
@@ -112,16 +116,22 @@ class ListSchema(PageSchema):
         validate=validate.OneOf([sign + name for name in SORTS for sign in ("", "-")]),
         metadata={"description": "Order; a leading `-` turns it around. Ties are ordered by id."},
     )
+    q = Text(
+        min=1,
+        max=100,
+        metadata={"description": "Text within name, description, instance type or labels, without regard to case."},
+    )
     name = Text(max=LONGEST_NAME, metadata={"description": "Exactly this name."})
-    name_prefix = Text(max=LONGEST_NAME, metadata={"description": "Names that begin so."})
+    name_prefix = Text(max=LONGEST_NAME, metadata={"description": "Names that start with this."})
     license_type = fields.List(
         Choice(LICENSE_TYPES),
         # No example: Swagger UI would send it with "Try it out".
         metadata={"description": "One of these licence types."},
     )
     instance_type = Text(max=64, metadata={"description": "Exactly this instance type."})
-    enabled = Truth(metadata={"description": "Only enabled, or only disabled ones."})
-    is_seeded = Truth(metadata={"description": "Only seeded ones, or only ones created by hand."})
+    enabled = QueryBoolean(metadata={"description": "Only enabled, or only disabled ones."})
+    deprecated = QueryBoolean(metadata={"description": "Only deprecated ones, or only those that are not."})
+    is_seeded = QueryBoolean(metadata={"description": "Only seeded ones, or only ones created by hand."})
     label = fields.List(
         Text(
             max=320,
@@ -131,10 +141,32 @@ class ListSchema(PageSchema):
         metadata={"description": "Has this label, as `key=value`; all of them where repeated."},
     )
     ami = Text(max=256, metadata={"description": "Templates whose `ami_pattern` matches this image name."})
-    min_cpu_cores = Number(0, 999_999_999, metadata={"description": "At least so many cores."})
-    min_memory_gb = Number(0, 999_999_999, metadata={"description": "At least so much memory, in GB."})
-    min_storage_gb = Number(0, 999_999_999, metadata={"description": "At least so much storage, in GB."})
-    min_nodes = Number(0, 999_999_999, metadata={"description": "`max_nodes` of at least this."})
+    min_cpu_cores = QueryInteger(0, 999_999_999, metadata={"description": "Minimum number of cores."})
+    min_memory_gb = QueryInteger(0, 999_999_999, metadata={"description": "Minimum memory, in GB."})
+    min_storage_gb = QueryInteger(0, 999_999_999, metadata={"description": "Minimum storage, in GB."})
+    min_nodes = QueryInteger(0, 999_999_999, metadata={"description": "Minimum of `max_nodes`."})
+
+
+_SELECTION = {
+    "cpu_cores": ("min_cpu_cores", "Minimum number of cores."),
+    "memory_gb": ("min_memory_gb", "Minimum memory, in GB."),
+    "storage_gb": ("min_storage_gb", "Minimum storage, in GB."),
+    "nodes": ("min_nodes", "Minimum of `max_nodes`."),
+}
+"""Parameters of a selection, and what the list of templates calls them."""
+
+
+class SelectSchema(ma.Schema):
+    """The parameters of a selection. They are loaded under the names that the list of templates has for them."""
+
+    class Meta:
+        """Strict: an unknown parameter is an error."""
+
+        unknown = ma.RAISE
+
+    explain = QueryBoolean(
+        load_default=False, metadata={"description": "Show the templates that do not fit too, each with why not."}
+    )
 
 
 class TrailSchema(PageSchema):
@@ -146,8 +178,8 @@ class TrailSchema(PageSchema):
         metadata={"description": "Only this kind of change."},
     )
     name = Text(max=LONGEST_NAME, metadata={"description": "Templates that had exactly this name after the change."})
-    since = Moment(metadata={"description": "Changes at this time or later (RFC 3339, or a date)."})
-    until = Moment(metadata={"description": "Changes before this time (RFC 3339, or a date)."})
+    since = QueryTime(metadata={"description": "Changes at this time or later (RFC 3339, or a date)."})
+    until = QueryTime(metadata={"description": "Changes before this time (RFC 3339, or a date)."})
     after = Text(
         max=LONGEST_CURSOR,
         metadata={
@@ -168,13 +200,13 @@ class ClaimsSchema(PageSchema):
 
     worker_id = Text(max=200, metadata={"description": "Claims of exactly this worker."})
     template = Text(max=LONGEST_NAME, metadata={"description": "Claims of the template of exactly this name."})
-    outdated = Truth(
+    outdated = QueryBoolean(
         metadata={
             "description": "Only claims of an earlier revision since which a field that matters to a machine has "
             "changed, or only the others."
         }
     )
-    expired = Truth(metadata={"description": "Only leases that have ended, or only live claims."})
+    expired = QueryBoolean(metadata={"description": "Only leases that have ended, or only live claims."})
 
 
 class WorkerTemplateClaimRequestSchema(ma.Schema):
@@ -185,7 +217,7 @@ class WorkerTemplateClaimRequestSchema(ma.Schema):
 
         unknown = ma.RAISE
 
-    ttl_seconds = Whole(
+    ttl_seconds = StrictInteger(
         MIN_TTL_SECONDS,
         MAX_TTL_SECONDS,
         allow_none=True,
@@ -195,11 +227,105 @@ class WorkerTemplateClaimRequestSchema(ma.Schema):
             "example": 300,
         },
     )
-    revision = Whole(
+    revision = StrictInteger(
         1,
         2**31 - 1,
         metadata={"description": "The revision that the worker runs; by default the present one.", "example": 3},
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ExtraCondition:
+    """What a list asks of one key of ``extra``: any of a few values.
+
+    marshmallow loads ``extra.KEY`` into a dict ``extra``, by key.
+
+    Attributes:
+        key: which.
+        values: what is asked for, as `extra.scalar_string` writes it.
+        or_absent: whether a template that lacks the key has one of these values, because it is the default.
+    """
+
+    key: str
+    values: tuple[str, ...]
+    or_absent: bool
+
+
+class ExtraFilter(fields.List[Any]):
+    """The values of a key of ``extra`` in a query string, or in Python."""
+
+    def __init__(self, key: str, declared: fields.Field[Any], default: Any) -> None:
+        self._key = key
+        self._default = default
+        described = declared.metadata.get("description", "")
+        super().__init__(
+            _ExtraValue(declared),
+            metadata={"description": f"One of these values of the field `extra.{key}`. {described}".strip()},
+        )
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kw: Any) -> Any:
+        values = super()._deserialize(value if isinstance(value, list) else [value], attr, data, **kw)
+        strings = tuple(scalar_string(self._key, one) for one in values)
+        absent = scalar_string(self._key, self._default) if self._default is not ma.missing else None
+        return ExtraCondition(self._key, tuple(one for one in strings if one is not None), absent in strings)
+
+
+class _ExtraValue(fields.Field[Any]):
+    """One value, in the normal form that the declared field gives it. Its own validators are not asked."""
+
+    def __init__(self, declared: fields.Field[Any]) -> None:
+        self._declared = declared
+        kind = "boolean" if isinstance(declared, fields.Boolean) else "string"
+        if isinstance(declared, fields.Number):
+            kind = "integer" if isinstance(declared, fields.Integer) else "number"
+        super().__init__(allow_none=True, metadata={"type": kind})
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kw: Any) -> Any:
+        declared = self._declared
+        if isinstance(value, str) and not isinstance(declared, fields.String):
+            if value == "null" and declared.allow_none:
+                return None
+            numbers = _INTEGER if isinstance(declared, fields.Integer) else _DECIMAL
+            if isinstance(declared, fields.Boolean):
+                value = {"true": True, "false": False}.get(value, value)
+            elif numbers.match(value):
+                value = json.loads(value)
+            if isinstance(value, str):
+                kind = "true or false" if isinstance(declared, fields.Boolean) else "a number"
+                raise ma.ValidationError(f"Must be {kind}.")
+        try:
+            return declared.serialize("value", {"value": declared._deserialize(value, None, None)})  # noqa: SLF001
+        except ma.ValidationError:
+            raise
+        except (TypeError, ValueError, OverflowError):
+            raise ma.ValidationError("Not a valid value.") from None
+
+
+def list_schema(rules: Rules) -> ListSchema:
+    """Return the parameters of the list of templates of one app: its licence types, and the fields of its own."""
+    extra = rules.extra
+    added = {
+        f"extra.{key}": ExtraFilter(key, field, extra.defaults.get(key, ma.missing))
+        for key, field in extra.filters.items()
+    }
+    types = fields.List(Choice(rules.license_types), metadata={"description": "One of these licence types."})
+    return ListSchema.from_dict({"license_type": types, **added}, name="WorkerTemplateListSchema")()  # type: ignore[return-value]
+
+
+def select_schema(rules: Rules) -> ma.Schema:
+    """Return the parameters of a selection in one app: those of its list that say what a template must have."""
+    listed = list_schema(rules).fields
+    amounts = {
+        name: QueryInteger(0, 999_999_999, attribute=meant, metadata={"description": said})
+        for name, (meant, said) in _SELECTION.items()
+    }
+    same = {name: listed[name] for name in listed if name in ("license_type", "ami", "label") or "." in name}
+    return SelectSchema.from_dict({**amounts, **same}, name="WorkerTemplateSelectSchema")()
+
+
+def repeatable(schema: ma.Schema) -> frozenset[str]:
+    """Return the parameters that may be given several times."""
+    return frozenset(name for name, field in schema.fields.items() if isinstance(field, fields.List))
 
 
 class WriteSchema(ma.Schema):
@@ -214,8 +340,6 @@ class WriteSchema(ma.Schema):
 
 
 _list = ListSchema()
-REPEATABLE = frozenset(name for name, field in _list.fields.items() if isinstance(field, fields.List))
-"""Parameters of the list of templates that may be given several times."""
 _trail = TrailSchema()
 _page = PageSchema()
 _write = WriteSchema()
@@ -224,48 +348,48 @@ _claim = WorkerTemplateClaimRequestSchema()
 
 
 def list_parameters(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Load the parameters of the list of templates, with the defaults of those left out.
+    """Load the parameters of the list of templates, as they are where an app declares nothing of its own.
 
     Raises:
-        InvalidParameters: with every parameter that is unknown or has a value that it cannot take.
+        InvalidParameters: as `load_parameters`.
     """
-    return _load(_list, asked)
+    return load_parameters(_list, asked)
 
 
 def trail_parameters(asked: Mapping[str, Any]) -> dict[str, Any]:
     """Load the parameters of the whole audit trail.
 
     Raises:
-        InvalidParameters: as `list_parameters`.
+        InvalidParameters: as `load_parameters`.
     """
-    return _load(_trail, asked)
+    return load_parameters(_trail, asked)
 
 
 def page_parameters(asked: Mapping[str, Any]) -> dict[str, Any]:
     """Load the parameters of any other list.
 
     Raises:
-        InvalidParameters: as `list_parameters`.
+        InvalidParameters: as `load_parameters`.
     """
-    return _load(_page, asked)
+    return load_parameters(_page, asked)
 
 
 def claims_parameters(asked: Mapping[str, Any]) -> dict[str, Any]:
     """Load the parameters of the list of all claims.
 
     Raises:
-        InvalidParameters: as `list_parameters`.
+        InvalidParameters: as `load_parameters`.
     """
-    return _load(_claims, asked)
+    return load_parameters(_claims, asked)
 
 
 def claim_parameters(asked: Any) -> dict[str, Any]:
     """Load what a worker says with a claim: `ttl` (with `KEEP_TTL` for nothing) and `revision` (or None).
 
     Raises:
-        InvalidParameters: as `list_parameters`.
+        InvalidParameters: as `load_parameters`.
     """
-    loaded = _load(_claim, asked)
+    loaded = load_parameters(_claim, asked)
     return {"ttl": loaded.get("ttl_seconds", KEEP_TTL), "revision": loaded.get("revision")}
 
 
@@ -273,9 +397,9 @@ def write_parameters(asked: Mapping[str, Any]) -> dict[str, Any]:
     """Load the parameters of a change.
 
     Raises:
-        InvalidParameters: as `list_parameters`.
+        InvalidParameters: as `load_parameters`.
     """
-    return _load(_write, asked)
+    return load_parameters(_write, asked)
 
 
 def message_of(message: str | None) -> str | None:
@@ -287,7 +411,12 @@ def message_of(message: str | None) -> str | None:
     return None if message is None else write_parameters({"message": message})["message"] or None
 
 
-def _load(schema: ma.Schema, asked: Mapping[str, Any]) -> dict[str, Any]:
+def load_parameters(schema: ma.Schema, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Load parameters, with the defaults of those left out.
+
+    Raises:
+        InvalidParameters: with every parameter that is unknown or has a value that it cannot take.
+    """
     try:
         return dict(schema.load(asked))
     except ma.ValidationError as error:

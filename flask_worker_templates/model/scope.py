@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .fields import LABEL_KEY_PATTERN
-from .spec import Spec
+from .schema import Spec
 
 _EXACT = ("license_type", "instance_type", "name")
 _KEYS = "label, license_type, instance_type, name, name_prefix and extra.KEY"

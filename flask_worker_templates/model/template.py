@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Generic, Literal, TypeVar, get_args, overload
 
-from .spec import FIELDS, Spec
+from .schema import FIELDS, Spec
 
 T = TypeVar("T")
 

@@ -19,7 +19,8 @@ from typing import Any, Literal, TypeVar
 from flask_worker_templates.errors import InvalidSpec
 from flask_worker_templates.files.load import Entry
 from flask_worker_templates.model.records import ABSENT, Deletion, Managed
-from flask_worker_templates.model.spec import Spec, flatten, normalize, unflatten
+from flask_worker_templates.model.rules import STANDARD, SpecRules
+from flask_worker_templates.model.spec import Spec, flatten, unflatten
 
 from .exported import Leaves, base_in_force, entry_name
 from .ownership import Ownership
@@ -157,6 +158,7 @@ class _Comparison:
         self._deletions = deletions
         self._ownership = ownership
         self._blocked = blocked
+        self._rules = STANDARD if ownership is None else ownership.files.rules
         self._owned = {name for name, one in in_database.items() if ownership is None or ownership.owns(one)}
         self._came_from = {name: entry_name(in_database[name], in_files.keys()) for name in self._owned}
         # Several may have come from one entry, one after the other: the first by name stands for them.
@@ -178,12 +180,12 @@ class _Comparison:
         if declared is None:
             return self._undeclared(name, stored, renamed_from)
         if stored.base is not None and name not in self._owned:
-            fields = _field_drifts(None, declared.spec, stored.spec)
+            fields = _field_drifts(None, declared.spec, stored.spec, self._rules)
             return TemplateDrift(name, State.COLLISION, fields, declared, stored, None, moved=True)
         # If it was renamed to this name, and the entry that it came from is still there, this one was never applied.
         elsewhere = renamed_from is not None and renamed_from in self._in_files
         base = base_in_force(stored, declared.spec) if name in self._owned and not elsewhere else None
-        fields = _field_drifts(base, declared.spec, stored.spec)
+        fields = _field_drifts(base, declared.spec, stored.spec, self._rules)
         state = State.COLLISION if fields and base is None else _state(fields)
         return TemplateDrift(
             name,
@@ -235,7 +237,7 @@ def _state(fields: Iterable[FieldDrift]) -> State:
     return State.EDITED if "db" in resolutions else State.IN_SYNC
 
 
-def _field_drifts(base: Leaves | None, file: Spec, database: Spec) -> tuple[FieldDrift, ...]:
+def _field_drifts(base: Leaves | None, file: Spec, database: Spec, rules: SpecRules) -> tuple[FieldDrift, ...]:
     if file == database:
         return ()
     before, in_file, in_database = base or {}, flatten(file), flatten(database)
@@ -253,10 +255,10 @@ def _field_drifts(base: Leaves | None, file: Spec, database: Spec) -> tuple[Fiel
         fields.append(FieldDrift(path, b, f, d, resolution))
     # What all comes from one side is valid as it is.
     mixed = len({field.resolution for field in fields}) > 1
-    return _widened(fields, database) if mixed else tuple(fields)
+    return _widened(fields, database, rules) if mixed else tuple(fields)
 
 
-def _widened(fields: list[FieldDrift], database: Spec) -> tuple[FieldDrift, ...]:
+def _widened(fields: list[FieldDrift], database: Spec, rules: SpecRules) -> tuple[FieldDrift, ...]:
     """Widen the conflicts so that the merge makes a valid spec, whichever side is taken for them.
 
     Each side's spec is valid, but half of either need not be: the first port from one and the last from the
@@ -264,15 +266,15 @@ def _widened(fields: list[FieldDrift], database: Spec) -> tuple[FieldDrift, ...]
     is enough, because no rule spans more than one top-level field.
     """
     either: tuple[Side, Side] = ("file", "db")
-    faulty = {name for side in either for name in _faulty_fields(merged_leaves(database, fields, side))}
+    faulty = {name for side in either for name in _faulty_fields(merged_leaves(database, fields, side), rules)}
     return tuple(
         replace(field, resolution="conflict") if field.path.partition(".")[0] in faulty else field for field in fields
     )
 
 
-def _faulty_fields(leaves: Mapping[str, Any]) -> set[str]:
+def _faulty_fields(leaves: Mapping[str, Any], rules: SpecRules) -> set[str]:
     try:
-        normalize(unflatten(leaves))
+        rules.normalize(unflatten(leaves))
     except InvalidSpec as error:
         return set(error.errors)
     return set()

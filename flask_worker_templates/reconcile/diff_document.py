@@ -12,7 +12,7 @@ import marshmallow as ma
 from marshmallow import fields
 
 from flask_worker_templates.files.load import SourceFile
-from flask_worker_templates.model.fields import Pattern, Whole
+from flask_worker_templates.model.fields import Pattern, StrictInteger
 from flask_worker_templates.model.records import ABSENT
 from flask_worker_templates.model.spec import flatten
 from flask_worker_templates.model.template import rfc3339
@@ -84,13 +84,13 @@ class WorkerTemplateDriftItemSchema(ma.Schema):
     id = fields.String(
         required=True, allow_none=True, metadata={**ID, "description": "UUID; null if not in the database."}
     )
-    revision = Whole(1, None, required=True, allow_none=True, metadata=REVISION)
+    revision = StrictInteger(1, None, required=True, allow_none=True, metadata=REVISION)
     path = fields.String(
         required=True,
         allow_none=True,
         metadata={"description": "The definition file; null if in none.", "example": "config/worker_templates.yaml"},
     )
-    line = Whole(
+    line = StrictInteger(
         1,
         None,
         required=True,

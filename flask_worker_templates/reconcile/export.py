@@ -22,6 +22,7 @@ from flask_worker_templates.files.load import is_json
 from flask_worker_templates.files.paths import Unusable, read_bytes
 from flask_worker_templates.files.replace import NewContent, changed_meanwhile, replace_files
 from flask_worker_templates.model.records import Exported
+from flask_worker_templates.model.rules import STANDARD, SpecRules
 from flask_worker_templates.store.store import Store
 
 from .export_plan import LISTED, FileEdit, plan_export, why_no_file_may_hold
@@ -93,9 +94,11 @@ def export_text(store: Store, kind: Kind = "yaml") -> ExportedText:
         DatabaseUnavailable: if MongoDB does not do its part within the time limit.
     """
     specs = sorted((stored.spec for stored in stored_templates(store)), key=lambda spec: str(spec["name"]))
-    reasons = {spec["name"]: why_no_file_may_hold(spec) for spec in specs}
+    reasons = {spec["name"]: why_no_file_may_hold(spec, store.rules) for spec in specs}
     left_out = {name: reason for name, reason in reasons.items() if reason}
-    return ExportedText(definition_file([spec for spec in specs if spec["name"] not in left_out], kind), left_out)
+    return ExportedText(
+        definition_file([spec for spec in specs if spec["name"] not in left_out], kind, store.rules), left_out
+    )
 
 
 def export_to_files(
@@ -117,7 +120,7 @@ def export_to_files(
     stored = stored_templates(store)
     deletions = store.deletions(sorted(ownership.names), ownership.file_set)
     plan = plan_export(ownership, stored, deletions, add_to=add_to, max_remove=max_remove)
-    return FileExport(tuple(edit_files(plan.edits)), plan.notes, plan.left_out, ownership)
+    return FileExport(tuple(edit_files(plan.edits, store.rules)), plan.notes, plan.left_out, ownership)
 
 
 def write_export(store: Store, export: FileExport) -> None:
@@ -141,7 +144,7 @@ def write_export(store: Store, export: FileExport) -> None:
     replace_files(export.contents)
 
 
-def edit_files(edits: Iterable[FileEdit]) -> Iterator[EditedFile]:
+def edit_files(edits: Iterable[FileEdit], rules: SpecRules = STANDARD) -> Iterator[EditedFile]:
     """Yield the new content of each file. Writes nothing.
 
     Raises:
@@ -157,7 +160,7 @@ def edit_files(edits: Iterable[FileEdit]) -> Iterator[EditedFile]:
         mark = codecs.BOM_UTF8 if before.startswith(codecs.BOM_UTF8) else b""
         text = before.removeprefix(mark).decode()
         try:
-            after = edited(text, edit.wanted, edit.added, is_json=is_json(edit.file.path))
+            after = edited(text, edit.wanted, edit.added, is_json=is_json(edit.file.path), rules=rules)
         except CannotEdit as error:
             names = ", ".join(repr(change.name) for change in edit.changes[:LISTED])
             raise ExportRefused(

@@ -16,7 +16,8 @@ from typing import Literal
 from flask_worker_templates.errors import ExportRefused, InvalidSpec
 from flask_worker_templates.files.load import Entry, SourceFile
 from flask_worker_templates.model.records import Deletion, Exported, Managed
-from flask_worker_templates.model.spec import Spec, changes, normalize
+from flask_worker_templates.model.rules import SpecRules
+from flask_worker_templates.model.spec import Spec, changes
 from flask_worker_templates.model.template import rfc3339
 
 from .compare import TemplateDrift, compare
@@ -116,10 +117,10 @@ def plan_export(
     return ExportPlan(tuple(plan.edits()), plan.notes, plan.left_out)
 
 
-def why_no_file_may_hold(spec: Spec) -> str:
+def why_no_file_may_hold(spec: Spec, rules: SpecRules) -> str:
     """Return why a stored spec cannot be exported; empty if it can."""
     try:
-        normalize(spec)
+        rules.normalize(spec)
     except InvalidSpec as error:
         # Somebody wrote into the database by another way than this package, or a rule is new.
         return (
@@ -191,7 +192,7 @@ class _Planning:
             path = self._place_of(template) if orphan else self._add_to
             if path is None:
                 continue
-            if reason := why_no_file_may_hold(template.spec):
+            if reason := why_no_file_may_hold(template.spec, self._ownership.files.rules):
                 self.left_out[name] = reason
                 continue
             self._added[path].append(template.spec)
@@ -249,7 +250,7 @@ class _Planning:
         name = entry.spec["name"]
         new_name = template.spec["name"]
         self._placed.add(new_name)
-        if reason := why_no_file_may_hold(template.spec):
+        if reason := why_no_file_may_hold(template.spec, self._ownership.files.rules):
             self._wanted[name] = entry.spec
             self._placed.add(name)
             self.left_out[new_name] = reason

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from flask_worker_templates.errors import InvalidSpec, SyncRefused
 from flask_worker_templates.files.load import FileSet, SourceFile
 from flask_worker_templates.model.records import ABSENT, Deletion, Managed
-from flask_worker_templates.model.spec import normalize
+from flask_worker_templates.model.rules import SpecRules
 
 from .compare import FieldDrift, Side, State, TemplateDrift, compare
 from .options import SyncOptions
@@ -219,13 +219,13 @@ def make_plan(
                 f"{drift.name!r} was renamed to {drift.renamed_to!r} in the database, and its entry has the old name "
                 f"still: {drift.name!r} is created again."
             )
-        steps.append(_checked(step, options))
+        steps.append(_checked(step, options, files.rules))
     return SyncPlan(
         files.files,
         tuple(warnings),
         options,
         tuple(steps),
-        tuple(_refusals(steps, options)),
+        tuple(_refusals(steps, options, files.rules)),
         ownership,
         tuple(one for one in forget if options.concern(one.name)),
     )
@@ -246,12 +246,12 @@ def _outcome(drift: TemplateDrift, options: SyncOptions, *, prune: bool, recreat
     )
 
 
-def _checked(step: Step, options: SyncOptions) -> Step:
+def _checked(step: Step, options: SyncOptions, rules: SpecRules) -> Step:
     """Return the step, kept back where what would come out breaks the rules."""
     if step.outcome.action != "update" or step.drift.name in options.choices:
         return step
     try:
-        normalize(step.outcome.spec)
+        rules.normalize(step.outcome.spec)
     except InvalidSpec as error:
         # The file's part is valid: somebody wrote into the database by another way than this package, or a rule is new.
         return step.kept(
@@ -262,10 +262,10 @@ def _checked(step: Step, options: SyncOptions) -> Step:
     return step
 
 
-def _refusals(steps: Iterable[Step], options: SyncOptions) -> Iterator[Refusal]:
+def _refusals(steps: Iterable[Step], options: SyncOptions, rules: SpecRules) -> Iterator[Refusal]:
     by_name = {step.drift.name: step for step in steps}
     yield from _unknown_names(by_name, options)
-    yield from _wrong_choices(by_name, options)
+    yield from _wrong_choices(by_name, options, rules)
     if options.prune and not any(step.drift.declared for step in by_name.values()):
         yield Refusal(
             "The definition files hold no template at all, and pruning would delete everything that came from them: "
@@ -289,7 +289,7 @@ def _unknown_names(steps: Mapping[str, Step], options: SyncOptions) -> Iterator[
             yield Refusal(f"{name!r} cannot be adopted: it is not in the database.", conflict=False)
 
 
-def _wrong_choices(steps: Mapping[str, Step], options: SyncOptions) -> Iterator[Refusal]:
+def _wrong_choices(steps: Mapping[str, Step], options: SyncOptions, rules: SpecRules) -> Iterator[Refusal]:
     for name, chosen in options.choices.items():
         step = steps.get(name)
         if step is None or step.drift.declared is None:
@@ -307,7 +307,7 @@ def _wrong_choices(steps: Mapping[str, Step], options: SyncOptions) -> Iterator[
                 )
         if step.outcome.action == "update":
             try:
-                normalize(step.outcome.spec)
+                rules.normalize(step.outcome.spec)
             except InvalidSpec as error:
                 yield Refusal(f"What was chosen for {name!r} makes no valid template: {error}.", conflict=False)
 

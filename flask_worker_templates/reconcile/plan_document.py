@@ -18,7 +18,7 @@ from marshmallow import fields
 from flask_worker_templates.errors import InvalidInput, InvalidPlan
 from flask_worker_templates.files.parse_json import read_json
 from flask_worker_templates.files.parsed import printable
-from flask_worker_templates.model.fields import Choice, Flag, Whole
+from flask_worker_templates.model.fields import Choice, StrictBoolean, StrictInteger
 
 from .diff_document import (
     WorkerTemplateDriftFieldSchema,
@@ -46,11 +46,11 @@ class SyncOptionsSchema(ma.Schema):
         unknown = ma.RAISE
 
     on_conflict = Choice(ON_CONFLICT, required=True, allow_none=True)
-    prune = Flag(required=True)
-    max_delete = Whole(0, MAX_DELETIONS, required=True)
+    prune = StrictBoolean(required=True)
+    max_delete = StrictInteger(0, MAX_DELETIONS, required=True)
     adopt = fields.List(fields.String(), required=True)
     restore = fields.List(fields.String(), required=True)
-    prune_any_source = Flag(required=True)
+    prune_any_source = StrictBoolean(required=True)
     # Under another name inside: marshmallow has an `only` of its own.
     only_ = fields.List(fields.String(), required=True, allow_none=True, data_key="only")
     choices = fields.Dict(
@@ -95,7 +95,7 @@ class SyncPlanSchema(ma.Schema):
 
         unknown = ma.RAISE
 
-    version = Whole(VERSION, VERSION, required=True, metadata={"description": "Of this form of document."})
+    version = StrictInteger(VERSION, VERSION, required=True, metadata={"description": "Of this form of document."})
     options = fields.Nested(SyncOptionsSchema(), required=True)
     files = fields.List(fields.Nested(SyncPlanFileSchema()), required=True)
     changes = fields.List(fields.Nested(SyncPlanItemSchema()), required=True)

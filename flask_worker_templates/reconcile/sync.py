@@ -24,7 +24,6 @@ from flask_worker_templates.errors import (
 from flask_worker_templates.model.parameters import Window
 from flask_worker_templates.model.records import Managed, Origin, Seed
 from flask_worker_templates.model.scope import ALL
-from flask_worker_templates.model.spec import valid_part_normalized
 from flask_worker_templates.store.store import Guard, Progress, Store
 
 from .compare import State
@@ -160,8 +159,8 @@ def stored_templates(store: Store) -> list[Managed]:
     return [
         replace(
             one,
-            spec=valid_part_normalized(one.spec),
-            base=None if one.base is None else valid_part_normalized(one.base),
+            spec=store.rules.today(one.spec),
+            base=None if one.base is None else store.rules.today(one.base),
         )
         for one in store.managed()
     ]
@@ -353,7 +352,7 @@ def _update(store: Store, plan: SyncPlan, step: Step, by: _By) -> int | None:
     origin = Origin(base, source, plan.ownership.file_set, kept_beside(exported, base))
     return store.update(
         stored.id,
-        lambda current: current if step.outcome.action == "rebase" else spec,
+        lambda current: current if step.outcome.action == "rebase" else store.rules.keeping(spec, current),
         actor=by.actor,
         message=by.message,
         action="synced",

@@ -15,6 +15,8 @@ from flask import Flask, current_app, has_app_context, has_request_context
 
 from flask_worker_templates.errors import DatabaseUnavailable
 from flask_worker_templates.model.claim import Claim
+from flask_worker_templates.model.extra import ExtraFields
+from flask_worker_templates.model.rules import SpecRules
 from flask_worker_templates.model.template import Template
 from flask_worker_templates.settings import Settings
 from flask_worker_templates.store.connection import DatabaseAccess, Document
@@ -53,16 +55,18 @@ class AppState:
     readiness: Readiness
     root: Path
     indexed: Prepared
+    rules: SpecRules
 
     @classmethod
-    def of(cls, app: Flask, hooks: Hooks) -> AppState:
+    def of(cls, app: Flask, hooks: Hooks, extra: ExtraFields | None = None) -> AppState:
         """Return the state of an app that gets the extension. No database and no file I/O.
 
         Raises:
             SettingsError: if a setting is wrong.
         """
         settings = Settings.from_config(app.config)
-        access = DatabaseAccess(settings)
+        rules = SpecRules(settings.license_types, settings.license_default, extra)
+        access = DatabaseAccess(settings, rules)
 
         def prepare() -> SeedResult | None:
             # A receiver of its signals may use the Python API, also in the thread that a health check starts.
@@ -78,8 +82,10 @@ class AppState:
                 access,
                 _Signals(app),
                 rules=ClaimRules(settings.max_claims, settings.cosmetic_fields),
+                spec_rules=rules,
                 claim_observer=_ClaimSignals(app),
             ),
+            rules=rules,
             # A preparation is many operations, each with a time limit of its own: where the database is away, the first
             # one ends it, so that nobody waits for long in vain.
             readiness=Readiness(
@@ -167,6 +173,7 @@ class AppState:
             root=root or self.root,
             missing_ok=not configured,
             pipes=pipes and bool(paths),
+            rules=self.rules,
         )
 
     def ownership(self, files: FileSet) -> Ownership:

@@ -20,6 +20,7 @@ from pymongo.errors import PyMongoError
 
 from flask_worker_templates._forks import renew_in_children
 from flask_worker_templates.errors import TemplateNotFound
+from flask_worker_templates.model.rules import STANDARD
 
 from .scan import EVENTS, MOST_KNOWN, TEMPLATES, Bad, Known, key_of, scan_events, scan_templates
 from .stored_form import check_claims, check_event, check_template, is_placeholder, nfc
@@ -68,6 +69,8 @@ class Census:
     """Keeps what one process knows of the documents of one database that are in the way."""
 
     def __init__(self) -> None:
+        self.rules = STANDARD
+        """Those of a spec in the app; they say what is out of bounds."""
         self._known = Known()
         self._of_templates, self._of_events = _Schedule(), _Schedule()
         self._said: set[str] = set()
@@ -221,7 +224,7 @@ class Census:
 
     def _scan_templates(self, db: Collections) -> None:
         found = Known()
-        if self._timed(lambda: scan_templates(db, self._known, found), self._of_templates):
+        if self._timed(lambda: scan_templates(db, self._known, found, self.rules), self._of_templates):
             self._known = replace(found, events=self._known.events)
         else:
             self._known.templates.update(found.templates)

@@ -41,7 +41,7 @@ from .audit import event_id
 from .connection import Collections, Document
 from .loop import attempts
 from .recheck import recheck
-from .stored_form import CHECKED, to_stored
+from .stored_form import CHECKED, stored_at_top, to_stored
 
 log = logging.getLogger("flask_worker_templates")
 
@@ -159,7 +159,7 @@ def new_document(
     event = new_event(template_id, 1, spec, actor=actor, action=action, message=message, managed=base is not None)
     return {
         "_id": template_id,
-        **event["spec"],
+        **stored_at_top(event["spec"]),
         "revision": 1,
         "is_seeded": action == "seeded",
         "created_at": event["at"],

@@ -37,6 +37,7 @@ from pymongo.write_concern import WriteConcern
 
 from flask_worker_templates._forks import renew_in_children
 from flask_worker_templates.errors import DatabaseRefused, DatabaseUnavailable, SettingsError
+from flask_worker_templates.model.rules import STANDARD, SpecRules
 from flask_worker_templates.settings import Secret, Settings
 
 from .adapter import RAW, raw_bytes, with_options
@@ -139,8 +140,9 @@ class DatabaseAccess:
         SettingsError: if ``WORKER_TEMPLATES_MONGODB_URI`` is malformed or names no database.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, rules: SpecRules = STANDARD) -> None:
         _close_abandoned()
+        self._rules = rules
         self._uri = settings.mongodb_uri
         self._alias = settings.db_alias
         self._seconds = settings.db_timeout_ms / 1000
@@ -193,6 +195,7 @@ class DatabaseAccess:
         known = self._collections
         if known is None or known.database is not database:
             known = self._collections = Collections.of(database)
+            known.census.rules = self._rules
         return known
 
     def _database(self) -> Database[Document]:

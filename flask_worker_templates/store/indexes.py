@@ -14,6 +14,7 @@ from pymongo.errors import DuplicateKeyError, OperationFailure
 from flask_worker_templates.errors import DuplicateNames
 
 from .connection import NAMESPACE_NOT_FOUND, Collections, Document
+from .stored_form import EXTRA_VALUES
 
 UNIQUE_NAME = "name_unique"
 
@@ -32,6 +33,7 @@ _TEMPLATES = (
     # For `feed`: the last events that are not in the log.
     IndexModel([("last_event.logged", ASCENDING), ("updated_at", ASCENDING)], name="unlogged"),
     IndexModel([("claims.worker_id", ASCENDING)], name="claims_worker"),
+    IndexModel([(EXTRA_VALUES, ASCENDING)], name=EXTRA_VALUES),
 )
 _EVENTS = (
     IndexModel([("template_id", ASCENDING), ("revision", DESCENDING)], name="template_revision"),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Literal, Self
 
 from flask_worker_templates.model.claim import Claim
+from flask_worker_templates.model.rules import STANDARD, SpecRules
 from flask_worker_templates.model.scope import ALL, Scope
 from flask_worker_templates.model.template import Template
 
@@ -29,6 +30,7 @@ class Part:
         access: the way to the database.
         observer: told of every change after its write.
         rules: those of claims.
+        spec_rules: those of a spec in this app.
         claim_observer: told of every claim after it was made or ended.
     """
 
@@ -38,8 +40,10 @@ class Part:
         observer: Observer | None = None,
         *,
         rules: ClaimRules | None = None,
+        spec_rules: SpecRules = STANDARD,
         claim_observer: ClaimObserver | None = None,
     ) -> None:
+        self.rules = spec_rules
         self._access = access
         self._rules = rules or ClaimRules()
         self._claim_observer = claim_observer

@@ -5,17 +5,19 @@ A value is only ever compared: it becomes an operand in a query that is written 
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
 from flask_worker_templates.errors import InvalidParameters
 from flask_worker_templates.model.image_name import ImageName
-from flask_worker_templates.model.parameters import LONGEST_NAME, SORTS
+from flask_worker_templates.model.parameters import LONGEST_NAME, SORTS, ExtraCondition
 from flask_worker_templates.model.scope import Condition, Scope
 from flask_worker_templates.model.spec import DEFAULTS
 
 from .connection import Collections
+from .stored_form import EXTRA_VALUES
 
 
 def order(sort: str) -> list[tuple[str, int]]:
@@ -45,6 +47,13 @@ def conditions(asked: dict[str, Any], spellings: Sequence[str] = ()) -> list[dic
         found.append({"license_type": {"$in": asked["license_type"]}})
     if "label" in asked:
         found.append({"labels": {"$all": asked["label"]}})
+    if "deprecated" in asked:
+        found.append({"deprecation": {"$ne": None} if asked["deprecated"] else None})
+    if "q" in asked:
+        # The one parameter that no index serves: the text may be anywhere in a value.
+        anywhere = {"$regex": re.escape(asked["q"]), "$options": "i"}
+        found.append({"$or": [{field: anywhere} for field in ("name", "description", "instance_type", "labels")]})
+    found.extend(_extra(condition) for condition in asked.get("extra", {}).values())
     minima = {
         "min_cpu_cores": "capacity.cpu_cores",
         "min_memory_gb": "capacity.memory_gb",
@@ -95,6 +104,14 @@ _TOO_MANY_PATTERNS = (
     f"The templates have too many different ami_pattern values to search: more than {MOST_PATTERN_CHARACTERS:,} "
     "characters in all. Delete templates with patterns that nobody needs."
 )
+
+
+def _extra(condition: ExtraCondition) -> dict[str, Any]:
+    among = {EXTRA_VALUES: {"$in": list(condition.values)}}
+    if not condition.or_absent:
+        return among
+    absent = {EXTRA_VALUES: {"$not": {"$regex": f"^{re.escape(condition.key)}="}}}
+    return {"$or": [among, absent]}
 
 
 def trail_conditions(asked: dict[str, Any]) -> list[dict[str, Any]]:

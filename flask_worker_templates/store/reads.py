@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
-from flask_worker_templates.errors import TemplateNotFound
+from flask_worker_templates.errors import InvalidParameters, TemplateNotFound
 from flask_worker_templates.model.fields import is_utf8
 from flask_worker_templates.model.parameters import Window
+from flask_worker_templates.model.selection import Selection, selection
 from flask_worker_templates.model.spec import DEFAULTS
 from flask_worker_templates.model.template import Event, Page, Template
 
@@ -31,6 +32,9 @@ from .stored_form import (
 from .stored_types import Malformed
 
 R = TypeVar("R")
+
+MAX_EXPLAINED = 10_000
+"""The most templates of which a selection says why they do not fit."""
 
 
 class Reads(Part):
@@ -127,16 +131,24 @@ class Reads(Part):
                 met.append(document.get("_id"))
         return items, met
 
-    def select(self, asked: Mapping[str, Any]) -> list[Template]:
-        """Return the enabled templates that fit, cheapest first, unknown prices last, ties by name.
+    def select(self, asked: Mapping[str, Any], *, explain: bool = False) -> Selection:
+        """Return the templates that fit: enabled, not deprecated, cheapest first, unknown prices last, ties by name.
 
         Args:
             asked: parameters of the list, without paging and order.
+            explain: read the others too, and say of each why it does not fit.
+
+        Raises:
+            InvalidParameters: if there are too many templates to explain.
         """
         with self._access.operation() as db:
-            query = all_of([*self._wanted(db, {**asked, "enabled": True}), *without(db.census.templates())])
-            found, _ = self._read_all(db, find_raw(db, query, PRESENTED), lambda raw: template_of(decode(raw)))
-        return sorted(found, key=lambda t: (t.cost_per_hour_usd is None, t.cost_per_hour_usd or 0.0, t.name))
+            asked_of = {} if explain else {**asked, "enabled": True, "deprecated": False}
+            query = all_of([*self._wanted(db, asked_of), *without(db.census.templates())])
+            raw = find_raw(db, query, PRESENTED, limit=MAX_EXPLAINED + 1 if explain else 0)
+            found, _ = self._read_all(db, raw, lambda one: template_of(decode(one)))
+        if explain and len(found) > MAX_EXPLAINED:
+            raise InvalidParameters({"explain": [f"There are more than {MAX_EXPLAINED:,} templates to explain."]})
+        return selection(found, asked)
 
     def history(
         self, template_id: str, window: Window, *, guard: Callable[[Template], None] | None = None

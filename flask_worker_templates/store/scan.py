@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import bson
 from pymongo.collection import Collection
 
-from flask_worker_templates.errors import InvalidSpec
 from flask_worker_templates.model.printable import printable
-from flask_worker_templates.model.spec import normalize
+from flask_worker_templates.model.rules import SpecRules
 
 from .adapter import is_real, raw_bytes
 from .stored_form import CHECKED, check_claims, check_event, check_template, decoded, from_stored, nfc
@@ -57,7 +56,7 @@ class Known:
     """By NFC name, the names as stored, where they are not in NFC themselves."""
 
 
-def scan_templates(db: Collections, before: Known, found: Known) -> None:
+def scan_templates(db: Collections, before: Known, found: Known, rules: SpecRules) -> None:
     """Add to `found` what there is among the templates; what was known before is looked at again."""
     unclear: list[str] = []
     names: dict[str, list[str]] = defaultdict(list)
@@ -74,7 +73,7 @@ def scan_templates(db: Collections, before: Known, found: Known) -> None:
             _add(found.templates, Bad(document.get("_id"), name if type(name) is str else None, str(error)))
             continue
         unclear.append(document["_id"])
-        if problems := _out_of_bounds(document):
+        if problems := _out_of_bounds(document, rules):
             found.out_of_bounds[document["_id"]] = (
                 f"Worker template {name!r} ({document['_id']}) holds values that break the rules: {problems} They are "
                 "shown as they are. Its next change has to correct them."
@@ -138,9 +137,6 @@ def _claims_are_bad(document: Document) -> bool:
     return False
 
 
-def _out_of_bounds(document: Document) -> str:
-    try:
-        normalize(from_stored(document))
-    except InvalidSpec as error:
-        return printable(str(error)) + "."
-    return ""
+def _out_of_bounds(document: Document, rules: SpecRules) -> str:
+    faults = rules.faults(from_stored(document))
+    return printable("; ".join(f"{path}: {text}" for path, text in faults)) + "." if faults else ""

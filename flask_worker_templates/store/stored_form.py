@@ -20,6 +20,7 @@ from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.errors import InvalidBSON
 
 from flask_worker_templates.model.claim import Claim
+from flask_worker_templates.model.extra import scalar_string
 from flask_worker_templates.model.records import ABSENT, Exported, ExportedLeaf, Managed, Origin
 from flask_worker_templates.model.spec import DEFAULTS, FIELDS, NESTED, Spec
 from flask_worker_templates.model.template import Template, rfc3339, spec_values, to_json
@@ -42,6 +43,9 @@ from .stored_types import (
     text,
     whole,
 )
+
+EXTRA_VALUES = "extra_values"
+"""The field of a document with ``key=JSON`` strings of the scalars of `extra`: one index serves them all."""
 
 PRESENTED = {**dict.fromkeys(FIELDS, 1), "revision": 1, "is_seeded": 1, "created_at": 1, "updated_at": 1}
 """Projection of the fields that `present` reads."""
@@ -121,6 +125,12 @@ def keeping_unknown(document: Mapping[str, Any], stored: Mapping[str, Any]) -> d
         if isinstance(before, dict) and isinstance(after, dict):
             kept[name] = {**{key: value for key, value in before.items() if key not in known}, **after}
     return kept
+
+
+def stored_at_top(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a template's document holds of a stored spec: also the strings by which `extra` is found."""
+    strings = [scalar_string(key, value) for key, value in stored["extra"].items()]
+    return {**stored, EXTRA_VALUES: [one for one in strings if one is not None]}
 
 
 def from_stored(document: Mapping[str, Any]) -> Spec:

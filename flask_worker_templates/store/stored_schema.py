@@ -13,7 +13,7 @@ from typing import Any
 
 from marshmallow import fields, validate
 
-from flask_worker_templates.model.fields import WORD_PATTERN, Choice, Flag, Labels, Price, Text, Whole
+from flask_worker_templates.model.fields import WORD_PATTERN, Choice, Labels, Price, StrictBoolean, StrictInteger, Text
 from flask_worker_templates.model.spec import WorkerTemplateSpecSchema
 
 Schema = dict[str, Any]
@@ -117,11 +117,11 @@ def _of(field: fields.Field[Any], bounds: bool) -> Schema:  # noqa: PLR0911  # a
         case Choice():
             one_of = next(it for it in field.validators if isinstance(it, validate.OneOf))
             return _STRING | ({"enum": list(one_of.choices)} if bounds else {})
-        case Whole():
+        case StrictInteger():
             within = next(it for it in field.validators if isinstance(it, validate.Range))
             limits = {"minimum": within.min, "maximum": within.max} if bounds else {}
             return {"bsonType": ["int", "long"], **limits}
-        case Flag():
+        case StrictBoolean():
             return {"bsonType": "bool"}
         case Price():  # a number that is finite, which NaN is not
             return {"bsonType": ["double", "int", "long"], "minimum": 0 if bounds else -1e308, "maximum": 1e308}

@@ -33,7 +33,16 @@ from .connection import Collections, Document
 from .loop import Guard, Precondition, check_inside, write_on_condition
 from .part import Part
 from .queries import same_name
-from .stored_form import CHECKED, check_template, from_stored, keeping_unknown, nfc, origin_fields, template_of
+from .stored_form import (
+    CHECKED,
+    check_template,
+    from_stored,
+    keeping_unknown,
+    nfc,
+    origin_fields,
+    stored_at_top,
+    template_of,
+)
 from .stored_types import Malformed
 
 Progress = Callable[[int], None]
@@ -180,6 +189,7 @@ class Writes(Part):
 
         Raises:
             RevisionNotFound: if the template never had that revision.
+            InvalidSpec: if today's rules forbid a value that it had then.
             TemplateNotFound, RevisionMismatch, NameTaken, TemplateKeepsChanging: as `update`.
         """
         past: Spec | None = None
@@ -193,7 +203,7 @@ class Writes(Part):
         def decide(document: Document) -> Spec:
             if past is None or not self._scope.contains(past):
                 raise RevisionNotFound(template_id, revision)
-            return past
+            return self.rules.revived(past)
 
         event = partial(new_event, actor=actor, action="reverted", message=message, reverted_to=revision)
         return self._change(read, decide, event, allowed=allowed, guard=guard)
@@ -221,7 +231,7 @@ class Writes(Part):
             managed = fields.get("base", document.get("base")) is not None
             revision = document["revision"] + 1
             event = event_of(document["_id"], revision, spec, managed=managed, after=document["last_event"])
-            fields = fields | keeping_unknown(document, event["spec"])
+            fields = fields | stored_at_top(keeping_unknown(document, event["spec"]))
             fields |= {"revision": revision, "updated_at": event["at"], "last_event": event}
             try:
                 committed = commit(db, document, fields)

@@ -27,6 +27,7 @@ with atheris.instrument_imports(include=["flask_worker_templates"]):
     from flask_worker_templates.http import conditional, requests, responses
     from flask_worker_templates.model import parameters
     from flask_worker_templates.model.image_name import ami_matches
+    from flask_worker_templates.model.rules import STANDARD
     from flask_worker_templates.model.spec import flatten, normalize, patched
     from flask_worker_templates.store import queries
 
@@ -85,7 +86,7 @@ def conditional_headers() -> None:
 
 def list_query() -> None:
     """The parameters of the list, which become operands of a query, and never operators."""
-    asked = parameters.list_parameters(requests.query_arguments(parameters.REPEATABLE))
+    asked = parameters.list_parameters(requests.query_arguments(STANDARD.repeatable))
     for condition in queries.conditions(asked):
         only_compares(condition)
     if "ami" in asked:

@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 
 from flask_worker_templates import InvalidSpec
 from flask_worker_templates.model.image_name import ami_matches
+from flask_worker_templates.model.rules import STANDARD
 from flask_worker_templates.model.spec import (
     FIELDS,
     Spec,
     WorkerTemplateSpecSchema,
-    _remembered,
     changes,
     flatten,
     merge_patch,
@@ -296,14 +296,14 @@ def test_a_price_is_a_float_in_the_normal_form() -> None:
 def test_large_label_maps_are_not_remembered() -> None:
     # Anybody who may have a spec checked could fill the memory with them.
     normalize(MINIMAL)
-    before = _remembered.cache_info().currsize
+    before = STANDARD.remembered.cache_info().currsize
     labels = {f"label-{number}": "x" * 256 for number in range(5)}
     assert normalize({**MINIMAL, "labels": labels})["labels"] == labels
-    assert _remembered.cache_info().currsize == before
+    assert STANDARD.remembered.cache_info().currsize == before
 
 
 def test_minus_zero_is_zero() -> None:
-    _remembered.cache_clear()  # 0.0, which equals it, may have been loaded before
+    STANDARD.remembered.cache_clear()  # 0.0, which equals it, may have been loaded before
     price = normalize(with_field("cost_per_hour_usd", -0.0))["cost_per_hour_usd"]
     assert math.copysign(1, price) == 1
 

@@ -35,9 +35,9 @@ class AppFactory:
             config["WORKER_TEMPLATES_CONFIG_PATH"] = str(self.definition_file)
         return {"TESTING": True, **self.connection, **config}
 
-    def __call__(self, *, templates: Sequence[Mapping[str, Any]] = (), **config: Any) -> Flask:
-        """A plain app with the extension, configured as `config` says."""
+    def __call__(self, *, templates: Sequence[Mapping[str, Any]] = (), extra: Any = None, **config: Any) -> Flask:
+        """A plain app with the extension, configured as `config` says, with the fields of its own that `extra` has."""
         app = Flask("plain_host")
         app.config.update(self.config(templates=templates, **config))
-        WorkerTemplates(app)
+        WorkerTemplates(app, extra=extra)
         return app
