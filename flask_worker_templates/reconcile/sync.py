@@ -21,7 +21,6 @@ from flask_worker_templates.errors import (
     TemplateKeepsChanging,
     TemplateNotFound,
 )
-from flask_worker_templates.model.parameters import Window
 from flask_worker_templates.model.records import Managed, Origin, Seed
 from flask_worker_templates.model.scope import ALL
 from flask_worker_templates.store.store import Guard, Progress, Store
@@ -40,7 +39,6 @@ Status = Literal["applied", "stale", "in_use", "invalid", "blocked", "unknown", 
 
 _ROUNDS = 5
 """How often a sync at start that others overtook looks again."""
-_SHOWN_CLAIMS = 5
 _CHUNK = 2000
 """The most templates that are created at a time; what an interruption leaves unknown is one such part."""
 
@@ -289,10 +287,7 @@ def _kept_if_in_use(store: Store, step: Step, guard: Guard | None) -> Step:
         return step
     template_id = step.drift.stored.id
     try:
-        claims = store.claims(template_id, Window(1, _SHOWN_CLAIMS))
-        if claims.total:
-            workers = [claim.worker_id for claim in claims]
-            raise TemplateInUse(step.drift.name, claims=claims.total, workers=workers)
+        store.check_unclaimed(template_id, step.drift.name)
         if guard is not None:
             guard(store.get(template_id), None)
     except TemplateInUse as error:

@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC
 from typing import Any
 
-from flask_worker_templates.errors import DuplicateNames
+from flask_worker_templates.errors import DuplicateNames, TemplateInUse
 from flask_worker_templates.model.records import Deletion, Exported, Managed
 
 from .audit import without_void
+from .claim_list import live_claims
 from .commit import now
 from .connection import Collections, Document
 from .indexes import duplicate_names
@@ -20,6 +21,7 @@ from .stored_form import PRESENTED, managed_of, stored_exported
 from .stored_types import Malformed
 
 _CHUNK = 5000  # names or ids in one query; a query must stay far below MongoDB's 16 MB
+_SHOWN_CLAIMS = 5
 _PROJECTION = {**PRESENTED, "base": 1, "source": 1, "file_set": 1, "exported": 1}
 
 
@@ -77,6 +79,18 @@ class Origins(Part):
         """Return the deletions by people of templates of a set, but for those that were forgotten."""
         with self._access.operation() as db:
             return self._inside_ones(db, _sound_events(db, {"open_in": file_set}))
+
+    def check_unclaimed(self, template_id: str, name: str) -> None:
+        """Return if no live claim keeps a template from being deleted.
+
+        Raises:
+            TemplateNotFound: if there is none with this id.
+            TemplateInUse: if workers claim it.
+        """
+        with self._access.operation() as db:
+            total, shown = live_claims(db, template_id, self._rules, _SHOWN_CLAIMS)
+        if total:
+            raise TemplateInUse(name, claims=total, workers=[claim["worker_id"] for claim in shown])
 
     def forget(self, deletions: Collection[Deletion]) -> None:
         """Mark deletions whose entries are gone from the files: a new entry of such a name is new."""

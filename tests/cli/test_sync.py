@@ -15,6 +15,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+import click
 import mongoengine
 import pytest
 import yaml
@@ -26,7 +27,9 @@ from pymongo.database import Database
 
 from flask_worker_templates import InvalidPlan, WorkerTemplates
 from flask_worker_templates.cli.json_schema import NAMES
+from flask_worker_templates.cli.sync import _confirmed as confirmed
 from flask_worker_templates.cli.validate import main as validate_main
+from flask_worker_templates.reconcile.options import SyncOptions
 from flask_worker_templates.reconcile.plan_document import read_plan
 from tests.support.apps import AppFactory
 from tests.support.backends import mongod_only, mongomock_only
@@ -485,6 +488,53 @@ def test_whoever_does_not_say_yes_gets_the_document_too(
     document = checked("sync", printed.decode())
     assert (one.returncode, document["complete"], document["changes"]) == (1, False, [])
     assert drifted.get().max_nodes == 20
+
+
+def test_ctrl_c_in_a_sync_says_what_was_applied_and_what_was_not_in_json_too(drifted: Deployment) -> None:
+    asked: list[str] = []
+
+    @drifted.templates.usage_check
+    def interrupt(template: Any) -> int:
+        asked.append(template.name)
+        if len(asked) > 1:  # not for the plan, but in the deletion
+            raise KeyboardInterrupt
+        return 0
+
+    drifted.write(spec("t", max_nodes=500), spec("new"))
+    result = run(drifted, "sync", "--yes", "--prune", "--format", "json")
+    assert result.exit_code == 1
+    assert "Interrupted" in result.stderr
+    document = checked("sync", result.stdout)
+    assert not document["complete"]
+    assert {change["name"]: change["status"] for change in document["changes"]} == {
+        "new": "applied",
+        "t": "applied",
+        "same": "unknown",
+    }
+    assert {"new", "same"} <= drifted.names()
+
+
+def test_the_question_counts_what_changes_a_template_and_names_the_file_of_what_is_deleted(
+    drifted: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def no(text: str, **_: Any) -> bool:
+        asked.append(text)
+        return False
+
+    monkeypatch.setattr(click, "confirm", no)
+    drifted.write(spec("t", max_nodes=500))
+    with drifted.state() as state:
+        assert not confirmed(state.plan(state.read_files(), SyncOptions(prune=True)))
+    assert asked == [f"Apply 2 changes (1 deletion: same from {drifted.path})?"]
+    drifted.edit("t", max_nodes=500)  # now only the bases lag behind
+    drifted.write(spec("t", max_nodes=500), spec("same"))
+    with drifted.state() as state:
+        plan = state.plan(state.read_files())
+        assert [step.outcome.action for step in plan.changes] == ["rebase"]
+        assert confirmed(plan)
+    assert len(asked) == 1
 
 
 # --- Reviewed plans ---

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import logging
 import os
@@ -29,7 +30,7 @@ from flask_worker_templates.model.spec import normalize
 from flask_worker_templates.reconcile.options import SyncOptions
 from flask_worker_templates.reconcile.plan import SyncPlan
 from flask_worker_templates.reconcile.plan_document import plan_document, read_plan
-from flask_worker_templates.reconcile.sync import SyncResult, apply
+from flask_worker_templates.reconcile.sync import SyncResult, apply, carry_out
 from flask_worker_templates.store.connection import EVENTS, TEMPLATES
 from flask_worker_templates.store.stored_form import from_stored
 from tests.support.apps import AppFactory
@@ -339,6 +340,38 @@ def test_an_orphan_that_workers_claim_is_kept_and_named_and_the_rest_goes_on(orp
     }
     assert "7 workers claim it (i-0, i-1, i-2, i-3, i-4, …)" in result.changes[0].message
     assert orphans.names() == {"b", "c", "d"}
+
+
+def test_a_claim_that_has_expired_keeps_no_orphan(orphans: Deployment, database: Documents) -> None:
+    orphans.write(spec("a"), spec("c"))
+    with orphans.app.app_context():
+        orphans.templates.claim(orphans.get("b").id, "i-1", ttl_seconds=10)
+    assert statuses(sync(orphans, prune=True)) == {"b": ("delete", "in_use")}
+    long_ago = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+    times = {"claims.0.renewed_at": long_ago, "claims.0.claimed_at": long_ago}
+    database[TEMPLATES].update_one({"name": "b"}, {"$set": times})
+    assert statuses(sync(orphans, prune=True)) == {"b": ("delete", "applied")}
+
+
+def test_nothing_is_deleted_or_forgotten_once_the_files_have_moved(orphans: Deployment, database: Documents) -> None:
+    plan = planned(orphans, prune=True, max_delete=2)
+    orphans.write(spec("a"), spec("b"), spec("c", max_nodes=7))
+    before = contents(database)
+    with orphans.state() as state, pytest.raises(SyncRefused, match="have changed since they were read") as refused:
+        apply(state.store, plan, actor="pipeline")
+    assert refused.value.conflict
+    assert contents(database) == before
+
+
+def test_nothing_is_deleted_if_the_files_move_while_the_sync_writes(orphans: Deployment) -> None:
+    plan = planned(orphans, prune=True, max_delete=2)
+    with orphans.state() as state:
+        for change in carry_out(state.store, plan, actor="pipeline"):
+            if change.action == "update":
+                orphans.write(spec("a"), spec("b"), spec("c", max_nodes=7))
+            else:
+                assert (change.action, change.status) == ("delete", "stale")
+    assert orphans.names() == {"a", "b", "c", "d"}
 
 
 def test_prune_asks_the_usage_check_of_the_host(orphans: Deployment) -> None:
