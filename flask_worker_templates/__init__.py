@@ -24,6 +24,7 @@ from .errors import (
     NameTaken,
     NotAllowed,
     NotReady,
+    RestoreRefused,
     RevisionMismatch,
     RevisionNotFound,
     SettingsError,
@@ -38,7 +39,7 @@ from .errors import (
 )
 from .extension import WorkerTemplates
 from .model.claim import Claim
-from .model.records import Deletion
+from .model.records import Comparison, Deletion
 from .model.scope import ALL, Scope
 from .model.template import Capacity, Event, Page, PortRange, Template
 from .runtime.signals import (
@@ -61,6 +62,7 @@ __all__ = [
     "Capacity",
     "Claim",
     "ClaimRefused",
+    "Comparison",
     "DatabaseRefused",
     "DatabaseUnavailable",
     "Deletion",
@@ -78,6 +80,7 @@ __all__ = [
     "NotReady",
     "Page",
     "PortRange",
+    "RestoreRefused",
     "RevisionMismatch",
     "RevisionNotFound",
     "Scope",

@@ -172,6 +172,15 @@ class TemplateKeepsChanging(WorkerTemplatesError):
         )
 
 
+class RestoreRefused(WorkerTemplatesError):
+    """A template cannot be restored: it is not deleted, or others are at it."""
+
+    def __init__(self, template_id: str, reason: str) -> None:
+        self.template_id = template_id
+        self.reason = reason
+        super().__init__(f"Worker template {template_id!r} cannot be restored: it {reason}.")
+
+
 class TemplateInUse(WorkerTemplatesError):
     """The template cannot be deleted, because workers use it.
 

@@ -27,6 +27,7 @@ from .model.parameters import (
     trail_parameters,
     worker_id_of,
 )
+from .model.records import Comparison
 from .model.selection import Selection
 from .model.spec import Spec
 from .model.template import Event, Page, Template
@@ -262,6 +263,27 @@ class WorkerTemplates:
             raise InvalidParameters({key: ["Only for the history of all templates."] for key in sorted(given)})
         return store.history(_id(template_id), Window(asked["page"], asked["page_size"]))
 
+    def revision(self, template_id: str | uuid.UUID, revision: int) -> Event:
+        """Return the event of one revision, which holds the spec that it made; also of a deleted template.
+
+        Raises:
+            TemplateNotFound, RevisionNotFound: if there never was such a template or revision.
+        """
+        return self._ready().store.revision(_id(template_id), revision)
+
+    def compare(self, template_id: str | uuid.UUID, before: int, after: int | None = None) -> Comparison:
+        """Return the fields that differ between two revisions; also of a deleted template.
+
+        Args:
+            template_id: which template.
+            before: one revision.
+            after: the other one; by default the newest.
+
+        Raises:
+            TemplateNotFound, RevisionNotFound: if there never was such a template or revision.
+        """
+        return self._ready().store.compare(_id(template_id), before, after)
+
     def claims(self, template_id: str | uuid.UUID, *, page: int = 1, page_size: int = 200) -> Page[Claim]:
         """Return the claims of a template, oldest first.
 
@@ -414,6 +436,20 @@ class WorkerTemplates:
             allowed=_only(if_revision),
             guard=self._hooks.usage_guard,
         )
+
+    def restore(
+        self, template_id: str | uuid.UUID, *, actor: str | None = None, message: str | None = None
+    ) -> Template:
+        """Bring a deleted template back, under its id and with its history.
+
+        Raises:
+            TemplateNotFound: if there never was such a template.
+            RestoreRefused: if it is not deleted, or others restored it at the same time.
+            NameTaken: if its name belongs to another template by now.
+            InvalidParameters: if the message is too long or holds control characters.
+        """
+        why = message_of(message)
+        return self._ready().store.restore(_id(template_id), actor=self._hooks.actor(actor), message=why)
 
     def claim(
         self,

@@ -70,6 +70,13 @@ _TEMPLATE_ID = {
     "schema": {"type": "string", "format": "uuid"},
     "example": ID["example"],
 }
+_REVISION = {
+    "in": "path",
+    "name": "revision",
+    "description": "A revision of the template.",
+    "schema": {"type": "integer", "minimum": 1},
+    "example": 1,
+}
 _WORKER_ID = {
     "in": "path",
     "name": "worker_id",
@@ -233,5 +240,5 @@ def describe(spec: APISpec, app: Flask, name: str, views: Iterable[type], spec_r
         spec.path(
             rule=Rule(rule.rule),  # without the host, which is no part of a path
             operations={operation.method.lower(): described},
-            parameters=[one for one in (_TEMPLATE_ID, _WORKER_ID) if f":{one['name']}>" in rule.rule],
+            parameters=[one for one in (_TEMPLATE_ID, _WORKER_ID, _REVISION) if f":{one['name']}>" in rule.rule],
         )

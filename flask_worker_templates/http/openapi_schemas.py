@@ -113,6 +113,7 @@ CLAIM_EXAMPLE: dict[str, Any] = {
     "outdated": True,
     "changed": ["max_nodes"],
 }
+COMPARISON_EXAMPLE: dict[str, Any] = {"from": 2, "to": 3, "changes": EVENT_EXAMPLE["changes"]}
 LISTED_CLAIM_EXAMPLE: dict[str, Any] = {
     **CLAIM_EXAMPLE,
     "template_id": ID["example"],
@@ -364,6 +365,23 @@ class WorkerTemplateRevertSchema(ma.Schema):
     revision = StrictInteger(
         1, 2**31 - 1, required=True, metadata={"description": "An earlier revision.", "example": 1}
     )
+
+
+class WorkerTemplateRestoreSchema(ma.Schema):
+    """What a restore takes: an empty object. A form of another site cannot send one."""
+
+    class Meta:
+        """Strict: an unknown field is an error."""
+
+        unknown = ma.RAISE
+
+
+class WorkerTemplateComparisonSchema(ma.Schema):
+    """What differs between two revisions."""
+
+    from_ = fields.Integer(required=True, data_key="from", metadata={"description": "One revision.", "example": 2})
+    to = fields.Integer(required=True, metadata={"description": "The other one.", "example": 3})
+    changes = fields.List(fields.Nested(WorkerTemplateChangeSchema()), required=True)
 
 
 class WorkerTemplateValidationSchema(ma.Schema):

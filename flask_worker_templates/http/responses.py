@@ -22,6 +22,7 @@ from flask_worker_templates.errors import (
     NameTaken,
     NotAllowed,
     NotReady,
+    RestoreRefused,
     RevisionMismatch,
     RevisionNotFound,
     TemplateInUse,
@@ -134,7 +135,7 @@ def problem_of(error: Exception) -> Problem:  # noqa: C901, PLR0911, PLR0912  # 
         case ClaimRefused():
             given = {key: value for key, value in vars(error).items() if key != "name"}
             return Problem(409, str(error), {"reason": error.reason, **given})
-        case TemplateKeepsChanging() | DatabaseRefused():
+        case TemplateKeepsChanging() | RestoreRefused() | DatabaseRefused():
             return Problem(409, str(error))
         case RevisionMismatch():
             return Problem(412, str(error), {"revision": error.current}, {"ETag": etag(error.current)})

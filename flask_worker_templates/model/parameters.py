@@ -195,6 +195,20 @@ class TrailSchema(PageSchema):
             raise ma.ValidationError("Not together with after, which takes the place of the page.", "page")
 
 
+class CompareSchema(ma.Schema):
+    """The parameters of a comparison of two revisions."""
+
+    class Meta:
+        """Strict: an unknown parameter is an error."""
+
+        unknown = ma.RAISE
+
+    before = Number(
+        1, 2**31 - 1, load_default=1, data_key="from", metadata={"description": "One revision; by default the first."}
+    )
+    after = Number(1, 2**31 - 1, data_key="to", metadata={"description": "The other one; by default the newest."})
+
+
 class ClaimsSchema(PageSchema):
     """The parameters of the list of all claims."""
 
@@ -344,6 +358,7 @@ _trail = TrailSchema()
 _page = PageSchema()
 _write = WriteSchema()
 _claims = ClaimsSchema()
+_compare = CompareSchema()
 _claim = WorkerTemplateClaimRequestSchema()
 
 
@@ -372,6 +387,15 @@ def page_parameters(asked: Mapping[str, Any]) -> dict[str, Any]:
         InvalidParameters: as `load_parameters`.
     """
     return load_parameters(_page, asked)
+
+
+def compare_parameters(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Load the parameters of a comparison: `before`, and `after` if it is given.
+
+    Raises:
+        InvalidParameters: as `list_parameters`.
+    """
+    return _load(_compare, asked)
 
 
 def claims_parameters(asked: Mapping[str, Any]) -> dict[str, Any]:

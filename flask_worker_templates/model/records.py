@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -133,3 +134,22 @@ class Deletion:
     file_set: str | None = None
     exported_name: str | None = None
     ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What differs between two revisions of a template.
+
+    Attributes:
+        before: one revision.
+        after: the other one.
+        changes: the leaves that differ, as ``{"field": path, "from": value, "to": value}``.
+    """
+
+    before: int
+    after: int
+    changes: Sequence[Mapping[str, Any]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the comparison as the API shows it."""
+        return {"from": self.before, "to": self.after, "changes": [dict(change) for change in self.changes]}

@@ -239,7 +239,7 @@ class _Signals:
         action = event["action"]
         if action == "deleted":
             signal = signals.template_deleted
-        elif event["revision"] == 1:
+        elif event["revision"] == 1 or action == "restored":
             signal = signals.template_created
         else:
             signal = signals.template_updated

@@ -158,8 +158,15 @@ def without_void(events: Sequence[Document], templates: Collection[Document]) ->
     doubtful = {event["template_id"] for event in events if event["action"] == "deleted"}
     if not doubtful:
         return list(events)
-    alive = {document["_id"] for document in templates.find({"_id": {"$in": list(doubtful)}}, {"_id": 1})}
-    return [event for event in events if event["action"] != "deleted" or event["template_id"] not in alive]
+    found = templates.find({"_id": {"$in": list(doubtful)}, "restoring": {"$exists": False}}, {"revision": 1})
+    revisions = {document["_id"]: document.get("revision") for document in found}
+    return [event for event in events if event["action"] != "deleted" or not _is_void(event, revisions)]
+
+
+def _is_void(deletion: Document, revisions: Mapping[str, Any]) -> bool:
+    """Tell whether a deletion did not happen: its template lives, and was not restored after it."""
+    revision = revisions.get(deletion["template_id"], 0)
+    return not isinstance(revision, int) or 0 < revision <= deletion["revision"]
 
 
 def unrecorded(  # noqa: PLR0917  # they say one stretch of the trail together

@@ -25,6 +25,7 @@ from .stored_form import (
     checked_raw,
     decode,
     decoded,
+    is_placeholder,
     nfc,
     present_raw,
     template_of,
@@ -210,7 +211,8 @@ class Reads(Part):
         with self._access.operation() as db:
             # The condition makes the server answer from the index on names alone.
             query = self._inside({"name": {"$gte": ""}})
-            return {nfc(document["name"]) for document in db.templates_guarded.find(query, {"name": 1, "_id": 0})}
+            found = [document["name"] for document in db.templates_guarded.find(query, {"name": 1, "_id": 0})]
+        return {nfc(name) for name in found if not is_placeholder(name)}
 
     def look_over(self) -> None:
         """Look for documents that are no templates or events, and tell the log of those that are new."""

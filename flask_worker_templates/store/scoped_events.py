@@ -104,7 +104,8 @@ class Insiders:
         rest = [one for one in ids if one not in inside]
         if not rest:
             return inside
-        alive = {document["_id"] for document in db.templates.find({"_id": {"$in": rest}}, {"_id": 1})}
+        there = {"_id": {"$in": rest}, "restoring": {"$exists": False}}
+        alive = {document["_id"] for document in db.templates.find(there, {"_id": 1})}
         if gone := [one for one in rest if one not in alive]:
             found = db.events.find({"template_id": {"$in": gone}, "action": "deleted"}).sort([("revision", 1)])
             last = {event["template_id"]: event for event in db.census.sound_events(found)}

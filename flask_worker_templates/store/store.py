@@ -16,12 +16,14 @@ from .loop import Guard, Precondition
 from .origins import Origins
 from .part import Observer
 from .reads import Reads
-from .writes import Progress, Writes
+from .restore import Restores
+from .revisions import Revisions
+from .writes import Progress
 
 __all__ = ["ClaimRules", "Guard", "Observer", "Precondition", "Progress", "Store"]
 
 
-class Store(Reads, Writes, ClaimReads, Claims, Origins):
+class Store(Reads, Revisions, Restores, ClaimReads, Claims, Origins):
     """The templates and their audit trail in one database.
 
     Every method raises `DatabaseUnavailable` where MongoDB does not do its part within the time limit.

@@ -33,6 +33,9 @@ CALLS: dict[str, tuple[str, str, Any]] = {
     "getWorkerTemplateHistory": ("GET", "/{id}/history", None),
     "revertWorkerTemplate": ("POST", "/{id}/revert", {"revision": 1}),
     "listWorkerTemplateClaims": ("GET", "/{id}/claims", None),
+    "restoreWorkerTemplate": ("POST", "/{id}/restore", {}),
+    "getWorkerTemplateRevision": ("GET", "/{id}/revisions/1", None),
+    "compareWorkerTemplateRevisions": ("GET", "/{id}/compare", None),
     "listAllWorkerTemplateClaims": ("GET", "/claims", None),
     "claimWorkerTemplate": ("PUT", "/{id}/claims/{worker}", None),
     "releaseWorkerTemplate": ("DELETE", "/{id}/claims/{worker}", None),
@@ -112,6 +115,18 @@ def disabled(operation_id: str, make_app: AppFactory) -> TestResponse:
     return call(client, operation_id, create(client, enabled=False)["id"])
 
 
+def wrong_comparison(operation_id: str, make_app: AppFactory) -> TestResponse:
+    client = make_app().test_client()
+    return client.get(one(create(client), "/compare?from=x&to=0"))
+
+
+def deleted(operation_id: str, make_app: AppFactory) -> TestResponse:
+    client = make_app().test_client()
+    template = create(client)
+    assert client.delete(one(template)).status_code == 204
+    return call(client, operation_id, template["id"])
+
+
 def restless(operation_id: str, make_app: AppFactory) -> TestResponse:
     """With an authorizer that changes the template each time that it is asked."""
     app, templates = host(make_app)
@@ -134,7 +149,13 @@ def synced(make_app: AppFactory) -> TestResponse:
     return call(client, "syncWorkerTemplates", json={"digest": digest})
 
 
-_STRICT_BODIES = ("createWorkerTemplate", "replaceWorkerTemplate", "updateWorkerTemplate", "revertWorkerTemplate")
+_STRICT_BODIES = (
+    "createWorkerTemplate",
+    "replaceWorkerTemplate",
+    "updateWorkerTemplate",
+    "revertWorkerTemplate",
+    "restoreWorkerTemplate",
+)
 _OPTIONS = ("planWorkerTemplateSync", "syncWorkerTemplates")
 _BODIES = (
     *_STRICT_BODIES,
@@ -171,6 +192,12 @@ TABLE: dict[tuple[str, int], Scenario] = {
     ("getWorkerTemplateHistory", 200): partial(plain, "getWorkerTemplateHistory"),
     ("revertWorkerTemplate", 200): partial(plain, "revertWorkerTemplate"),
     ("listWorkerTemplateClaims", 200): partial(claimed, "listWorkerTemplateClaims"),
+    ("restoreWorkerTemplate", 201): partial(deleted, "restoreWorkerTemplate"),
+    ("restoreWorkerTemplate", 409): partial(plain, "restoreWorkerTemplate"),
+    ("getWorkerTemplateRevision", 200): partial(deleted, "getWorkerTemplateRevision"),
+    ("getWorkerTemplateRevision", 422): partial(plain, "getWorkerTemplateRevision", query_string="colour=red"),
+    ("compareWorkerTemplateRevisions", 200): partial(plain, "compareWorkerTemplateRevisions"),
+    ("compareWorkerTemplateRevisions", 422): partial(wrong_comparison, "compareWorkerTemplateRevisions"),
     ("listAllWorkerTemplateClaims", 200): partial(claimed, "listAllWorkerTemplateClaims"),
     ("listAllWorkerTemplateClaims", 422): partial(plain, "listAllWorkerTemplateClaims", query_string="expired=maybe"),
     ("claimWorkerTemplate", 200): partial(claimed, "claimWorkerTemplate", json={"ttl_seconds": 300}),
@@ -243,8 +270,8 @@ def test_a_parameter_that_an_operation_does_not_have_is_an_error_and_nothing_is_
     for query in ("dry_run=true", "dry_run=", "dry_run", "dry_run=1&dry_run=2", "page=1&dry_run=true"):
         problem(call(client, name, template["id"], query_string=query), 422, "query.dry_run")
     assert (snapshot(client), client.get(one(template, "/claims")).get_json()) == before
-    moved = 409 if name == "syncWorkerTemplates" else 200  # its digest is that of no plan
-    assert call(client, name, template["id"], query_string="").status_code in (200, 201, 204, moved)
+    refused = 409 if name in {"syncWorkerTemplates", "restoreWorkerTemplate"} else 200  # no such plan; not deleted
+    assert call(client, name, template["id"], query_string="").status_code in (200, 201, 204, refused)
 
 
 def _check(answer: TestResponse, name: str, code: int) -> None:
