@@ -28,6 +28,7 @@ from .part import Part
 from .queries import scope_conditions
 from .recheck import recheck
 from .stored_form import PRESENTED, claim_of, template_of
+from .stored_types import Malformed
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +166,7 @@ class Claims(Part):
         if not found:
             raise TemplateNotFound(key["_id"])
         document = found[0]
+        _check_sound(document)
         if document["revision"] != key.get("revision", document["revision"]):
             return None
         if wish.revision is not None and wish.revision > document["revision"]:
@@ -209,6 +211,7 @@ class Claims(Part):
             found = db.templates_guarded.find_one(self._inside({"_id": template_id}), projection)
             if found is None:
                 raise TemplateNotFound(template_id)
+            _check_sound(found)
             return None if found.get("claims") else (None,)
 
         (document,) = write_on_condition(
@@ -234,6 +237,13 @@ class Claims(Part):
             return document
 
         return read
+
+
+def _check_sound(document: Document) -> None:
+    try:
+        template_of(document)
+    except Malformed:
+        raise TemplateNotFound(str(document["_id"])) from None
 
 
 def _nothing(document: Document) -> None:
