@@ -11,7 +11,7 @@ from . import audit
 from .connection import Collections, Document
 from .events import whole_spec
 from .part import Part
-from .scoped_events import Insiders, events_within
+from .scoped_events import events_within
 
 
 class Revisions(Part):
@@ -47,11 +47,10 @@ class Revisions(Part):
         return Comparison(before, after, tuple(changes(*specs)))
 
     def _last(self, db: Collections, template_id: str) -> Document:
-        last = audit.last_event(db, template_id)
-        outside = not self._scope.everything and template_id not in Insiders(db, self._scope).among([template_id])
-        if last is None or outside:
+        last = audit.last_state(db, template_id)
+        if not self._scope.contains(last.template.spec):
             raise TemplateNotFound(template_id)
-        return last
+        return last.event
 
     def _event(self, db: Collections, last: Document, number: int) -> Document:
         event: Document | None = last if number == last["revision"] else None
