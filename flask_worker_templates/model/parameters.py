@@ -203,10 +203,10 @@ class CompareSchema(ma.Schema):
 
         unknown = ma.RAISE
 
-    before = Number(
+    before = QueryInteger(
         1, 2**31 - 1, load_default=1, data_key="from", metadata={"description": "One revision; by default the first."}
     )
-    after = Number(1, 2**31 - 1, data_key="to", metadata={"description": "The other one; by default the newest."})
+    after = QueryInteger(1, 2**31 - 1, data_key="to", metadata={"description": "The other one; by default the newest."})
 
 
 class ClaimsSchema(PageSchema):
@@ -395,7 +395,7 @@ def compare_parameters(asked: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         InvalidParameters: as `list_parameters`.
     """
-    return _load(_compare, asked)
+    return load_parameters(_compare, asked)
 
 
 def claims_parameters(asked: Mapping[str, Any]) -> dict[str, Any]:
