@@ -10,7 +10,8 @@ from flask_worker_templates.model.template import rfc3339
 from flask_worker_templates.reconcile.compare import State
 from flask_worker_templates.reconcile.plan import WITHOUT_DRIFT, Step, SyncPlan, leaf_text
 
-from .output import print_json
+from . import terminal
+from .output import print_json, warn
 
 _ACTIONS = {
     "create": "sync creates it",
@@ -27,6 +28,17 @@ _KEPT = {
     State.COLLISION: "it did not come from this entry; sync keeps it, --adopt puts it under its management",
     State.MISSING: "sync leaves it alone",
 }
+_MEANINGS: dict[State, terminal.Meaning] = {
+    State.MISSING: "good",
+    State.FILE_CHANGED: "careful",
+    State.EDITED: "careful",
+    State.DIVERGED: "careful",
+    State.CONFLICT: "bad",
+    State.ORPHANED: "careful",
+    State.DELETED: "careful",
+    State.COLLISION: "bad",
+    State.BLOCKED: "bad",
+}
 
 
 def print_diff(plan: SyncPlan, kind: str, *, err: bool = False) -> None:
@@ -41,7 +53,7 @@ def print_diff(plan: SyncPlan, kind: str, *, err: bool = False) -> None:
         print_json(plan.to_dict())
         return
     for warning in plan.warnings:
-        click.echo(f"Warning: {warning}", err=True)
+        warn(warning)
     for step in plan.steps:
         if step.writes or step.drift.state not in WITHOUT_DRIFT or step.drift.renamed_from is not None:
             _print_step(step, plan.ownership.file_set, err)
@@ -58,7 +70,8 @@ def print_diff(plan: SyncPlan, kind: str, *, err: bool = False) -> None:
 def _print_step(step: Step, file_set: str, err: bool) -> None:
     drift = step.drift
     what = step.reason or _ACTIONS.get(step.outcome.action) or _KEPT.get(drift.state, "sync keeps it")
-    click.echo(f"{drift.state:<12}  {drift.name}  ({', '.join(_where(step, file_set))}): {what}", err=err)
+    state = terminal.styled(f"{drift.state:<12}", _MEANINGS.get(drift.state), err=err)
+    click.echo(f"{state}  {drift.name}  ({', '.join(_where(step, file_set))}): {what}", err=err)
     after = flatten(step.outcome.spec or {})
     for field in drift.fields:
         result = "undecided" if step.outcome.action == "refuse" else leaf_text(after.get(field.path, ABSENT))

@@ -23,7 +23,19 @@ from flask_worker_templates.reconcile.export import (
 )
 from flask_worker_templates.runtime.app_state import current_state
 
-from .output import CONFLICT, DRIFT, ERROR, OK, command, config_option, print_error, print_json, read_files
+from .output import (
+    CONFLICT,
+    DRIFT,
+    ERROR,
+    OK,
+    command,
+    config_option,
+    examples,
+    output_option,
+    print_error,
+    print_json,
+    read_files,
+)
 
 
 @click.command("export")
@@ -43,15 +55,9 @@ from .output import CONFLICT, DRIFT, ERROR, OK, command, config_option, print_er
     help="With --write: the most entries that may be removed, because their templates are not in the database.",
 )
 @config_option
-@click.option(
-    "--format",
-    "kind",
-    type=click.Choice(["yaml", "json"]),
-    default="yaml",
-    show_default=True,
-    help="Output format. With --write, json says for programs what was changed.",
-)
+@output_option("yaml", "json")
 @command
+@examples("flask worker-templates export > fleet.yaml", "flask worker-templates export --write --dry-run")
 def export(*, write: bool, dry_run: bool, add: Path | None, max_remove: int, paths: tuple[str, ...], kind: str) -> int:
     """Print all templates of the database as a definition file, sorted by name.
 

@@ -91,7 +91,7 @@ undeprecate = _switch("undeprecate", {"deprecation": None}, "Take the deprecatio
 @click.option("--replaced-by", metavar="NAME", shell_complete=complete_names, help="The template to use instead.")
 @message_option("-m", help="Why you do this, for the history.")
 @targeted_without_message
-@examples('flask worker-templates deprecate m4-old --message "Out of support" --replaced-by m5-new')
+@examples('flask worker-templates deprecate m4 --message "Too old" --replaced-by m5')
 def deprecate(names: tuple[str, ...], reason: str, replaced_by: str | None, targets: Targets, update: Update) -> int:
     """Deprecate templates: no more workers may claim them, and those that do go on."""
     patch = {"deprecation": {"message": reason, "replaced_by": replaced_by}}

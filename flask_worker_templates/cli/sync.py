@@ -31,11 +31,13 @@ from .output import (
     command,
     config_option,
     counted,
+    examples,
     format_option,
     print_json,
     progress,
     read_files,
 )
+from .settle_conflicts import settled
 
 _ALLOWED_AGAIN = frozenset({"prune", "max_delete", "prune_any_source"})
 """Options that are said again for a plan that deletes: a file that came from elsewhere must not say them alone."""
@@ -86,6 +88,7 @@ def _decisions(function: F) -> F:
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="PLAN", help="Write the plan here.")
 @format_option
 @command
+@examples("flask worker-templates diff", "flask worker-templates diff --prune --out plan.json")
 def diff(paths: tuple[str, ...], out: Path | None, kind: str, **decisions: Any) -> int:
     """Show what differs between definition files and database, and what a sync would do. Changes neither.
 
@@ -122,10 +125,25 @@ def diff(paths: tuple[str, ...], out: Path | None, kind: str, **decisions: Any) 
 @config_option
 @_decisions
 @click.option("--dry-run", is_flag=True, help="Do what diff does: show the plan, and write nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask. Needed where there is no terminal to ask on.")
+@click.option("-i", "--interactive", is_flag=True, help="Ask about each conflict, field by field, and apply the rest.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask. Required where there is no terminal.")
 @format_option
 @command
-def sync(reviewed: Path | None, paths: tuple[str, ...], dry_run: bool, yes: bool, kind: str, **decisions: Any) -> int:
+@examples(
+    "flask worker-templates sync -i",
+    "flask worker-templates sync --yes --on-conflict skip",
+    "flask worker-templates sync plan.json",
+)
+def sync(
+    *,
+    reviewed: Path | None,
+    paths: tuple[str, ...],
+    dry_run: bool,
+    interactive: bool,
+    yes: bool,
+    kind: str,
+    **decisions: Any,
+) -> int:
     """Apply what the definition files changed, and keep what was changed in the database.
 
     With PLAN, apply exactly what `diff --out PLAN` wrote there, or nothing if a file or a template has moved since. A
@@ -136,9 +154,14 @@ def sync(reviewed: Path | None, paths: tuple[str, ...], dry_run: bool, yes: bool
     """
     if not (dry_run or yes or sys.stdin.isatty()):
         raise click.UsageError("There is no terminal to ask on: give --yes to apply without a question, or --dry-run.")
+    if interactive and (reviewed is not None or not sys.stdin.isatty()):
+        raise click.UsageError("--interactive needs a terminal, and no PLAN.")
     state = current_state()
     if reviewed is None:
-        plan = state.plan(read_files(state, paths), SyncOptions(**decisions))
+        files, options = read_files(state, paths), SyncOptions(**decisions)
+        plan = state.plan(files, options)
+        if interactive:
+            plan = state.plan(files, settled(plan, options))
     else:
         _refuse_decisions()
         record = _read_plan(reviewed)

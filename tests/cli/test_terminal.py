@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pexpect
 import pytest
+import yaml
 
 from tests.support.backends import mongomock_only
 from tests.support.pseudo_terminal import Screen, on_terminal
 from tests.support.shell import Shell, Terminal
+from tests.support.specs import spec
 
 
 class Person:
@@ -144,6 +146,51 @@ class TestQuestions:
     def test_a_no_is_json_too(self, person: Person) -> None:
         shown = person.sees("delete", "small", "-o", "json", dialog=(("[y/N]: ", "n\n"),), code=1)
         assert '"results": []' in shown.plain
+
+
+@mongomock_only
+class TestSettlingConflicts:
+    @pytest.fixture
+    def conflicts(self, person: Person) -> Person:
+        """Two templates in conflict on two fields and one, and a change of the file."""
+        person.shell.wt("set", "small", "max_nodes=7", "startup_time_minutes=7")
+        person.shell.wt("set", "large", "max_nodes=7")
+        changed = [
+            spec("small", max_nodes=9, startup_time_minutes=9, description="new"),
+            spec("large", max_nodes=9),
+            spec("third"),
+        ]
+        person.shell.file.write_text(yaml.safe_dump({"templates": changed}))
+        return person
+
+    def test_each_conflict_is_asked_about_and_the_rest_is_applied(self, conflicts: Person) -> None:
+        ask = "[s]kip the template: "
+        shown = conflicts.sees(
+            "sync",
+            "-i",
+            dialog=(
+                ("2 templates in conflict", ""),
+                ("max_nodes: file 9, database 7, last applied 500", ""),
+                (ask, "s\n"),
+                ("max_nodes: file 9, database 7, last applied 20", ""),
+                (ask, "f\n"),
+                ("startup_time_minutes: file 9, database 7", ""),
+                (ask, "d\n"),
+                ("Apply 2 changes?", "y\n"),
+            ),
+        )
+        small, large = conflicts.shell.get("small"), conflicts.shell.get("large")
+        assert (small.max_nodes, small.startup_time_minutes, small.description) == (9, 7, "new")
+        assert (large.max_nodes, large.revision) == (7, 2)
+        assert "created   third" in shown.plain
+        assert re.search(r"\x1b\[31mconflict *\x1b", shown.text)
+
+    def test_ctrl_d_writes_nothing(self, conflicts: Person) -> None:
+        conflicts.sees("sync", "-i", dialog=(("[s]kip the template: ", "\x04"),), code=1)
+        assert conflicts.shell.get("small").revision == 2
+
+    def test_it_needs_a_terminal(self, conflicts: Person) -> None:
+        assert "needs a terminal" in conflicts.shell.wt("sync", "-i", "--yes", code=2).stderr
 
 
 @mongomock_only
