@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from flask_worker_templates.model.spec import FIELDS
 from flask_worker_templates.settings import PREFIX, Settings
 from tests.support.markdown import blocks, commands
 from tests.support.paths import ROOT
-from tests.support.reader import README, Reader
+from tests.support.reader import DATABASE, README, Reader
 from tests.support.servers import Mongod
 
 DOCS = ROOT / "docs"
@@ -54,6 +56,18 @@ def test_the_python_of_a_page_runs(reader: Reader, page: Path, monkeypatch: pyte
     namespace: dict[str, Any] = {"__name__": "app"}
     for block in [blocks(README, "python")[0], *blocks(page, "python")]:
         exec(compile(reader.here(block.text), str(block), "exec"), namespace)
+
+
+def test_the_tests_of_the_page_on_testing_pass(reader: Reader) -> None:
+    text = "\n".join(block.text for block in blocks(DOCS / "testing.md", "python"))
+    text += "\n\ndef test_with_a_real_server(real_app):\n    assert not list(_of(real_app))\n"
+    text += "\n\ndef _of(app):\n    with app.app_context():\n        return app.extensions['fleet'].list()\n"
+    uri = DATABASE.rpartition("/")[0]
+    server = reader.here(DATABASE).rpartition("/")[0]
+    (reader.home / "test_fleet.py").write_text(text.replace(uri, server))
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "test_fleet.py"]
+    done = subprocess.run(command, cwd=reader.home, capture_output=True, text=True, check=False)
+    assert (done.returncode, "5 passed" in done.stdout) == (0, True), done.stdout + done.stderr
 
 
 def _recipe(word: str) -> Any:
