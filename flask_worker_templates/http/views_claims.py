@@ -71,8 +71,8 @@ class ClaimViews(Views):
     )
     def list_claims(self, template_id: str) -> Response:
         """List the workers that claim a template, oldest claim first."""
-        self._authorized_or_open("read", template_id)
-        return page_response(self._store.claims(template_id, window()))
+        with self._asking("read", template_id) as guard:
+            return page_response(self._store.claims(template_id, window(), guard=guard))
 
     @operation(
         "PUT",

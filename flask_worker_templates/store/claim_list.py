@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from flask_worker_templates.model.claim import Claim, ClaimCount
 from flask_worker_templates.model.parameters import Window
 from flask_worker_templates.model.scope import Scope
 from flask_worker_templates.model.spec import Spec, changes, flatten
-from flask_worker_templates.model.template import Page
+from flask_worker_templates.model.template import Page, Template
 
 from .audit import event_id
 from .claim_rules import CLAIMS, ClaimRules
@@ -20,7 +20,7 @@ from .connection import Collections, Document
 from .indexes import UNIQUE_NAME
 from .part import Part
 from .queries import all_of, scope_conditions
-from .stored_form import PRESENTED, claim_of, event_spec, from_stored
+from .stored_form import PRESENTED, claim_of, event_spec, from_stored, template_of
 
 MOST_READ = 10_000
 """The most claims that are read to find the outdated or the expired ones among them."""
@@ -34,15 +34,27 @@ _IS_ARRAY, _TOTAL, _NOW = "claims are an array", "total number of claims", "time
 class ClaimReads(Part):
     """The part of the store that reads claims."""
 
-    def claims(self, template_id: str, window: Window) -> Page[Claim]:
+    def claims(
+        self, template_id: str, window: Window, *, guard: Callable[[Template], None] | None = None
+    ) -> Page[Claim]:
         """Return the claims of a template, oldest first.
+
+        Args:
+            template_id: which one.
+            window: which claims.
+            guard: raises where they may not be shown, given the template that they were read with.
 
         Raises:
             TemplateNotFound: if there is none with this id.
         """
-        with self._access.operation() as db:
+        limit = self._access.time_limit()
+        with self._access.operation(limit) as db:
             now = self._rules.clock.now(db)
             document = read_claims(db, template_id, window, scope_conditions(self._scope), now)
+        if guard is not None:
+            with limit.stopped():
+                guard(template_of(document))
+        with self._access.operation(limit) as db:
             rows = [{"_id": template_id, "claims": claim, "now": document[_NOW]} for claim in document["claims"]]
             items = _shown(db, rows, {template_id: document}, self._rules, self._scope)
         return Page(tuple(items), document[_TOTAL], window.page, window.size)

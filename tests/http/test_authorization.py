@@ -214,6 +214,22 @@ def test_each_state_is_asked_about_once(guarded: tuple[FlaskClient, Doorman]) ->
         assert doorman.asked == [("update", name) for name in asked]
 
 
+def test_claims_are_shown_as_they_were_asked_about(make_app: AppFactory) -> None:
+    app, templates = host(make_app)
+    client = app.test_client()
+    template = create(client)
+    client.put(one(template, "/claims/before"))
+
+    @templates.authorizer
+    def authorize(action: str, template: Template | None) -> bool:
+        if template is not None:  # another worker comes between the question and the answer
+            templates.claim(template.id, "secret", actor="another")
+        return True
+
+    shown = client.get(one(template, "/claims"))
+    assert [claim["worker_id"] for claim in shown.get_json()] == ["before"]
+
+
 def test_nothing_of_a_history_is_shown_that_came_after_the_question(make_app: AppFactory) -> None:
     app, templates = host(make_app)
     client = app.test_client()
