@@ -74,6 +74,7 @@ _GROUP = {
     "claims": ("claiming", "claims", "List the workers that claim templates."),
     "claim": ("claiming", "claim", "Register a worker's use of a template."),
     "release": ("claiming", "release", "End the use of a template by workers."),
+    "import": ("import_templates", "import_", "Create templates from what others wrote."),
     "select": ("select_fitting", "select", "List the templates that fit, best first."),
     "diff": ("sync", "diff", "Show what differs between files and database."),
     "sync": ("sync", "sync", "Apply what the definition files changed."),

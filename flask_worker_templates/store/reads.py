@@ -151,6 +151,12 @@ class Reads(Part):
             raise InvalidParameters({"explain": [f"There are more than {MAX_EXPLAINED:,} templates to explain."]})
         return selection(found, asked)
 
+    def foreign(self, name: str) -> list[tuple[str, dict[str, Any]]]:
+        """Return the documents of any collection of this database, each with its key for people; to be imported."""
+        with self._access.operation() as db:
+            found = list(db.templates.database[name].find().limit(MAX_EXPLAINED))
+        return [(str(document["_id"]), document) for document in found]
+
     def history(
         self, template_id: str, window: Window, *, guard: Callable[[Template], None] | None = None
     ) -> Page[Event]:

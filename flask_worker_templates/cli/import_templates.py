@@ -1,0 +1,121 @@
+"""The command ``import``: take over what others wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from flask_worker_templates.errors import NameTaken
+from flask_worker_templates.files.parse_yaml import read_yaml
+from flask_worker_templates.reconcile.takeover import Given, Shape, Takeover, from_files, plan_takeover
+from flask_worker_templates.runtime.app_state import AppState, current_state
+
+from .changes import confirmed
+from .output import VERSION, command, counted, examples, format_option, print_json, say
+
+
+@click.command("import")
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.option("--collection", metavar="NAME", help="Take over the documents of this MongoDB collection instead.")
+@click.option("--map", "maps", multiple=True, metavar="OLD=NEW", help="A field that has another name. Repeatable.")
+@click.option(
+    "--default", "defaults", multiple=True, metavar="FIELD=VALUE", help="For where it is missing. Repeatable."
+)
+@click.option("--ignore", "ignored", multiple=True, metavar="FIELD", help="Leave a field out. Repeatable.")
+@click.option("--dry-run", is_flag=True, help="Say what would be created, and write nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@format_option
+@command
+@examples(
+    "flask worker-templates import old/ --map ami_name_pattern=ami_pattern --ignore id --dry-run",
+)
+def import_(
+    *,
+    paths: tuple[str, ...],
+    collection: str | None,
+    maps: tuple[str, ...],
+    defaults: tuple[str, ...],
+    ignored: tuple[str, ...],
+    dry_run: bool,
+    yes: bool,
+    kind: str,
+) -> int:
+    """Create templates from what others wrote: one bare template per file, or an old collection.
+
+    The source is not changed. What does not fit is named with the reason, and is not created in part. Names that are
+    present already are left alone.
+
+    Exit codes: 0 done, 1 something does not fit, 2 usage, 5 database not reachable.
+    """
+    if bool(paths) == bool(collection):
+        raise click.UsageError("Give either a PATH or --collection.")
+    shape = Shape(dict(_pair(one) for one in maps), {key: _value(text) for key, text in map(_pair, defaults)}, ignored)
+    state = current_state()
+    state.store.prepare()
+    found = (
+        [Given(f"{collection}, document {key}", data) for key, data in state.store.foreign(collection)]
+        if collection
+        else list(from_files(paths, root=Path.cwd()))
+    )
+    plan = plan_takeover(found, shape, state.rules, state.store.names())
+    if kind == "text":
+        _show(plan)
+    created: list[str] = []
+    present = list(plan.present)
+    if plan.creates and not dry_run and confirmed(f"Create {counted(plan.creates, 'template')}?", yes=yes):
+        created = _create(state, plan, present)
+    if kind == "json":
+        print_json(
+            {
+                "version": VERSION,
+                "planned": [spec["name"] for spec, _ in plan.creates],
+                "created": created,
+                "present": present,
+                "unfit": [{"origin": origin, "reasons": list(reasons)} for origin, reasons in plan.unfit],
+            }
+        )
+    else:
+        say(f"{len(created)} created, {len(present)} already present, {len(plan.unfit)} do not fit.")
+    return 1 if plan.unfit else 0
+
+
+def _create(state: AppState, plan: Takeover, present: list[str]) -> list[str]:
+    created: list[str] = []
+    for spec, origin in plan.creates:
+        try:
+            state.store.create(spec, actor=state.hooks.actor(), message=f"Imported from {origin}."[:500])
+        except NameTaken:
+            present.append(spec["name"])  # somebody was faster
+        else:
+            created.append(spec["name"])
+    return created
+
+
+def _show(plan: Takeover) -> None:
+    for spec, origin in plan.creates:
+        click.echo(f"create   {spec['name']}  (from {origin})")
+    for name in plan.present:
+        click.echo(f"present  {name}")
+    for origin, reasons in plan.unfit:
+        click.echo(f"unfit    {origin}")
+        _show_reasons(reasons)
+
+
+def _show_reasons(reasons: Sequence[str]) -> None:
+    for reason in reasons:
+        click.echo(f"         {reason}")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key or not value:
+        raise click.UsageError(f"{text!r} is not of the form FIELD=VALUE.")
+    return key, value
+
+
+def _value(text: str) -> Any:
+    parsed = read_yaml(text)
+    return text if parsed.problems or parsed.value is None else parsed.value
