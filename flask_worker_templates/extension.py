@@ -13,6 +13,7 @@ import marshmallow as ma
 from flask import Flask
 
 from .cli.install import install_commands
+from .console.blueprint import install_console
 from .errors import InvalidParameters, SyncRefused, TemplateNotFound
 from .http.blueprint import install_api
 from .model.claim import Claim
@@ -94,6 +95,7 @@ class WorkerTemplates:
             raise RuntimeError("This app has the worker templates extension already: call init_app once for each app.")
         state = AppState.of(app, self._hooks, ExtraFields(self._extra))
         install_api(app, state, api)
+        install_console(app, state)
         install_commands(app)
         app.extensions[EXTENSION] = state
         watch_commands(app)

@@ -133,6 +133,14 @@ def _prefix(value: Any) -> str:
     return value
 
 
+def _login_url(value: Any) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value.startswith(("/", "https://", "http://")) or not value.isprintable():
+        raise ValueError("None, or a URL that starts with / or https://, such as '/login'")
+    return value
+
+
 def _paths(value: Any) -> tuple[str, ...] | None:
     if value is None:
         return None
@@ -226,6 +234,13 @@ class Settings:
         None,
         _spec_options,
         "More members of the OpenAPI document that the extension makes, such as `security`, in the form of JSON.",
+    )
+    console: str = _key("on", _one_of("on", "off"), "Pages for people: `on` or `off`.")
+    console_url_prefix: str = _key("/worker-templates", _prefix, "URL of the pages for people.")
+    login_url: str | None = _key(
+        None,
+        _login_url,
+        "Where a page leads who is not signed in (401), with the page as the parameter `next`. None shows an error.",
     )
     max_body_bytes: int = _key(
         262_144, _integer(1024, 16_777_216), "Largest request body that is read, in bytes (else 413)."

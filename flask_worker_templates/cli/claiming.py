@@ -8,6 +8,7 @@ import click
 
 from flask_worker_templates.errors import InvalidParameters, WorkerTemplatesError
 from flask_worker_templates.files.parsed import printable
+from flask_worker_templates.model.ages import age
 from flask_worker_templates.model.claim import MAX_TTL_SECONDS, MIN_TTL_SECONDS, Claim
 from flask_worker_templates.model.parameters import (
     MOST_PAGE_SIZE,
@@ -19,7 +20,6 @@ from flask_worker_templates.model.parameters import (
 from flask_worker_templates.model.template import rfc3339
 from flask_worker_templates.runtime.app_state import current_state
 
-from .ages import age
 from .changes import Change, change_output_option, try_each
 from .completion import complete_names
 from .filter_options import options_of, usage_error

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -19,6 +17,7 @@ from flask_worker_templates.reconcile.export import (
     count_changes,
     export_text,
     export_to_files,
+    unified_diff,
     write_export,
 )
 from flask_worker_templates.runtime.app_state import current_state
@@ -136,12 +135,3 @@ def _print(done: FileExport, dry_run: bool) -> None:
     counts = [f"{number} {action}" for action, number in count_changes(done.contents).items()]
     verb = "Would be" if dry_run else "Done"
     click.echo(f"{verb}: {', '.join(counts)}." if counts else "The files and the database agree.", err=True)
-
-
-def unified_diff(content: EditedFile) -> Iterator[str]:
-    """Yield the lines of a unified diff of one file; none if it does not change."""
-    path = content.path
-    # Not splitlines: to a diff, only a line feed ends a line.
-    before, after = (re.findall(r"[^\n]*\n|[^\n]+", text.decode()) for text in (content.before, content.after))
-    for line in difflib.unified_diff(before, after, fromfile=f"a/{path}", tofile=f"b/{path}"):
-        yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"

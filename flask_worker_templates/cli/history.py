@@ -9,6 +9,7 @@ import click
 
 from flask_worker_templates.errors import InvalidParameters, RevisionNotFound
 from flask_worker_templates.files.parsed import printable
+from flask_worker_templates.model.ages import moment_of
 from flask_worker_templates.model.parameters import (
     MOST_PAGE_SIZE,
     TrailSchema,
@@ -21,7 +22,6 @@ from flask_worker_templates.runtime.app_state import current_state
 from flask_worker_templates.store.store import Store
 
 from . import terminal
-from .ages import moment_of
 from .completion import complete_names
 from .field_changes import value_text
 from .filter_options import options_of, usage_error

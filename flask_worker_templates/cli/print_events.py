@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from flask_worker_templates.files.parsed import printable
+from flask_worker_templates.model.ages import age
 from flask_worker_templates.model.template import Event, rfc3339
 
 from . import terminal
-from .ages import age
 from .field_changes import change_text
 from .table import cut
 

@@ -11,13 +11,13 @@ import click
 
 from flask_worker_templates.files.dump import definition_file
 from flask_worker_templates.files.parsed import printable
+from flask_worker_templates.model.ages import age
 from flask_worker_templates.model.parameters import Window
 from flask_worker_templates.model.spec import flatten
 from flask_worker_templates.model.template import Event, Template, rfc3339
 from flask_worker_templates.runtime.app_state import current_state
 
 from . import terminal
-from .ages import age
 from .completion import complete_names
 from .find_templates import find, find_id
 from .history import event_at

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from flask_worker_templates.model.ages import age
 from flask_worker_templates.model.claim import ClaimCount
 from flask_worker_templates.model.template import Template, rfc3339
 
-from .ages import age
 from .table import Column
 from .terminal import Meaning
 

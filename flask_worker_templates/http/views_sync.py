@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import uuid
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import marshmallow as ma
@@ -13,8 +11,8 @@ from flask import Response
 
 from flask_worker_templates.errors import InvalidFiles, InvalidSpec, SyncRefused
 from flask_worker_templates.model.parameters import Window
-from flask_worker_templates.model.spec import Spec
-from flask_worker_templates.model.template import Page, Template, spec_values, to_json
+from flask_worker_templates.model.template import Page, to_json
+from flask_worker_templates.runtime.sync_access import authorize_changes
 
 from .operation import operation
 from .requests import no_query, query_arguments
@@ -122,7 +120,7 @@ class SyncViews(Views):
             raise _refused([*reasons, "This is not the plan of that digest any more: plan again, and look at it."])
         try:
             plan.check()
-            self._authorize_changes(plan)
+            authorize_changes(self._hooks, self._settings, self._store, plan)
             result = apply(self._store, plan, actor=self._hooks.actor(), message=why, guard=self._hooks.usage_guard)
         except SyncRefused as error:
             raise _refused(error.reasons) from None
@@ -146,25 +144,6 @@ class SyncViews(Views):
             files = dataclasses.replace(files, warnings=("There is no definition file.",))
         return files
 
-    def _authorize_changes(self, plan: SyncPlan) -> None:
-        """Authorise each change, before the first write: the template as it is, and as it would be.
-
-        Each write holds for the revision that the plan saw, so that a template that moves meanwhile is left alone.
-        """
-        if self._hooks.authorizer is None:
-            return
-        for step in plan.steps:
-            if not step.writes:
-                continue
-            before = None if step.drift.stored is None else self._store.get(step.drift.stored.id)
-            if before is not None:
-                self._authorize("sync", before)
-            if step.outcome.spec is None:
-                continue
-            after = _new_template(step.outcome.spec) if before is None else before.with_spec(step.outcome.spec)
-            if after != before:
-                self._authorize("sync", after)
-
 
 def _options(schema: ma.Schema, sent: Any) -> tuple[SyncOptions, str | None]:
     """Return the options of a body, and its digest.
@@ -186,9 +165,3 @@ def _options(schema: ma.Schema, sent: Any) -> tuple[SyncOptions, str | None]:
 
 def _refused(reasons: Any) -> Problem:
     return Problem(409, "Nothing was written: the sync was refused.", {"reasons": list(reasons)})
-
-
-def _new_template(spec: Spec) -> Template:
-    """Return a template as a sync would create it, to ask about."""
-    at = datetime.now(UTC)
-    return Template(id=str(uuid.uuid4()), **spec_values(spec), revision=1, is_seeded=True, created_at=at, updated_at=at)

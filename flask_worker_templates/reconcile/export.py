@@ -8,7 +8,9 @@ file is named to take it.
 from __future__ import annotations
 
 import codecs
+import difflib
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -172,3 +174,12 @@ def edit_files(edits: Iterable[FileEdit], rules: SpecRules = STANDARD) -> Iterat
 def count_changes(contents: Iterable[EditedFile]) -> Counter[str]:
     """Return how many entries are updated, renamed, added and removed."""
     return Counter(change.action for content in contents for change in content.edit.changes)
+
+
+def unified_diff(content: EditedFile) -> Iterator[str]:
+    """Yield the lines of a unified diff of one file; none if it does not change."""
+    path = content.path
+    # Not splitlines: to a diff, only a line feed ends a line.
+    before, after = (re.findall(r"[^\n]*\n|[^\n]+", text.decode()) for text in (content.before, content.after))
+    for line in difflib.unified_diff(before, after, fromfile=f"a/{path}", tofile=f"b/{path}"):
+        yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"

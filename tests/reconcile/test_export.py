@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from flask_worker_templates import ExportRefused, WorkerTemplates
-from flask_worker_templates.cli.export import unified_diff
 from flask_worker_templates.cli.json_schema import definition_file_schema
 from flask_worker_templates.files.dump import Kind, definition_file
 from flask_worker_templates.files.load import FileSet, read_files
@@ -29,7 +28,7 @@ from flask_worker_templates.model.records import Deletion, Managed
 from flask_worker_templates.model.spec import Spec
 from flask_worker_templates.reconcile import export as export_module
 from flask_worker_templates.reconcile.compare import State, compare
-from flask_worker_templates.reconcile.export import edit_files, export_to_files, write_export
+from flask_worker_templates.reconcile.export import edit_files, export_to_files, unified_diff, write_export
 from flask_worker_templates.reconcile.export_plan import ExportPlan, plan_export
 from tests.support.apps import AppFactory
 from tests.support.backends import mongomock_only

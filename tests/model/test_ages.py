@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from flask_worker_templates.cli.ages import age, moment_of
+from flask_worker_templates.model.ages import age, moment_of
 
 NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
 

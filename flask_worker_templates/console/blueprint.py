@@ -1,0 +1,137 @@
+"""The console in an app: its blueprint, its errors as pages, and what holds before and after every page."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, cast
+from urllib.parse import quote
+
+from flask import Blueprint, Flask, Response, redirect, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as WerkzeugResponse
+
+from flask_worker_templates.errors import (
+    DatabaseUnavailable,
+    NotAllowed,
+    NotReady,
+    RevisionNotFound,
+    TemplateNotFound,
+    WorkerTemplatesError,
+)
+
+from .claims_page import ClaimsPage
+from .drift_pages import DriftPages
+from .edit_pages import EditPages
+from .guard import from_another_site, secure
+from .list_pages import ListPages
+from .page import NAME, STATIC, THEME_COOKIE, THEMES, back_to, render
+from .template_pages import TemplatePages
+from .trail_pages import TrailPages
+
+if TYPE_CHECKING:
+    from flask_worker_templates.runtime.app_state import AppState
+
+log = logging.getLogger("flask_worker_templates")
+
+_SAFE = ("GET", "HEAD", "OPTIONS")
+_YEAR = 365 * 24 * 3600
+
+
+def install_console(app: Flask, state: AppState) -> None:
+    """Add the pages to an app, unless the settings switch them off or the host has a route at their prefix."""
+    if state.settings.console == "off":
+        return
+    prefix = state.settings.console_url_prefix
+    taken = [
+        rule.rule for rule in app.url_map.iter_rules() if rule.rule == prefix or rule.rule.startswith(prefix + "/")
+    ]
+    if taken:
+        log.warning(
+            "The console of the worker templates is not added: the app has the route %s already. "
+            "Set WORKER_TEMPLATES_CONSOLE_URL_PREFIX to another path, or WORKER_TEMPLATES_CONSOLE to 'off'.",
+            taken[0],
+        )
+        return
+    app.register_blueprint(_blueprint(state))
+
+
+def _blueprint(state: AppState) -> Blueprint:
+    blueprint = Blueprint(
+        NAME,
+        __name__,
+        url_prefix=state.settings.console_url_prefix,
+        static_folder=str(STATIC),
+        static_url_path="/static",
+        template_folder="templates",
+    )
+    for pages in (ListPages, EditPages, TemplatePages, DriftPages, TrailPages, ClaimsPage):
+        for route in pages(state).routes():
+            endpoint = route.view.__name__
+            blueprint.add_url_rule(route.path, endpoint, route.view, methods=[route.method], strict_slashes=False)
+    blueprint.add_url_rule("/theme", "choose_theme", choose_theme, methods=["POST"])
+
+    @blueprint.before_request
+    def before() -> None:
+        if request.endpoint == f"{NAME}.static":
+            return
+        if request.method not in _SAFE and from_another_site(request):
+            raise NotAllowed("This was sent by a page of another site. Open the console itself, and try again there.")
+        state.readiness.ensure()
+
+    @blueprint.after_request
+    def after(response: Response) -> Response:
+        if request.endpoint == f"{NAME}.static" and request.args.get("v"):
+            response.headers["Cache-Control"] = f"public, max-age={_YEAR}, immutable"
+        return secure(response)
+
+    def failed(error: Exception) -> WerkzeugResponse | tuple[str, int] | tuple[str, int, dict[str, str]]:
+        return _failed(error, state)
+
+    for kind in (HTTPException, WorkerTemplatesError):
+        blueprint.register_error_handler(kind, failed)
+    return blueprint
+
+
+def choose_theme() -> WerkzeugResponse:
+    """Remember the colour scheme that was chosen."""
+    answer = redirect(back_to(request.form.get("back", ""), "../"), 303)
+    theme = request.form.get("theme", "")
+    if theme in THEMES:
+        answer.set_cookie(THEME_COOKIE, theme, max_age=_YEAR, samesite="Lax", httponly=True, secure=request.is_secure)
+    return answer
+
+
+def _failed(error: Exception, state: AppState) -> WerkzeugResponse | tuple[str, int] | tuple[str, int, dict[str, str]]:
+    """Return the page of an error."""
+    headers: dict[str, str] = {}
+    if isinstance(error, HTTPException):
+        if error.response is not None:
+            return cast("Response", error.response)
+        code, words = error.code or 500, error.description or ""
+        if code == 401 and state.settings.login_url:  # noqa: PLR2004
+            separator = "&" if "?" in state.settings.login_url else "?"
+            here = request.full_path.removesuffix("?") if request.method in _SAFE else ""
+            return redirect(f"{state.settings.login_url}{separator}next={quote(here)}", 303)
+        headers = {name: value for name, value in error.get_headers() if name == "WWW-Authenticate"}
+    elif isinstance(error, NotAllowed):
+        code, words = 403, str(error)
+    elif isinstance(error, TemplateNotFound | RevisionNotFound):
+        code, words = 404, str(error)
+    elif isinstance(error, DatabaseUnavailable | NotReady):
+        code, words = 503, str(error)
+        if error.retry_after:
+            headers = {"Retry-After": str(error.retry_after)}
+    else:
+        raise error
+    return render("error", "", code=code, words=words, title=_TITLES.get(code, "Something went wrong")), code, headers
+
+
+_TITLES = {
+    400: "The form could not be read",
+    401: "Sign in first",
+    403: "This is not allowed",
+    404: "There is no such page",
+    405: "There is no such page",
+    413: "That is too large",
+    503: "Not available right now",
+}

@@ -1,0 +1,62 @@
+"""The filters above a list, made from the parameters of the API: one that is added there appears here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import marshmallow as ma
+from marshmallow import fields, validate
+
+from flask_worker_templates.model.parameters import ListSchema
+
+_LABELS = {
+    "q": "Search",
+    "name": "Name",
+    "name_prefix": "Name starts with",
+    "license_type": "Licence",
+    "instance_type": "Instance type",
+    "enabled": "Enabled",
+    "is_seeded": "From a file",
+    "deprecated": "Deprecated",
+    "label": "Label",
+    "ami": "Fits this image",
+    "min_cpu_cores": "Cores, minimum",
+    "min_memory_gb": "Memory (GB), minimum",
+    "min_storage_gb": "Storage (GB), minimum",
+    "min_nodes": "Nodes, minimum",
+}
+_PLACEHOLDERS = {"label": "team=qa", "ami": "CML-2.9.1", "instance_type": "m5zn.metal"}
+_NOT_SHOWN = frozenset({"page", "page_size", "sort", "name"})
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One filter, named as the API's parameter."""
+
+    name: str
+    label: str
+    type: str = "search"
+    placeholder: str = ""
+    choices: Sequence[tuple[str, str]] = ()
+
+
+def filters(schema: ma.Schema | None = None, labels: Mapping[str, str] = _LABELS) -> tuple[Filter, ...]:
+    """Return a filter for each parameter of a list, ``q`` first."""
+    listed = [
+        _filter(name, field, labels.get(name, name))
+        for name, field in (schema or ListSchema()).fields.items()
+        if name not in _NOT_SHOWN
+    ]
+    return tuple(sorted(listed, key=lambda one: one.name != "q"))
+
+
+def _filter(name: str, field: fields.Field[object], label: str) -> Filter:
+    inner = field.inner if isinstance(field, fields.List) else field
+    if isinstance(inner, fields.Boolean):
+        return Filter(name, label, choices=(("true", "yes"), ("false", "no")))
+    for one in inner.validators:
+        if isinstance(one, validate.OneOf):
+            return Filter(name, label, choices=tuple((str(choice), str(choice)) for choice in one.choices))
+    kind = "number" if isinstance(inner, fields.Integer) else "search"
+    return Filter(name, label, kind, _PLACEHOLDERS.get(name, ""))

@@ -1,0 +1,153 @@
+"""The page of one template, comparing its revisions, and what its buttons do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from flask import redirect, request
+from werkzeug.wrappers import Response
+
+from flask_worker_templates.errors import InvalidParameters, RevisionMismatch, TemplateInUse
+from flask_worker_templates.model.parameters import Window, page_parameters
+from flask_worker_templates.model.spec import Spec, changes, flatten, patched
+from flask_worker_templates.model.template import Template
+
+from .door import Door
+from .notes import note_of
+from .page import PageContext, render
+from .routes import Route
+
+_CLAIMS_SHOWN = 10
+_EVENTS_SHOWN = 20
+
+
+class TemplatePages(Door):
+    """The pages about one template."""
+
+    def routes(self) -> Iterator[Route]:
+        """Yield the routes."""
+        one = "/t/<template_id>"
+        yield Route(one, self.template)
+        yield Route(one + "/compare", self.compare_revisions)
+        yield Route(one + "/revert", self.revert_template, "POST")
+        yield Route(one + "/switch", self.switch_template, "POST")
+        yield Route(one + "/delete", self.delete_template, "GET")
+        yield Route(one + "/delete", self.carry_out_deletion, "POST")
+
+    def template(self, template_id: str) -> str:
+        """Show one template."""
+        template = self.readable(template_id)
+        asked = page_parameters({"page": request.args.get("page", "1"), "page_size": str(_EVENTS_SHOWN)})
+        return render(
+            "template",
+            "templates",
+            notes=note_of(template),
+            template=template,
+            facts=list(facts(template.spec)),
+            origin=self._origin(template),
+            drift=False,
+            claims=self.store.claims(template.id, Window(1, _CLAIMS_SHOWN)),
+            events=self.store.history(template.id, Window(asked["page"], asked["page_size"])),
+            may={action: self.may(action, template) for action in ("create", "update", "delete", "claim")},
+        )
+
+    def compare_revisions(self, template_id: str) -> str:
+        """Show two revisions side by side."""
+        template = self.readable(template_id)
+        first = _number("from", max(template.revision - 1, 1))
+        second = _number("to", template.revision)
+        before = self.store.revision(template.id, first)
+        after = self.store.revision(template.id, second)
+        return render(
+            "compare",
+            "templates",
+            template=template,
+            before=before,
+            after=after,
+            rows=list(side_by_side(before.spec, after.spec)),
+            changed=len(changes(before.spec, after.spec)),
+            numbers=range(template.revision, 0, -1),
+            may_update=self.may("update", template),
+        )
+
+    def revert_template(self, template_id: str) -> Response:
+        """Go back to an earlier revision."""
+        self.readable(template_id)
+        to = _number("revision", 0, request.form.get("revision"))
+        self.store.revert(template_id, to, actor=self.actor(), message=self.message(), guard=self.updating)
+        return redirect(PageContext.url("template", template_id=template_id, done="reverted", n=to), 303)
+
+    def switch_template(self, template_id: str) -> Response:
+        """Enable or disable a template."""
+        enabled = request.form.get("action") == "enable"
+        self.store.update(
+            template_id,
+            lambda spec: patched(spec, {"enabled": enabled}),
+            actor=self.actor(),
+            message=self.message(),
+            guard=self.updating,
+        )
+        done = "enabled" if enabled else "disabled"
+        return redirect(PageContext.url("template", template_id=template_id, done=done), 303)
+
+    def delete_template(self, template_id: str, fault: str = "") -> str | tuple[str, int]:
+        """Ask before a deletion."""
+        template = self.readable(template_id)
+        self.authorize("delete", template)
+        page = render(
+            "delete",
+            "templates",
+            template=template,
+            claims=self.store.claims(template.id, Window(1, _CLAIMS_SHOWN)),
+            origin=self._origin(template),
+            fault=fault,
+            typed=request.form.get("name", ""),
+            message=request.form.get("message", ""),
+        )
+        return (page, 409) if fault else page
+
+    def carry_out_deletion(self, template_id: str) -> Response | str | tuple[str, int]:
+        """Delete a template whose name was typed."""
+        template = self.readable(template_id)
+        if request.form.get("name", "").strip() != template.name:
+            return self.delete_template(template_id, "Type the name of the template to delete it.")
+        seen = _number("revision", 0, request.form.get("revision"))
+        try:
+            self.store.delete(
+                template_id,
+                actor=self.actor(),
+                message=self.message(),
+                allowed=lambda revision: revision == seen,
+                guard=self.deleting,
+            )
+        except RevisionMismatch:
+            return self.delete_template(template_id, "It was changed meanwhile. Look at it again before you delete it.")
+        except TemplateInUse as error:
+            return self.delete_template(template_id, str(error))
+        return redirect(PageContext.url("templates", done="deleted", of=template_id), 303)
+
+    def _origin(self, template: Template) -> list[str]:
+        """Return where a template comes from, in sentences."""
+        return ["It was created from a definition file." if template.is_seeded else "It was created by hand."]
+
+
+def facts(spec: Spec) -> Iterator[tuple[str, Any]]:
+    """Yield each leaf of a spec, for people."""
+    yield from flatten(spec).items()
+
+
+def side_by_side(before: Spec, after: Spec) -> Iterator[tuple[str, Any, Any, bool]]:
+    """Yield path, both values and whether they differ, of each leaf of two specs; None where it is not there."""
+    old, new = flatten(before), flatten(after)
+    for path in dict.fromkeys((*old, *new)):
+        yield path, old.get(path), new.get(path), old.get(path) != new.get(path)
+
+
+def _number(name: str, default: int, given: str | None = None) -> int:
+    text = request.args.get(name) if given is None else given
+    if not text:
+        return default
+    if not text.isascii() or not text.isdigit() or len(text) > 9:  # noqa: PLR2004  # far above any revision
+        raise InvalidParameters({name: ["Must be the number of a revision."]})
+    return int(text)
