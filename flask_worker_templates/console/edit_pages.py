@@ -12,7 +12,8 @@ from werkzeug.wrappers import Response
 from flask_worker_templates.errors import InvalidInput, InvalidSpec, NameTaken
 from flask_worker_templates.files.dump import YAML, declaration
 from flask_worker_templates.files.parse_yaml import read_yaml
-from flask_worker_templates.model.spec import Spec, WorkerTemplateSpecSchema, changes, flatten, normalize, unflatten
+from flask_worker_templates.model.rules import SpecRules
+from flask_worker_templates.model.spec import Spec, changes, flatten, unflatten
 from flask_worker_templates.model.template import Template
 
 from .door import Door
@@ -57,7 +58,7 @@ class EditPages(Door):
     @property
     def controls(self) -> tuple[Control, ...]:
         """The controls of the form."""
-        return controls(WorkerTemplateSpecSchema())
+        return controls(self.state.rules.schema)
 
     def new_template(self) -> str:
         """Show an empty form."""
@@ -73,7 +74,7 @@ class EditPages(Door):
         template = self.readable(template_id)
         self.authorize("create")
         spec = {**template.spec, "name": ""}
-        draft = Draft(spec, yaml_of(spec))
+        draft = Draft(spec, yaml_of(spec, self.state.rules))
         return self._form(
             f"Copy {template.name}", "Create", draft, PageContext.url("template", template_id=template_id)
         )
@@ -87,7 +88,7 @@ class EditPages(Door):
         """Show the form with the values of a template."""
         template = self.readable(template_id)
         self.authorize("update", template)
-        draft = Draft(template.spec, yaml_of(template.spec))
+        draft = Draft(template.spec, yaml_of(template.spec, self.state.rules))
         return self._edit_form(template, draft)
 
     def save_template(self, template_id: str) -> Response | str | tuple[str, int]:
@@ -99,14 +100,14 @@ class EditPages(Door):
             return self._edit_form(template, draft, problem=draft.problem), 422
         seen = int(request.form.get("revision", "") or template.revision)
         try:
-            wanted = normalize(draft.spec)
+            wanted = self.state.rules.normalize(draft.spec, template.spec)
             message = self.message()
         except InvalidInput as error:
             return self._edit_form(template, draft, error), 422
         before = self.store.revision(template_id, seen).spec
 
         def merged(current: Spec) -> Spec:
-            return normalize(unflatten(_three_way(before, current, wanted)))
+            return self.state.rules.normalize(unflatten(_three_way(before, current, wanted)), current)
 
         try:
             saved = self.store.update(template_id, merged, actor=self.actor(), message=message, guard=self.updating)
@@ -127,7 +128,7 @@ class EditPages(Door):
         if draft.problem:
             return self._form(heading, "Create", draft, cancel, problem=draft.problem), 422
         try:
-            spec = normalize(draft.spec)
+            spec = self.state.rules.normalize(draft.spec)
             message = self.message()
         except InvalidInput as error:
             return self._form(heading, "Create", draft, cancel, error), 422
@@ -140,7 +141,7 @@ class EditPages(Door):
     def _typed(self) -> Draft:
         if "yaml" not in request.form:
             spec = spec_of(request.form, self.controls)
-            return Draft(spec, yaml_of(spec))
+            return Draft(spec, yaml_of(spec, self.state.rules))
         text = request.form["yaml"].replace("\r\n", "\n")
         parsed = read_yaml(text)
         if parsed.problems:
@@ -199,7 +200,7 @@ class EditPages(Door):
             template=template,
             rows=rows,
             kept=changes(before, yours),
-            text=yaml_of(yours),
+            text=yaml_of(yours, self.state.rules),
             message=request.form.get("message", ""),
         )
 
@@ -234,10 +235,10 @@ def _three_way(before: Spec, theirs: Spec, yours: Spec) -> dict[str, Any]:
     return leaves
 
 
-def yaml_of(spec: Mapping[str, Any]) -> str:
+def yaml_of(spec: Mapping[str, Any], rules: SpecRules) -> str:
     """Return a spec, or what may become one, as the text of an entry of a definition file."""
     try:
-        entry = declaration(normalize(spec))
+        entry = declaration(rules.normalize(spec), rules)
     except InvalidSpec:
         entry = dict(spec)
     return "\n".join(YAML.lines(entry, 2)) + "\n"

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from flask_worker_templates.model.parameters import ListSchema
-
 _LABELS = {
     "q": "Search",
     "name": "Name",
@@ -41,12 +39,10 @@ class Filter:
     choices: Sequence[tuple[str, str]] = ()
 
 
-def filters(schema: ma.Schema | None = None, labels: Mapping[str, str] = _LABELS) -> tuple[Filter, ...]:
+def filters(schema: ma.Schema, labels: Mapping[str, str] = _LABELS) -> tuple[Filter, ...]:
     """Return a filter for each parameter of a list, ``q`` first."""
     listed = [
-        _filter(name, field, labels.get(name, name))
-        for name, field in (schema or ListSchema()).fields.items()
-        if name not in _NOT_SHOWN
+        _filter(name, field, labels.get(name, name)) for name, field in schema.fields.items() if name not in _NOT_SHOWN
     ]
     return tuple(sorted(listed, key=lambda one: one.name != "q"))
 

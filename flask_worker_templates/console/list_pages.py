@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +10,6 @@ from flask import redirect, request
 from werkzeug.wrappers import Response
 
 from flask_worker_templates.errors import InvalidInput, TemplateInUse, TemplateNotFound, WorkerTemplatesError
-from flask_worker_templates.model.parameters import REPEATABLE, list_parameters
-from flask_worker_templates.model.spec import patched
 from flask_worker_templates.model.template import Page, Template
 
 from .door import Door
@@ -50,10 +48,10 @@ class ListPages(Door):
     def templates(self) -> str:
         """List the templates."""
         self.authorize("read")
-        given = given_parameters()
+        given = given_parameters(self.state.rules.repeatable)
         faults: Sequence[str] = ()
         try:
-            page = self.store.page(list_parameters(given))
+            page = self.store.page(self.state.rules.list_parameters(given))
         except InvalidInput as error:
             faults = [f"{path}: {text}" for path, text in error.flat()]
             page = Page((), 0, 1, 50)
@@ -71,7 +69,7 @@ class ListPages(Door):
         )
 
     def _filters(self) -> tuple[Filter, ...]:
-        return filters()
+        return filters(self.state.rules.list_schema)
 
     def _notes(self) -> Iterator[Note]:
         if request.args.get("done") == "deleted":
@@ -103,7 +101,7 @@ class ListPages(Door):
             else:
                 self.store.update(
                     template.id,
-                    lambda spec: patched(spec, self._patch(action)),
+                    lambda spec: self.state.rules.patched(spec, self._patch(action)),
                     actor=self.actor(),
                     message=self.message(),
                     guard=self.updating,
@@ -122,11 +120,11 @@ class ListPages(Door):
         return {"enabled": action == "enable"}
 
 
-def given_parameters() -> dict[str, Any]:
+def given_parameters(repeatable: Container[str] = ()) -> dict[str, Any]:
     """Return the parameters of the query string that are filled in; an empty input of a form is none."""
     given: dict[str, Any] = {}
     for key, values in request.args.lists():
         filled = [value for value in values if value != ""]
         if filled and key not in ("done", "of", "n"):
-            given[key] = filled if key in REPEATABLE else filled[0]
+            given[key] = filled if key in repeatable else filled[0]
     return given

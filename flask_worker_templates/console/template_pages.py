@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 
 from flask_worker_templates.errors import InvalidParameters, RevisionMismatch, TemplateInUse
 from flask_worker_templates.model.parameters import Window, page_parameters
-from flask_worker_templates.model.spec import Spec, changes, flatten, patched
+from flask_worker_templates.model.spec import Spec, changes, flatten
 from flask_worker_templates.model.template import Template
 
 from .door import Door
@@ -83,7 +83,7 @@ class TemplatePages(Door):
         enabled = request.form.get("action") == "enable"
         self.store.update(
             template_id,
-            lambda spec: patched(spec, {"enabled": enabled}),
+            lambda spec: self.state.rules.patched(spec, {"enabled": enabled}),
             actor=self.actor(),
             message=self.message(),
             guard=self.updating,

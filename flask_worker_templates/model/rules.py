@@ -52,6 +52,11 @@ class SpecRules:
         # One a set of rules, so that what one app's rules made of a value is never another's.
         self.remembered = functools.lru_cache(maxsize=4096)(self._deserialized)
 
+    @property
+    def schema(self) -> ma.Schema:
+        """The schema of a spec."""
+        return self._schema
+
     def normalize(self, data: Any, stored: Spec | None = None) -> Spec:
         """Return the normal form of a spec.
 
