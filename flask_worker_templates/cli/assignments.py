@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -12,6 +11,7 @@ from marshmallow import fields
 from flask_worker_templates.errors import InvalidParameters
 from flask_worker_templates.files.parse_yaml import read_yaml
 from flask_worker_templates.model.spec import FIELDS, WorkerTemplateSpecSchema
+from flask_worker_templates.model.suggestions import unknown
 
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)((?:\.[^=]+)?)=(.*)", re.DOTALL)
 _LABEL = re.compile(r"([A-Za-z0-9._/-]{1,63})(?:=(.*)|-)", re.DOTALL)
@@ -42,8 +42,7 @@ def patch_of(assignments: Iterable[str]) -> dict[str, Any]:
             continue
         name, inner, text = found[1], found[2][1:], found[3]
         if name not in FIELDS:
-            near = difflib.get_close_matches(name, FIELDS, 1)
-            errors[name] = ["Unknown field." + (f" Did you mean {near[0]}?" if near else "")]
+            errors[name] = [unknown(name, FIELDS)]
             continue
         # A label's key may hold dots: only the first one divides.
         keys = [name, *([inner] if name == "labels" else inner.split("."))] if inner else [name]

@@ -7,7 +7,6 @@ what a spec may hold of `spec`.
 from __future__ import annotations
 
 import codecs
-import difflib
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,10 +18,10 @@ from typing import Any
 from marshmallow import fields
 
 from flask_worker_templates.errors import Fault, InvalidFiles, InvalidSpec
-from flask_worker_templates.model.extra import NOT_DECLARED
 from flask_worker_templates.model.fields import LABEL_KEY_PATTERN, nfc
 from flask_worker_templates.model.rules import STANDARD, SpecRules
-from flask_worker_templates.model.spec import FIELDS, FREE_KEYS, NESTED, Spec, WorkerTemplateSpecSchema
+from flask_worker_templates.model.spec import FREE_KEYS, NESTED, Spec, WorkerTemplateSpecSchema
+from flask_worker_templates.model.suggestions import READ_ONLY, UNKNOWN, unknown
 
 from .parse_json import read_json
 from .parse_yaml import read_yaml
@@ -47,7 +46,6 @@ _REQUIRED = {(name,) for name, it in _fields.items() if it.required} | {
     if inner.required
 }
 _LABEL_KEY = re.compile(LABEL_KEY_PATTERN.removesuffix("$") + r"\Z")
-_UNKNOWN = "Unknown field."
 _LONGEST_MESSAGE = 300
 _LONGEST_NAME = 60
 
@@ -226,7 +224,7 @@ class _Reading:
             return
         for key in root:
             if key not in TOP_LEVEL_KEYS and not key.startswith(OWN_KEY_PREFIX):
-                yield _Finding((key,), _UNKNOWN)
+                yield _Finding((key,), unknown(str(key), TOP_LEVEL_KEYS))
         if not isinstance(root.get("$schema", ""), str):
             yield _Finding(("$schema",), "Not a string: write the URL or the path of the JSON Schema.")
         templates = root.get("templates")
@@ -316,14 +314,8 @@ def _located(file: FoundFile, parsed: Parsed, finding: _Finding, rules: SpecRule
     name = ".".join(printable(str(part)[:_LONGEST_NAME]) for part in inner) or None
     message = printable(finding.message[:_LONGEST_MESSAGE])
     at_key = not there
-    if finding.message == NOT_DECLARED:
+    if finding.message.startswith(UNKNOWN) or finding.message == READ_ONLY:
         at_key = True
-    elif finding.message == _UNKNOWN:
-        at_key = True
-        known: Sequence[str] = FIELDS if in_entry else TOP_LEVEL_KEYS
-        if len(inner) > 1:
-            known = rules.extra.keys_at(inner[1:-1]) if inner[0] == "extra" else NESTED.get(str(inner[0]), ())
-        message = f"Unknown field{_suggestion(str(inner[-1]), known)}"
     elif there and not finding.complete and place.text == "" and value is None:
         message = _nothing_written(inner)
     elif there and not finding.complete:
@@ -346,8 +338,3 @@ def _found(path: Sequence[str | int], value: object, text: str | None) -> str:
     if text is not None and not isinstance(value, str) and is_text:
         return f"YAML reads {shown(text)} as {describe(value)}: quote it to mean the string."
     return f"Found {shown(value)}."
-
-
-def _suggestion(word: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(word[:_LONGEST_NAME], known, n=1)
-    return f": did you mean {shown(close[0])}?" if close else f": there are {', '.join(known)}."

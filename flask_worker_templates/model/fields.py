@@ -12,6 +12,7 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from .extra import ExtraFields
+from .suggestions import did_you_mean
 
 # C0, DEL and C1: they have no place in any string that ends in logs, terminals and HTML. Neither have lone
 # surrogates, which `Pattern` refuses: a class that names them is an error in some regular expressions, and in others
@@ -107,9 +108,24 @@ class Lines(Text):
         return super()._deserialize(value, attr, data, **kw).replace("\r\n", "\n").rstrip(" \n")
 
 
+class OneOf(validate.OneOf):
+    """One of a few strings; the error of a misspelt one says which may be meant."""
+
+    def __init__(self, choices: Sequence[str]) -> None:
+        super().__init__(choices, error="Must be one of: {choices}.")
+
+    def __call__(self, value: Any) -> Any:
+        """Return the value if it is one of them."""
+        try:
+            return super().__call__(value)
+        except ma.ValidationError as error:
+            found = did_you_mean(str(value), self.choices)
+            raise ma.ValidationError([f"{message}{found}" for message in error.messages]) from None
+
+
 def choice_validator(choices: Sequence[str]) -> validate.OneOf:
     """Return the validator of a `Choice`."""
-    return validate.OneOf(choices, error="Must be one of: {choices}.")
+    return OneOf(choices)
 
 
 class Choice(fields.String):

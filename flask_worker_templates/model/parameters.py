@@ -17,8 +17,9 @@ from flask_worker_templates.errors import InvalidParameters
 
 from .claim import KEEP_TTL, MAX_TTL_SECONDS, MIN_TTL_SECONDS
 from .extra import scalar_string
-from .fields import LABEL_KEY_PATTERN, TEXT_PATTERN, Choice, Pattern, StrictBoolean, StrictInteger, Text
+from .fields import LABEL_KEY_PATTERN, TEXT_PATTERN, Choice, OneOf, Pattern, StrictBoolean, StrictInteger, Text
 from .schema import Rules
+from .suggestions import UNKNOWN, unknown
 from .template import ACTIONS
 
 SORTS = {
@@ -113,7 +114,7 @@ class ListSchema(PageSchema):
 
     sort = fields.String(
         load_default="name",
-        validate=validate.OneOf([sign + name for name in SORTS for sign in ("", "-")]),
+        validate=OneOf([sign + name for name in SORTS for sign in ("", "-")]),
         metadata={"description": "Order; a leading `-` turns it around. Ties are ordered by id."},
     )
     q = Text(
@@ -444,7 +445,10 @@ def load_parameters(schema: ma.Schema, asked: Mapping[str, Any]) -> dict[str, An
     try:
         return dict(schema.load(asked))
     except ma.ValidationError as error:
-        raise InvalidParameters(error.messages_dict) from None
+        found = error.messages_dict
+        raise InvalidParameters(
+            {name: [unknown(name, schema.fields)] if text == [UNKNOWN] else text for name, text in found.items()}
+        ) from None
 
 
 WORKER_ID_PATTERN = "^(?!\\.{1,2}$)[A-Za-z0-9._:@+=,-]{1,200}$"

@@ -19,7 +19,8 @@ from flask_worker_templates.errors import HostSchemaError, InvalidSpec
 from .extra import ExtraFields
 from .merge_patch import merge_patch
 from .parameters import list_schema, load_parameters, repeatable, select_schema
-from .schema import FIELDS, NESTED, Spec, WorkerTemplateSpecSchema
+from .schema import FIELDS, NESTED, SERVER_OWNED, Spec, WorkerTemplateSpecSchema
+from .suggestions import READ_ONLY, UNKNOWN, unknown
 
 _KEYS = frozenset(FIELDS)
 _DISTINCT = ("name", "description")  # hardly ever the same twice
@@ -88,8 +89,24 @@ class SpecRules:
         try:
             loaded = self._schema.load(data)
         except ma.ValidationError as error:
-            raise InvalidSpec(error.messages_dict) from None
+            raise InvalidSpec(self._explained(error.messages_dict, ())) from None
         return {name: loaded[name] for name in FIELDS}
+
+    def _explained(self, errors: Mapping[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
+        """Return the schema's errors, with what an unknown field may mean."""
+        return {
+            name: self._explained(found, (*path, str(name)))
+            if isinstance(found, dict)
+            else self._unknown(str(name), path)
+            if found == [UNKNOWN]
+            else found
+            for name, found in errors.items()
+        }
+
+    def _unknown(self, name: str, path: tuple[str, ...]) -> list[str]:
+        if not path:
+            return [READ_ONLY if name in SERVER_OWNED else unknown(name, FIELDS)]
+        return [unknown(name, self.extra.keys_at(path[1:]) if path[0] == "extra" else NESTED.get(path[0], ()))]
 
     def patched(self, spec: Spec, patch: Any) -> Spec:
         """Return the normal form of `spec` with a merge patch applied; ``null`` brings a field's default back.

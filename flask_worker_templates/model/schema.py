@@ -210,6 +210,9 @@ class WorkerTemplateSpecSchema(ma.Schema):
 
 _schema = WorkerTemplateSpecSchema()
 
+SERVER_OWNED = ("id", "revision", "is_seeded", "created_at", "updated_at")
+"""Fields of a template that the server sets; a spec has none of them."""
+
 FIELDS = tuple(_schema.fields)
 """Names of the fields of a spec, in the order of the normal form."""
 

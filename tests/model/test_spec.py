@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from flask_worker_templates import InvalidSpec
 from flask_worker_templates.model.image_name import ami_matches
 from flask_worker_templates.model.rules import STANDARD
+from flask_worker_templates.model.schema import SERVER_OWNED
 from flask_worker_templates.model.spec import (
     FIELDS,
     Spec,
@@ -31,6 +32,7 @@ from flask_worker_templates.model.spec import (
     patched,
     unflatten,
 )
+from flask_worker_templates.model.suggestions import READ_ONLY
 from tests.support.strategies import edits, raw_specs, spec_with, specs
 
 MINIMAL: dict[str, Any] = {
@@ -272,7 +274,7 @@ def test_bad_values_are_refused_at_their_path(path: str, value: Any, message: st
         ("message", "a\tb", "Must not hold control characters."),
         ("replaced_by", "", "Length must be between 1 and 100."),
         ("replaced_by", " x", "Must be printable characters, with no white space at either end."),
-        ("since", "today", "Unknown field."),
+        ("since", "today", "Unknown field. Known: message, replaced_by."),
     ],
 )
 def test_the_parts_of_a_deprecation_are_checked(key: str, value: Any, message: str) -> None:
@@ -321,11 +323,18 @@ def test_a_range_of_one_port_is_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "path",
-    ["id", "revision", "is_seeded", "created_at", "updated_at", "_id", "base", "Name", "capacity.gpus", "port_range.x"],
+    ("path", "message"),
+    [
+        *((name, READ_ONLY) for name in SERVER_OWNED),
+        *((name, "Unknown field.") for name in ("_id", "base", "\udfff")),
+        ("Name", "Unknown field. Did you mean name?"),
+        ("capacity.gpus", "Unknown field. Known: cpu_cores, memory_gb, storage_gb."),
+        ("port_range.x", "Unknown field. Known: start, end."),
+        ("port_range.strat", "Unknown field. Did you mean start?"),
+    ],
 )
-def test_an_unknown_field_is_an_error(path: str) -> None:
-    assert errors_of(with_field(path, 1)) == {path: ["Unknown field."]}
+def test_an_unknown_field_is_an_error(path: str, message: str) -> None:
+    assert errors_of(with_field(path, 1)) == {path: [message]}
 
 
 @pytest.mark.parametrize("spec", [None, [], "name: x", 1, True, [MINIMAL]])
@@ -665,7 +674,7 @@ def test_loading_field_by_field_says_what_the_whole_schema_says(raw: dict[str, A
         try:
             expected: Any = schema.load(raw)
         except ma.ValidationError as error:
-            expected = error.messages_dict
+            expected = STANDARD._explained(error.messages_dict, ())
         try:
             found: Any = normalize(raw)
             # The representation tells 1 from 1.0 and from True, and has the order of the labels.
