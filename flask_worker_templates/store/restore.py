@@ -24,6 +24,7 @@ from .commit import KEPT_BY_DELETION, copy_event, new_event
 from .connection import Collections, Document
 from .events import whole_spec
 from .loop import Guard, write_on_condition
+from .scoped_events import Insiders
 from .stored_form import PLACEHOLDER, from_stored, is_placeholder, origin_fields, template_of, to_stored
 from .writes import Writes
 
@@ -63,6 +64,8 @@ class Restores(Writes):
 
         def read(db: Collections) -> Document:
             nonlocal began
+            if template_id not in Insiders(db, self._scope).among([template_id]):
+                raise TemplateNotFound(template_id)  # that it is not deleted is not for everybody
             deletion = _deletion(db, template_id)
             if began not in {None, deletion["token"]}:  # a lost token starts again for the same deletion only
                 raise RestoreRefused(template_id, "was restored and deleted by others at the same time")
