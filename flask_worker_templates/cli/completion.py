@@ -7,6 +7,7 @@ from click.shell_completion import CompletionItem
 from flask.cli import ScriptInfo
 
 from flask_worker_templates.errors import WorkerTemplatesError
+from flask_worker_templates.model.parameters import trail_parameters
 from flask_worker_templates.model.spec import WorkerTemplateSpecSchema
 from flask_worker_templates.runtime.app_state import EXTENSION
 
@@ -22,6 +23,16 @@ def complete_names(context: click.Context, parameter: click.Parameter, typed: st
         return []
     already = context.params.get(parameter.name or "") or ()
     return [CompletionItem(name) for name in names if name not in already][:_MOST]
+
+
+def complete_deleted_names(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
+    """Return the names of templates that were deleted last, and begin as it was typed."""
+    state = context.ensure_object(ScriptInfo).load_app().extensions[EXTENSION]
+    try:
+        deletions = state.store.trail(trail_parameters({"action": "deleted", "page_size": _MOST}))
+    except WorkerTemplatesError:
+        return []
+    return [CompletionItem(name) for name in sorted({event.name for event in deletions}) if name.startswith(typed)]
 
 
 def complete_assignments(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:

@@ -6,6 +6,7 @@ from flask_worker_templates.errors import (
     ClaimRefused,
     DatabaseUnavailable,
     NameTaken,
+    RestoreRefused,
     RevisionMismatch,
     TemplateInUse,
     TemplateKeepsChanging,
@@ -15,7 +16,7 @@ from flask_worker_templates.errors import (
 OK, ERROR, USAGE, DRIFT, CONFLICT, UNAVAILABLE = range(6)
 """`USAGE` is Click's own. The highest of several is the worst."""
 
-_CONFLICTS = (NameTaken, RevisionMismatch, ClaimRefused, TemplateInUse, TemplateKeepsChanging)
+_CONFLICTS = (NameTaken, RestoreRefused, RevisionMismatch, ClaimRefused, TemplateInUse, TemplateKeepsChanging)
 
 
 def exit_code(error: WorkerTemplatesError) -> int:

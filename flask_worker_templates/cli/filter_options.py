@@ -36,7 +36,28 @@ SORTS: tuple[str, ...] = tuple(
 
 def filter_options(function: F) -> F:
     """Add the filters of the list of templates to a command; it gets them as ``filters``, with what was given."""
-    return options_of(_list, skipped=_PAGING)(function)
+    return options_of(_list, skipped=_PAGING)(_extra_option(function))
+
+
+def _extra_option(function: F) -> F:
+    """Add the filters by fields of the app's own, which are known only once there is an app."""
+
+    def keep(context: click.Context, option: click.Parameter, value: tuple[str, ...]) -> None:
+        filters = context.params.setdefault("filters", {})
+        for condition in value:
+            key, equals, wanted = condition.partition("=")
+            if not equals:
+                raise click.BadParameter("Must be key=value.", context, option)
+            filters.setdefault(f"extra.{key}", []).append(wanted)
+
+    return click.option(
+        "--extra",
+        multiple=True,
+        metavar="KEY=VALUE",
+        callback=keep,
+        expose_value=False,
+        help="A field of the app's own has this value. Repeatable: any of the values of one field.",
+    )(function)
 
 
 def options_of(schema: ma.Schema, *, skipped: frozenset[str] = _PAGING, into: str = "filters") -> Callable[[F], F]:

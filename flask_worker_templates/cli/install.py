@@ -68,6 +68,7 @@ _GROUP = {
     "copy": ("create", "copy", "Create a template like another one."),
     "rename": ("lifecycle", "rename", "Give a template another name."),
     "delete": ("lifecycle", "delete", "Delete templates that no worker uses."),
+    "restore": ("lifecycle", "restore", "Bring deleted templates back."),
     "revert": ("lifecycle", "revert", "Go back to an earlier revision."),
     "history": ("history", "history", "Show the changes of one template."),
     "log": ("history", "log", "Show the changes of all templates."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 
 import click
 
@@ -12,15 +13,17 @@ from flask_worker_templates.runtime.app_state import AppState, current_state
 
 from .changes import (
     Change,
+    change_output_option,
     confirmed,
+    message_option,
     only_revision,
     print_nothing,
     try_each,
     yes_option,
 )
-from .completion import complete_names
-from .find_templates import find
-from .output import counted, examples, say
+from .completion import complete_deleted_names, complete_names
+from .find_templates import find, find_deletion
+from .output import command, counted, examples, say
 from .update import Update, update_command
 from .where_from import where_from
 
@@ -91,7 +94,8 @@ def delete(names: tuple[str, ...], yes: bool, update: Update) -> int:
             allowed=only_revision(update.if_revision),
             guard=state.hooks.usage_guard,
         )
-        return Change.of(None, deleted, status="deleted")
+        hint = f"`flask worker-templates restore {shlex.quote(name)}` brings it back."
+        return dataclasses.replace(Change.of(None, deleted, status="deleted"), hints=[] if len(names) > 1 else [hint])
 
     return try_each(names, write, kind=update.kind, doing="Deleting")
 
@@ -111,6 +115,27 @@ def _before_deletion(state: AppState, template: Template) -> str:
         else ""
     )
     return f"{template.name} (revision {template.revision}): {used}{file}."
+
+
+@click.command("restore")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=complete_deleted_names)
+@message_option()
+@change_output_option
+@command
+@examples('flask worker-templates restore gpu-nightly -m "Deleted by mistake"')
+def restore(names: tuple[str, ...], message: str | None, kind: str) -> int:
+    """Bring deleted templates back, each with its id and its history.
+
+    NAME is the name that it had, or its id. Of several deleted templates of one name, the last one is brought back.
+    """
+    state = current_state()
+
+    def write(key: str) -> Change:
+        deletion = find_deletion(state.store, key)
+        restored = state.store.restore(deletion.template_id, actor=state.hooks.actor(), message=message)
+        return Change.of(None, restored, status="restored")
+
+    return try_each(names, write, kind=kind, doing="Restoring")
 
 
 @click.command("revert")

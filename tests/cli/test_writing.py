@@ -287,6 +287,33 @@ def test_revert(seeded: Shell) -> None:
     assert "has no revision 9" in seeded.wt("revert", "small", "--to", "9", code=1).stderr
 
 
+# restore
+
+
+def test_a_deleted_template_comes_back_under_its_id(seeded: Shell) -> None:
+    template = seeded.get("large")
+    deleted = seeded.wt("delete", "large", "--yes")
+    assert deleted.stderr == "`flask worker-templates restore large` brings it back.\n"
+    assert seeded.wt("restore", "large", "-m", "By mistake").stdout == "restored  large (revision 3)\n"
+    assert (seeded.get("large").id, seeded.get("large").spec) == (template.id, template.spec)
+    assert seeded.messages("large")[0] == "By mistake"
+    result = seeded.wt("restore", "large", "nobody", code=4)
+    assert "not deleted" in result.stderr
+    assert "There is no worker template 'nobody'." in result.stderr
+
+
+def test_of_several_deleted_ones_the_last_comes_back_and_any_by_its_id(seeded: Shell) -> None:
+    first = seeded.get("by hand").id
+    seeded.wt("delete", "by hand", "--yes")
+    seeded.wt("copy", "small", "by hand")
+    second = seeded.get("by hand").id
+    seeded.wt("delete", "by hand", "--yes")
+    assert seeded.changed("restore", "by hand")[0]["id"] == second
+    assert "already exists" in seeded.wt("restore", first, code=4).stderr
+    seeded.wt("rename", "by hand", "other")
+    assert seeded.changed("restore", first)[0]["id"] == first
+
+
 # The actor, and what fails for all
 
 
@@ -307,6 +334,7 @@ def test_the_actor_is_the_user_of_the_machine(seeded: Shell) -> None:
         ["rename", "a", "b"],
         ["delete", "a", "--yes"],
         ["revert", "a", "--to", "1"],
+        ["restore", "a"],
         ["claim", "a", "w"],
         ["release", "a", "w"],
         ["edit", "a"],
