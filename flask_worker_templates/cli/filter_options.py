@@ -113,10 +113,13 @@ def _complete_choices(field: fields.Field[Any]) -> Callable[..., list[Completion
 
 def usage_error(error: InvalidParameters) -> click.UsageError:
     """Return the error of a parameter as that of the option which it came from."""
-    said = [f"{option_of(path.partition('.')[0])}: {text}" for path, text in error.flat()]
+    said = [f"{option_of(path)}: {text}" for path, text in error.flat()]
     return click.UsageError("\n".join(said), click.get_current_context())
 
 
-def option_of(parameter: str) -> str:
-    """Return the option that a parameter is on the command line."""
+def option_of(path: str) -> str:
+    """Return the option that a parameter is on the command line, given the path of an error."""
+    parameter, _, inner = path.partition(".")
+    if parameter == "extra":
+        return f"--extra {inner.partition('.')[0]}"
     return _NAMES.get(parameter, [f"--{parameter.replace('_', '-')}"])[-1].partition("/")[0]

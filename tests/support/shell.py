@@ -36,10 +36,10 @@ WorkerTemplates(app)
 class Shell:
     """A shell on the machine of one app; what is printed goes to no terminal."""
 
-    def __init__(self, make_app: AppFactory, *specs: Mapping[str, Any], **config: Any) -> None:
+    def __init__(self, make_app: AppFactory, *specs: Mapping[str, Any], extra: Any = None, **config: Any) -> None:
         self.app = Flask("plain_host")
         self.app.config.update(make_app.config(templates=specs, **config))
-        self.templates = WorkerTemplates(self.app)
+        self.templates = WorkerTemplates(self.app, extra=extra)
         self.file = make_app.definition_file
 
     def run(self, *arguments: str, code: int = 0, typed: str | bytes = "") -> Result:
