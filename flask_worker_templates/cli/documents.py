@@ -272,6 +272,22 @@ class ValidateDocumentSchema(DocumentSchema):
     warnings = fields.List(fields.String(), required=True)
 
 
+class UnfitSchema(ma.Schema):
+    """Something that cannot be taken over."""
+
+    origin = fields.String(required=True, metadata={"description": "Where it is."})
+    reasons = fields.List(fields.String(), required=True)
+
+
+class ImportDocumentSchema(DocumentSchema):
+    """What ``import`` prints."""
+
+    planned = fields.List(fields.String(), required=True, metadata={"description": "Names that would be created."})
+    created = fields.List(fields.String(), required=True, metadata={"description": "Names that were created."})
+    present = fields.List(fields.String(), required=True, metadata={"description": "Names that were there already."})
+    unfit = fields.List(fields.Nested(UnfitSchema()), required=True)
+
+
 class EntryChangeSchema(ma.Schema):
     """What an export changed in one entry of a definition file."""
 
@@ -322,5 +338,6 @@ DOCUMENTS: dict[str, type[ma.Schema]] = {
     "seed": SeedDocumentSchema,
     "validate": ValidateDocumentSchema,
     "export": ExportDocumentSchema,
+    "import": ImportDocumentSchema,
 }
 """The documents by the names that ``json-schema`` knows them by."""

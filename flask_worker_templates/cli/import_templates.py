@@ -13,12 +13,13 @@ from flask_worker_templates.files.parse_yaml import read_yaml
 from flask_worker_templates.reconcile.takeover import Given, Shape, Takeover, from_files, plan_takeover
 from flask_worker_templates.runtime.app_state import AppState, current_state
 
-from .changes import confirmed
+from . import terminal
+from .changes import confirmed, yes_option
 from .output import VERSION, command, counted, examples, format_option, print_json, say
 
 
 @click.command("import")
-@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path())
 @click.option("--collection", metavar="NAME", help="Take over the documents of this MongoDB collection instead.")
 @click.option("--map", "maps", multiple=True, metavar="OLD=NEW", help="A field that has another name. Repeatable.")
 @click.option(
@@ -26,11 +27,12 @@ from .output import VERSION, command, counted, examples, format_option, print_js
 )
 @click.option("--ignore", "ignored", multiple=True, metavar="FIELD", help="Leave a field out. Repeatable.")
 @click.option("--dry-run", is_flag=True, help="Say what would be created, and write nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@yes_option
 @format_option
 @command
 @examples(
-    "flask worker-templates import old/ --map ami_name_pattern=ami_pattern --ignore id --dry-run",
+    "flask worker-templates import old/ --map ami_name_pattern=ami_pattern \\",
+    "  --default license_type=PERSONAL --ignore id --dry-run",
 )
 def import_(
     *,
@@ -96,11 +98,11 @@ def _create(state: AppState, plan: Takeover, present: list[str]) -> list[str]:
 
 def _show(plan: Takeover) -> None:
     for spec, origin in plan.creates:
-        click.echo(f"create   {spec['name']}  (from {origin})")
+        click.echo(f"{terminal.styled('create', 'good')}   {spec['name']}  (from {origin})")
     for name in plan.present:
         click.echo(f"present  {name}")
     for origin, reasons in plan.unfit:
-        click.echo(f"unfit    {origin}")
+        click.echo(f"{terminal.styled('unfit', 'bad')}    {origin}")
         _show_reasons(reasons)
 
 
