@@ -11,10 +11,20 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from flask_worker_templates.errors import (
+    ClaimRefused,
+    DatabaseRefused,
     DatabaseUnavailable,
+    DuplicateNames,
+    InvalidInput,
+    NameTaken,
     NotAllowed,
     NotReady,
+    RestoreRefused,
+    RevisionMismatch,
     RevisionNotFound,
+    SyncRefused,
+    TemplateInUse,
+    TemplateKeepsChanging,
     TemplateNotFound,
     WorkerTemplatesError,
 )
@@ -117,21 +127,44 @@ def _failed(error: Exception, state: AppState) -> WerkzeugResponse | tuple[str, 
         code, words = 403, str(error)
     elif isinstance(error, TemplateNotFound | RevisionNotFound):
         code, words = 404, str(error)
+    elif isinstance(error, InvalidInput):
+        code, words = 422, str(error)
+    elif isinstance(error, _CONFLICTS):
+        code, words = 409, str(error)
     elif isinstance(error, DatabaseUnavailable | NotReady):
         code, words = 503, str(error)
         if error.retry_after:
             headers = {"Retry-After": str(error.retry_after)}
     else:
         raise error
-    return render("error", "", code=code, words=words, title=_TITLES.get(code, "Something went wrong")), code, headers
+    title, advice = _TITLES.get(code, "Something went wrong"), _ADVICE.get(code, "")
+    return render("error", "", code=code, words=words, title=title, advice=advice), code, headers
 
 
+_CONFLICTS = (
+    ClaimRefused,
+    DatabaseRefused,
+    DuplicateNames,
+    NameTaken,
+    RestoreRefused,
+    RevisionMismatch,
+    SyncRefused,
+    TemplateInUse,
+    TemplateKeepsChanging,
+)
+_ADVICE = {
+    400: "Nothing was changed. If the page was open for a long time, go back, load it again and send the form again.",
+    409: "Nothing was changed.",
+    422: "Nothing was changed. Go back and correct it.",
+}
 _TITLES = {
     400: "The form could not be read",
     401: "Sign in first",
     403: "This is not allowed",
     404: "There is no such page",
     405: "There is no such page",
+    409: "This is not possible as things stand",
     413: "That is too large",
+    422: "A value is not valid",
     503: "Not available right now",
 }

@@ -92,3 +92,16 @@ class Door:
         if len(text) > MAX_MESSAGE:
             raise InvalidParameters({"message": [f"Must not be longer than {MAX_MESSAGE} characters."]})
         return text or None
+
+
+def number_of(name: str, text: str | None, default: int) -> int:
+    """Return the number of a revision that a form or a query string holds, or the default where it is left empty.
+
+    Raises:
+        InvalidParameters: if it is none.
+    """
+    if not text:
+        return default
+    if not text.isascii() or not text.isdigit() or len(text) > 9:  # noqa: PLR2004  # far above any revision
+        raise InvalidParameters({name: ["Must be the number of a revision."]})
+    return int(text)

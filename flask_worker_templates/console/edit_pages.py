@@ -16,7 +16,7 @@ from flask_worker_templates.model.rules import SpecRules
 from flask_worker_templates.model.spec import Spec, changes, flatten, unflatten
 from flask_worker_templates.model.template import Template
 
-from .door import Door
+from .door import Door, number_of
 from .fields import Control, controls, filled
 from .forms import spec_of
 from .page import PageContext, render
@@ -98,7 +98,7 @@ class EditPages(Door):
         draft = self._typed()
         if draft.problem:
             return self._edit_form(template, draft, problem=draft.problem), 422
-        seen = int(request.form.get("revision", "") or template.revision)
+        seen = number_of("revision", request.form.get("revision"), template.revision)
         try:
             wanted = self.state.rules.normalize(draft.spec, template.spec)
             message = self.message()
@@ -152,7 +152,7 @@ class EditPages(Door):
     def _edit_form(
         self, template: Template, draft: Draft, error: InvalidInput | None = None, *, problem: str = ""
     ) -> str:
-        revision = int(request.form.get("revision", "") or template.revision)
+        revision = number_of("revision", request.form.get("revision"), template.revision)
         cancel = PageContext.url("template", template_id=template.id)
         return self._form(f"Edit {template.name}", "Save", draft, cancel, error, problem=problem, revision=revision)
 

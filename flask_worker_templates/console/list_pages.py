@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +12,12 @@ from werkzeug.wrappers import Response
 
 from flask_worker_templates.errors import InvalidInput, TemplateInUse, TemplateNotFound, WorkerTemplatesError
 from flask_worker_templates.model.template import Page, Template
+from flask_worker_templates.store.overview import Overview
 
 from .door import Door
 from .filters import Filter, filters
-from .page import Note, back_to, render
+from .origin import FileMark, file_mark
+from .page import Note, PageContext, Undo, back_to, render
 from .routes import Route
 
 MAX_SELECTED = 200
@@ -25,8 +28,8 @@ class Row:
     """One template in the list."""
 
     template: Template
-    claims: str = ""
-    file: str = ""
+    overview: Overview | None
+    file: FileMark
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ class ListPages(Door):
             "templates",
             notes=tuple(self._notes()),
             page=page,
-            rows=[Row(template) for template in page],
+            rows=self._rows(page),
             filters=self._filters(),
             filtered=bool(given.keys() - {"page", "page_size", "sort"}),
             faults=faults,
@@ -68,12 +71,26 @@ class ListPages(Door):
             may_change=self.may("update"),
         )
 
+    def _rows(self, page: Page[Template]) -> list[Row]:
+        found = self.store.overviews([template.id for template in page]) if page else {}
+        overviews = [found.get(template.id) for template in page]
+        return [
+            Row(template, one, file_mark(one.managed if one else None))
+            for template, one in zip(page, overviews, strict=True)
+        ]
+
     def _filters(self) -> tuple[Filter, ...]:
         return filters(self.state.rules.list_schema)
 
     def _notes(self) -> Iterator[Note]:
-        if request.args.get("done") == "deleted":
-            yield Note("The template is deleted.")
+        if request.args.get("done") != "deleted":
+            return
+        deleted = request.args.get("of", "")
+        with suppress(TemplateNotFound):
+            last = self.store.last_state(deleted)
+            if self.may("read", last) and not self.store.overviews([deleted]):
+                restore = Undo("Undo", PageContext.url("restore_template", template_id=deleted))
+                yield Note(f"{last.name} is deleted.", undo=restore if self.may("update", last) else None)
 
     def change_several(self) -> Response | str:
         """Enable, disable, label or delete the selected templates, each by itself, and say what became of each."""

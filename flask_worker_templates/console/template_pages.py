@@ -8,13 +8,14 @@ from typing import Any
 from flask import redirect, request
 from werkzeug.wrappers import Response
 
-from flask_worker_templates.errors import InvalidParameters, RevisionMismatch, TemplateInUse
+from flask_worker_templates.errors import RevisionMismatch, TemplateInUse, TemplateNotFound
 from flask_worker_templates.model.parameters import Window, page_parameters
 from flask_worker_templates.model.spec import Spec, changes, flatten
 from flask_worker_templates.model.template import Template
 
-from .door import Door
+from .door import Door, number_of
 from .notes import note_of
+from .origin import standing_of
 from .page import PageContext, render
 from .routes import Route
 
@@ -32,31 +33,59 @@ class TemplatePages(Door):
         yield Route(one + "/compare", self.compare_revisions)
         yield Route(one + "/revert", self.revert_template, "POST")
         yield Route(one + "/switch", self.switch_template, "POST")
+        yield Route(one + "/restore", self.restore_template, "POST")
         yield Route(one + "/delete", self.delete_template, "GET")
         yield Route(one + "/delete", self.carry_out_deletion, "POST")
 
     def template(self, template_id: str) -> str:
         """Show one template."""
-        template = self.readable(template_id)
         asked = page_parameters({"page": request.args.get("page", "1"), "page_size": str(_EVENTS_SHOWN)})
+        window = Window(asked["page"], asked["page_size"])
+        try:
+            template = self.readable(template_id)
+        except TemplateNotFound:
+            return self._deleted(template_id, window)
         return render(
             "template",
             "templates",
             notes=note_of(template),
             template=template,
             facts=list(facts(template.spec)),
-            origin=self._origin(template),
-            drift=False,
+            standing=standing_of(self, template),
             claims=self.store.claims(template.id, Window(1, _CLAIMS_SHOWN)),
-            events=self.store.history(template.id, Window(asked["page"], asked["page_size"])),
+            events=self.store.history(template.id, window),
             may={action: self.may(action, template) for action in ("create", "update", "delete", "claim")},
         )
+
+    def _deleted(self, template_id: str, window: Window) -> str:
+        """Show what is left of a deleted template: its history, and the way back."""
+        last = self.store.last_state(template_id)
+        self.authorize("read", last)
+        events = self.store.history(template_id, window)
+        newest = self.store.revision(template_id, last.revision)
+        if newest.action != "deleted":  # its document is there, and is no template
+            raise TemplateNotFound(template_id)
+        return render(
+            "deleted",
+            "templates",
+            template=last,
+            deletion=newest,
+            facts=list(facts(last.spec)),
+            events=events,
+            may_restore=self.may("update", last),
+        )
+
+    def restore_template(self, template_id: str) -> Response:
+        """Bring a deleted template back."""
+        self.authorize("read", self.store.last_state(template_id))
+        self.store.restore(template_id, actor=self.actor(), message=self.message(), guard=self.updating)
+        return redirect(PageContext.url("template", template_id=template_id, done="restored"), 303)
 
     def compare_revisions(self, template_id: str) -> str:
         """Show two revisions side by side."""
         template = self.readable(template_id)
-        first = _number("from", max(template.revision - 1, 1))
-        second = _number("to", template.revision)
+        first = number_of("from", request.args.get("from"), max(template.revision - 1, 1))
+        second = number_of("to", request.args.get("to"), template.revision)
         before = self.store.revision(template.id, first)
         after = self.store.revision(template.id, second)
         return render(
@@ -74,7 +103,7 @@ class TemplatePages(Door):
     def revert_template(self, template_id: str) -> Response:
         """Go back to an earlier revision."""
         self.readable(template_id)
-        to = _number("revision", 0, request.form.get("revision"))
+        to = number_of("revision", request.form.get("revision"), 0)
         self.store.revert(template_id, to, actor=self.actor(), message=self.message(), guard=self.updating)
         return redirect(PageContext.url("template", template_id=template_id, done="reverted", n=to), 303)
 
@@ -100,7 +129,8 @@ class TemplatePages(Door):
             "templates",
             template=template,
             claims=self.store.claims(template.id, Window(1, _CLAIMS_SHOWN)),
-            origin=self._origin(template),
+            standing=standing_of(self, template),
+            seeds_again=self.settings.reseed_deleted,
             fault=fault,
             typed=request.form.get("name", ""),
             message=request.form.get("message", ""),
@@ -112,7 +142,7 @@ class TemplatePages(Door):
         template = self.readable(template_id)
         if request.form.get("name", "").strip() != template.name:
             return self.delete_template(template_id, "Type the name of the template to delete it.")
-        seen = _number("revision", 0, request.form.get("revision"))
+        seen = number_of("revision", request.form.get("revision"), 0)
         try:
             self.store.delete(
                 template_id,
@@ -127,10 +157,6 @@ class TemplatePages(Door):
             return self.delete_template(template_id, str(error))
         return redirect(PageContext.url("templates", done="deleted", of=template_id), 303)
 
-    def _origin(self, template: Template) -> list[str]:
-        """Return where a template comes from, in sentences."""
-        return ["It was created from a definition file." if template.is_seeded else "It was created by hand."]
-
 
 def facts(spec: Spec) -> Iterator[tuple[str, Any]]:
     """Yield each leaf of a spec, for people."""
@@ -142,12 +168,3 @@ def side_by_side(before: Spec, after: Spec) -> Iterator[tuple[str, Any, Any, boo
     old, new = flatten(before), flatten(after)
     for path in dict.fromkeys((*old, *new)):
         yield path, old.get(path), new.get(path), old.get(path) != new.get(path)
-
-
-def _number(name: str, default: int, given: str | None = None) -> int:
-    text = request.args.get(name) if given is None else given
-    if not text:
-        return default
-    if not text.isascii() or not text.isdigit() or len(text) > 9:  # noqa: PLR2004  # far above any revision
-        raise InvalidParameters({name: ["Must be the number of a revision."]})
-    return int(text)

@@ -203,14 +203,14 @@ def _shown(
     db: Collections, rows: Sequence[Document], templates: Mapping[str, Document], rules: ClaimRules, scope: Scope
 ) -> list[Claim]:
     pairs = {(row["_id"], row["claims"].get("revision")) for row in rows}
-    changed = _changed(db, pairs, templates, rules, scope)
+    changed = changed_since(db, pairs, templates, rules, scope)
     return [
         claim_of(row["claims"], row["now"], changed.get((row["_id"], row["claims"].get("revision")), ()))
         for row in rows
     ]
 
 
-def _changed(
+def changed_since(
     db: Collections,
     pairs: Iterable[tuple[str, int | None]],
     templates: Mapping[str, Document],
