@@ -11,7 +11,6 @@ from werkzeug.wrappers import Response
 from flask_worker_templates.errors import RevisionMismatch, TemplateInUse, TemplateNotFound
 from flask_worker_templates.model.parameters import Window, page_parameters
 from flask_worker_templates.model.spec import Spec, changes, flatten
-from flask_worker_templates.model.template import Template
 
 from .door import Door, number_of
 from .notes import note_of
