@@ -147,14 +147,14 @@ def _options() -> SyncOptions:
             if value not in ("file", "db"):
                 raise InvalidParameters({path: ["Choose the file or the database."]})
             choices.setdefault(name, {})[path] = cast("Side", value)
-    pruned = form.getlist("prune")
+    pruned, adopted, restored = form.getlist("prune"), form.getlist("adopt"), form.getlist("restore")
     return SyncOptions(
         on_conflict="skip",
         prune=bool(pruned),
         max_delete=len(pruned),
-        adopt=tuple(form.getlist("adopt")),
-        restore=tuple(form.getlist("restore")),
-        only=tuple(dict.fromkeys([*form.getlist("only"), *form.getlist("adopt"), *form.getlist("restore"), *pruned])),
+        adopt=tuple(adopted),
+        restore=tuple(restored),
+        only=tuple(dict.fromkeys([*form.getlist("only"), *choices, *adopted, *restored, *pruned])),
         choices=choices,
     )
 

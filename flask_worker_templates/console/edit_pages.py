@@ -13,7 +13,7 @@ from flask_worker_templates.errors import InvalidInput, InvalidSpec, NameTaken
 from flask_worker_templates.files.dump import YAML, declaration
 from flask_worker_templates.files.parse_yaml import read_yaml
 from flask_worker_templates.model.rules import SpecRules
-from flask_worker_templates.model.spec import Spec, changes, flatten, unflatten
+from flask_worker_templates.model.spec import Spec, flatten, unflatten
 from flask_worker_templates.model.template import Template
 
 from .door import Door, number_of
@@ -58,7 +58,8 @@ class EditPages(Door):
     @property
     def controls(self) -> tuple[Control, ...]:
         """The controls of the form."""
-        return controls(self.state.rules.schema)
+        # Without fields of the app's own there is nothing that `extra` may hold.
+        return tuple(one for one in controls(self.state.rules.schema) if (one.path, one.kind) != ("extra", "map"))
 
     def new_template(self) -> str:
         """Show an empty form."""
@@ -111,8 +112,8 @@ class EditPages(Door):
 
         try:
             saved = self.store.update(template_id, merged, actor=self.actor(), message=message, guard=self.updating)
-        except _BothChanged as error:
-            return self._conflict(self.readable(template_id), before, wanted, error.paths), 412
+        except _BothChanged:
+            return self._conflict(self.readable(template_id), before, wanted), 412
         except InvalidSpec as error:
             return self._edit_form(template, draft, error), 422
         except NameTaken as error:
@@ -191,24 +192,35 @@ class EditPages(Door):
             anchor=lambda path: "yaml" if tab == "yaml" else _anchor(path, known),
         )
 
-    def _conflict(self, template: Template, before: Spec, yours: Spec, paths: Sequence[str]) -> str:
+    def _conflict(self, template: Template, before: Spec, yours: Spec) -> str:
+        paths = _both_changed(before, template.spec, yours)
         old, theirs, mine = flatten(before), flatten(template.spec), flatten(yours)
         rows = [(path, old.get(path), theirs.get(path), mine.get(path)) for path in paths]
+        # All that they changed elsewhere stays; where both changed a field, what was typed.
+        agreed = _three_way(before, template.spec, unflatten(_taking(mine, paths, theirs)))
+        merged = unflatten(_taking(agreed, paths, mine))
         return render(
             "conflict",
             "templates",
             template=template,
             rows=rows,
-            kept=changes(before, yours),
-            text=yaml_of(yours, self.state.rules),
+            text=yaml_of(merged, self.state.rules),
             message=request.form.get("message", ""),
         )
 
 
 class _BothChanged(Exception):  # becomes the page that asks
-    def __init__(self, paths: list[str]) -> None:
-        self.paths = paths
-        super().__init__(", ".join(paths))
+    pass
+
+
+def _both_changed(before: Spec, theirs: Spec, yours: Spec) -> list[str]:
+    """Return the leaves that both sides changed, to different values."""
+    old, now, mine = flatten(before), flatten(theirs), flatten(yours)
+    return [
+        path
+        for path in dict.fromkeys((*old, *now, *mine))
+        if now.get(path) != old.get(path) and mine.get(path) != old.get(path) and now.get(path) != mine.get(path)
+    ]
 
 
 def _three_way(before: Spec, theirs: Spec, yours: Spec) -> dict[str, Any]:
@@ -218,13 +230,8 @@ def _three_way(before: Spec, theirs: Spec, yours: Spec) -> dict[str, Any]:
         _BothChanged: if both changed a leaf, to different values.
     """
     old, now, mine = flatten(before), flatten(theirs), flatten(yours)
-    both = [
-        path
-        for path in dict.fromkeys((*old, *now, *mine))
-        if now.get(path) != old.get(path) and mine.get(path) != old.get(path) and now.get(path) != mine.get(path)
-    ]
-    if both:
-        raise _BothChanged(both)
+    if both := _both_changed(before, theirs, yours):
+        raise _BothChanged(", ".join(both))
     leaves = dict(now)
     for path in dict.fromkeys((*old, *mine)):
         if mine.get(path) != old.get(path):
@@ -233,6 +240,12 @@ def _three_way(before: Spec, theirs: Spec, yours: Spec) -> dict[str, Any]:
             else:
                 leaves.pop(path, None)
     return leaves
+
+
+def _taking(leaves: Mapping[str, Any], paths: Sequence[str], others: Mapping[str, Any]) -> dict[str, Any]:
+    """Return leaves, with those of `paths` as others have them."""
+    kept = {path: value for path, value in leaves.items() if path not in paths}
+    return kept | {path: others[path] for path in paths if path in others}
 
 
 def yaml_of(spec: Mapping[str, Any], rules: SpecRules) -> str:

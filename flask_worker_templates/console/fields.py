@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import marshmallow as ma
@@ -71,21 +72,24 @@ def controls(schema: ma.Schema, prefix: str = "") -> tuple[Control, ...]:
     )
 
 
-def _control(path: str, field: fields.Field[Any], label: str) -> Control:  # noqa: PLR0911  # a table
+def _control(path: str, field: fields.Field[Any], label: str) -> Control:  # noqa: C901, PLR0911  # a table
     default = field.load_default
     if callable(default):
         default = default()
     common: dict[str, Any] = {
         "path": path,
         "label": label,
-        "help": field.metadata.get("description", ""),
+        "help": _help(field.metadata.get("description", "")),
         "required": field.required,
         "default": None if default is ma.missing else default,
         "nullable": bool(field.allow_none),
     }
     match field:
         case fields.Nested():
-            return Control(kind="group", inner=controls(field.schema, path + "."), **common)
+            inner = controls(field.schema, path + ".")
+            if field.allow_none:  # as a whole it may be left empty
+                inner = tuple(replace(one, required=False) for one in inner)
+            return Control(kind="group", inner=inner, **common)
         case fields.Boolean():
             return Control(kind="switch", **common)
         case fields.Integer() | fields.Float() | fields.Decimal():
@@ -107,10 +111,26 @@ def _control(path: str, field: fields.Field[Any], label: str) -> Control:  # noq
     return Control(kind="json", **common)
 
 
+def _help(description: str) -> str:
+    """Return what a field means, in the words of a form instead of those of JSON."""
+    return re.sub(r"\bnull\b", "empty", description.replace("`", ""))
+
+
+_SPELT = {
+    "ami": "AMI",
+    "cpu": "CPU",
+    "gb": "(GB)",
+    "gpu": "GPU",
+    "id": "ID",
+    "license": "licence",
+    "url": "URL",
+    "usd": "(USD)",
+}
+
+
 def _label(name: str) -> str:
     words = name.replace("_", " ").replace("-", " ").split()
-    known = {"cpu": "CPU", "gb": "(GB)", "ami": "AMI", "usd": "(USD)", "id": "ID", "gpu": "GPU", "url": "URL"}
-    shown = [known.get(word, word) for word in words]
+    shown = [_SPELT.get(word, word) for word in words]
     return " ".join([shown[0][:1].upper() + shown[0][1:], *shown[1:]]) if shown else name
 
 

@@ -38,6 +38,11 @@ class Filter:
     placeholder: str = ""
     choices: Sequence[tuple[str, str]] = ()
 
+    @property
+    def often(self) -> bool:
+        """Whether it is shown at once: the search, and what is chosen from a few."""
+        return self.name == "q" or bool(self.choices)
+
 
 def filters(schema: ma.Schema, labels: Mapping[str, str] = _LABELS) -> tuple[Filter, ...]:
     """Return a filter for each parameter of a list, ``q`` first."""

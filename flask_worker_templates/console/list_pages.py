@@ -65,6 +65,7 @@ class ListPages(Door):
             page=page,
             rows=self._rows(page),
             filters=self._filters(),
+            more_used=any(one.name in given for one in self._filters() if not one.often),
             filtered=bool(given.keys() - {"page", "page_size", "sort"}),
             faults=faults,
             may_create=self.may("create"),

@@ -177,11 +177,12 @@ def test_an_edit_keeps_what_another_changed_meanwhile(client: FlaskClient) -> No
 
 def test_an_edit_of_what_another_changed_too_asks_and_loses_nothing(client: FlaskClient) -> None:
     template = create(client)
-    client.patch(f"/api/v1/templates/{template['id']}", json={"max_nodes": 77})
+    client.patch(f"/api/v1/templates/{template['id']}", json={"max_nodes": 77, "description": "theirs"})
     answer = client.post(page(template, "/edit"), data={**FORM, "name": "small", "revision": "1", "max_nodes": "55"})
     assert answer.status_code == 412
     assert "77" in answer.text
     assert "max_nodes: 55" in answer.text
+    assert "description: theirs" in answer.text  # what only they changed would not be lost either
     assert named(client, "small")["max_nodes"] == 77
 
 
