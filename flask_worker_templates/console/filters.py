@@ -59,5 +59,7 @@ def _filter(name: str, field: fields.Field[object], label: str) -> Filter:
     for one in inner.validators:
         if isinstance(one, validate.OneOf):
             return Filter(name, label, choices=tuple((str(choice), str(choice)) for choice in one.choices))
-    kind = "number" if isinstance(inner, fields.Integer) else "search"
-    return Filter(name, label, kind, _PLACEHOLDERS.get(name, ""))
+    # No input of the type "number": it drops what was typed where that is none, and the answer could not show it.
+    return Filter(
+        name, label, "numeric" if isinstance(inner, fields.Integer) else "search", _PLACEHOLDERS.get(name, "")
+    )
