@@ -21,6 +21,7 @@ from .indexes import UNIQUE_NAME
 from .part import Part
 from .queries import all_of, scope_conditions
 from .stored_form import PRESENTED, claim_of, event_spec, from_stored, template_of
+from .stored_types import Malformed
 
 MOST_READ = 10_000
 """The most claims that are read to find the outdated or the expired ones among them."""
@@ -192,11 +193,19 @@ def _shown_with_templates(db: Collections, rows: Sequence[Document], rules: Clai
         query = all_of([{"_id": {"$in": ids[start : start + _CHUNK]}}, *scope_conditions(scope)])
         found = db.templates.find(query, PRESENTED)
         templates.update((document["_id"], document) for document in found)
-    there = [row for row in rows if row["_id"] in templates]
+    there = [row for row in rows if row["_id"] in templates and _is_claim(row["claims"])]
     return [
         replace(claim, template_id=row["_id"], template_name=templates[row["_id"]]["name"])
         for row, claim in zip(there, _shown(db, there, templates, rules, scope), strict=True)
     ]
+
+
+def _is_claim(stored: Any) -> bool:
+    try:
+        claim_of(stored)
+    except Malformed:  # the next scan lists its template
+        return False
+    return True
 
 
 def _shown(

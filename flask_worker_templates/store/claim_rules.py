@@ -8,7 +8,7 @@ from typing import Any
 
 from flask_worker_templates.model.claim import MAX_CLAIMS
 
-from .clock import Clock, claim_of_worker
+from .clock import Clock, claim_of_worker, is_date
 from .connection import Collections
 
 COSMETIC = ("description", "labels", "cost_per_hour_usd", "enabled", "max_claims", "deprecation")
@@ -16,6 +16,10 @@ COSMETIC = ("description", "labels", "cost_per_hour_usd", "enabled", "max_claims
 
 CLAIMS: dict[str, Any] = {"$cond": [{"$isArray": "$claims"}, "$claims", []]}
 """The expression for the claims; for none where a document that is no template holds something else."""
+
+_WORKERS = {"$cond": [{"$isArray": "$claims"}, "$claims.worker_id", []]}
+
+_LEAST = float("-inf")  # what is no number is less
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +42,12 @@ class ClaimRules:
 
     def live(self, db: Collections) -> dict[str, Any]:
         """Return the expression for the live claims."""
-        return {"$filter": {"input": CLAIMS, "as": "claim", "cond": _is_live("$$claim", self.clock.now(db))}}
+        return {"$filter": {"input": CLAIMS, "as": "claim", "cond": _is_live(db, "$$claim", self.clock.now(db))}}
 
     def live_of(self, db: Collections, worker_id: str) -> dict[str, Any]:
         """Return the expression for whether the claim of a worker, which has one, is live."""
         claim = claim_of_worker(db, worker_id)
-        return {"$let": {"vars": {"claim": claim}, "in": _is_live("$$claim", self.clock.now(db))}}
+        return {"$let": {"vars": {"claim": claim}, "in": _is_live(db, "$$claim", self.clock.now(db))}}
 
     def limit(self) -> dict[str, Any]:
         """Return the expression for the most live claims that a template may have."""
@@ -59,7 +63,7 @@ class ClaimRules:
         none_yet = {"claims.worker_id": {"$ne": worker_id}}
         room = {"$lt": [{"$size": CLAIMS}, self.limit()]}  # the usual case, told without looking at the claims
         return [
-            {"enabled": True, "deprecation": None},
+            {"enabled": True, "deprecation": None, "$expr": {"$isArray": "$claims"}},
             {"$or": [none_yet, {"$expr": {"$eq": [self.live_of(db, worker_id), False]}}]},
             {"$expr": {"$or": [room, {"$lt": [{"$size": self.live(db)}, self.limit()]}]}},
         ]
@@ -70,10 +74,10 @@ class ClaimRules:
         others = {"$ne": ["$$claim.worker_id", worker_id]}
         full = {"$gte": [{"$size": CLAIMS}, self.limit()]}
         room = {"$lt": [{"$size": CLAIMS}, self.limit()]}
-        stays = {"$and": [others, {"$or": [room, _is_live("$$claim", now)]}]}
+        stays = {"$and": [others, {"$or": [room, _is_live(db, "$$claim", now)]}]}
         kept = {
             "$cond": [
-                {"$or": [full, {"$in": [worker_id, "$claims.worker_id"]}]},
+                {"$or": [full, {"$in": [worker_id, _WORKERS]}]},
                 {"$filter": {"input": CLAIMS, "as": "claim", "cond": stays}},
                 CLAIMS,
             ]
@@ -83,12 +87,10 @@ class ClaimRules:
         return [{"$set": {"claims": {"$concatArrays": [kept, added]}}}]
 
 
-def _is_live(claim: str, now: Any) -> dict[str, Any]:
+def _is_live(db: Collections, claim: str, now: Any) -> dict[str, Any]:
+    ttl, renewed_at = f"{claim}.ttl_seconds", f"{claim}.renewed_at"
+    # A lease that is none (by hand, damaged) never ends: it must not stop the whole command.
+    is_lease = {"$and": [{"$isNumber": ttl}, {"$gte": [ttl, _LEAST]}, is_date(db, renewed_at)]}
     # By subtraction: mongomock cannot add to a time.
-    since_renewal = {"$subtract": [now, f"{claim}.renewed_at"]}
-    return {
-        "$or": [
-            {"$eq": [{"$ifNull": [f"{claim}.ttl_seconds", None]}, None]},
-            {"$lt": [since_renewal, {"$multiply": [f"{claim}.ttl_seconds", 1000]}]},
-        ]
-    }
+    runs = {"$lt": [{"$subtract": [now, renewed_at]}, {"$multiply": [ttl, 1000]}]}
+    return {"$cond": [is_lease, runs, True]}

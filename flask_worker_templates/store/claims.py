@@ -27,7 +27,7 @@ from .loop import Guard, write_on_condition
 from .part import Part
 from .queries import scope_conditions
 from .recheck import recheck
-from .stored_form import PRESENTED, claim_of, template_of
+from .stored_form import PRESENTED, check_claims, claim_of, template_of
 from .stored_types import Malformed
 
 
@@ -96,6 +96,7 @@ class Claims(Part):
             for way in ways:
                 done = way(db, key, wish, projection)
                 if done is not None:
+                    self._check_claimed(db, *done, worker_id)
                     return done
             return self._unchanged(db, key, wish)
 
@@ -156,7 +157,7 @@ class Claims(Part):
         own = {"$filter": {"input": CLAIMS, "as": "one", "cond": {"$eq": ["$$one.worker_id", wish.worker_id]}}}
         shown = {
             **PRESENTED,
-            "claims": own,
+            "claims": {"$cond": [{"$isArray": "$claims"}, own, "$claims"]},
             "live": {"$size": self._rules.live(db)},
             "now": self._rules.clock.now(db),
         }
@@ -166,7 +167,7 @@ class Claims(Part):
         if not found:
             raise TemplateNotFound(key["_id"])
         document = found[0]
-        _check_sound(document)
+        _check_sound(db, document)
         if document["revision"] != key.get("revision", document["revision"]):
             return None
         if wish.revision is not None and wish.revision > document["revision"]:
@@ -211,7 +212,7 @@ class Claims(Part):
             found = db.templates_guarded.find_one(self._inside({"_id": template_id}), projection)
             if found is None:
                 raise TemplateNotFound(template_id)
-            _check_sound(found)
+            _check_sound(db, found)
             return None if found.get("claims") else (None,)
 
         (document,) = write_on_condition(
@@ -234,15 +235,30 @@ class Claims(Part):
             document = db.templates_guarded.find_one(self._inside({"_id": template_id}), projection)
             if document is None:
                 raise TemplateNotFound(template_id)
+            _check_sound(db, document)
             return document
 
         return read
 
+    def _check_claimed(self, db: Collections, document: Document, outcome: ClaimOutcome, worker_id: str) -> None:
+        """Take a new claim back that was made on what is no template, and is not listed as none yet."""
+        try:
+            _check_sound(db, document)
+        except TemplateNotFound:
+            if outcome == "made":
+                own = {"claims": {"worker_id": worker_id}}
+                db.templates_guarded.update_one({"_id": document["_id"]}, {"$pull": own})
+            raise
 
-def _check_sound(document: Document) -> None:
+
+def _check_sound(db: Collections, document: Document) -> None:
+    """Raise TemplateNotFound if a document is no template, as far as it is presented, or its claims here are none."""
     try:
         template_of(document)
-    except Malformed:
+        if "claims" in document:
+            check_claims(document)
+    except Malformed as error:
+        db.census.met_template(document, error)
         raise TemplateNotFound(str(document["_id"])) from None
 
 

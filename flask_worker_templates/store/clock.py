@@ -50,6 +50,13 @@ def claim_of_worker(db: Collections, worker_id: str) -> dict[str, Any]:
     return {"$arrayElemAt": [own, 0]}
 
 
+def is_date(db: Collections, path: str) -> dict[str, Any]:
+    """Return the expression for whether a field is a date."""
+    if _is_server(db):
+        return {"$eq": [{"$type": path}, "date"]}
+    return {"$ne": [{"$ifNull": [path, None]}, None]}  # mongomock does not tell types
+
+
 def update_and_return(
     db: Collections, key: Mapping[str, Any], update: Any, projection: Mapping[str, Any]
 ) -> Document | None:

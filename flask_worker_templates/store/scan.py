@@ -120,12 +120,11 @@ def _suspects(
 
 
 def _with_bad_claims(db: Collections, ids: list[str]) -> list[Document]:
-    if not is_real(db.templates):
-        return [document for document in db.templates.find({"_id": {"$in": ids}}) if _claims_are_bad(document)]
+    suspect = bad_claims() if is_real(db.templates) else {}
     found: list[Document] = []
     for start in range(0, len(ids), MOST_KNOWN):
-        query = {"_id": {"$in": ids[start : start + MOST_KNOWN]}, **bad_claims()}
-        found += db.templates.find(query, {"name": 1})
+        query = {"_id": {"$in": ids[start : start + MOST_KNOWN]}, **suspect}
+        found += filter(_claims_are_bad, db.templates.find(query, {"name": 1, "claims": 1}))
     return found
 
 

@@ -261,7 +261,7 @@ def claim_of(stored: Any, now: datetime | None = None, changed: Sequence[str] = 
     # Claims of older versions lack the others.
     lease = {name: read(found[name], f"claims.{name}") for name, read in _LEASE.items() if name in found}
     ttl, renewed_at = lease.get("ttl_seconds"), lease.get("renewed_at")
-    expires_at = None if ttl is None or renewed_at is None else renewed_at + timedelta(seconds=ttl)
+    expires_at = None if ttl is None or renewed_at is None else _after(renewed_at, ttl)
     return Claim(
         **_read(_CLAIM, found, "claims."),
         revision=lease.get("revision"),
@@ -271,6 +271,13 @@ def claim_of(stored: Any, now: datetime | None = None, changed: Sequence[str] = 
         expired=expires_at is not None and now is not None and expires_at <= moment(now, "now"),
         changed=tuple(changed),
     )
+
+
+def _after(moment: datetime, seconds: int) -> datetime | None:
+    try:
+        return moment + timedelta(seconds=seconds)
+    except OverflowError:  # no end that anyone lives to see
+        return None
 
 
 def check_claims(document: Mapping[str, Any]) -> None:

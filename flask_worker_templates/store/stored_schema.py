@@ -38,7 +38,13 @@ def _object(properties: Mapping[str, Schema], required: list[str]) -> Schema:
 
 
 _CLAIM: Schema = {"worker_id": _STRING, "actor": _STRING, "claimed_at": _DATE}
-_CLAIMS: Schema = {"bsonType": "array", "items": _object(_CLAIM, list(_CLAIM))}
+# Claims of older versions lack these.
+_LEASE: Schema = {
+    "revision": {"bsonType": ["int", "long", "null"], "minimum": 1},
+    "ttl_seconds": {"bsonType": ["int", "long", "null"]},
+    "renewed_at": {"bsonType": ["date", "null"]},
+}
+_CLAIMS: Schema = {"bsonType": "array", "items": _object({**_CLAIM, **_LEASE}, list(_CLAIM))}
 
 
 def suspect_templates() -> dict[str, Any]:
@@ -53,7 +59,7 @@ def suspect_events() -> dict[str, Any]:
 
 
 def bad_claims() -> dict[str, Any]:
-    """Return the query for the documents of templates whose claims are none."""
+    """Return the query for the documents of templates whose claims may be none."""
     return {"$nor": [{"$jsonSchema": _object({"claims": _CLAIMS}, ["claims"])}]}
 
 

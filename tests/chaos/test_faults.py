@@ -317,8 +317,8 @@ FAILING = {
     "create": [("insert", 0), ("insert", 1)],
     "update": [("find", 0), ("update", 0), ("insert", 0)],
     "revert": [("find", 0), ("find", 1), ("find", 2), ("update", 0), ("insert", 0)],
-    "claim": [("update", 0)],
-    "release": [("update", 0)],
+    "claim": [("findAndModify", 0)],
+    "release": [("findAndModify", 0)],
     "claims": [("aggregate", 0)],
     "delete": [("find", 0), ("findAndModify", 0), ("update", 0), ("delete", 0)],
 }

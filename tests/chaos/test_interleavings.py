@@ -140,7 +140,7 @@ def test_a_deletion_that_meets_a_claim_withdraws(frozen: Any, raw: Raw, store: S
 
 
 def test_a_claim_that_comes_after_the_deletion_fails(frozen: Any, raw: Raw, store: Store, target: Template) -> None:
-    claiming = frozen("claim", target.id, "worker", at="update T", number=0)
+    claiming = frozen("claim", target.id, "worker", at="findAndModify T", number=0)
     store.delete(target.id, actor="test")
     assert finish(claiming)[0] == TemplateNotFound.__name__
     assert_whole(raw, [Write(target.id, "deleted", actor="test")])

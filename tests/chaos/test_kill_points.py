@@ -179,14 +179,14 @@ CASES = {
     "claim": Case(
         "claim",
         lambda scene: (scene.target, WORKER),
-        ("update T",),
+        ("findAndModify T",),
         0,
         lambda scene: bool((scene.document() or {})["claims"]),
     ),
     "release": Case(
         "release",
         lambda scene: (scene.target, WORKER),
-        ("update T",),
+        ("findAndModify T",),
         0,
         lambda scene: not (scene.document() or {})["claims"],
         _claimed,

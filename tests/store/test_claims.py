@@ -355,3 +355,65 @@ def test_what_is_not_there_cannot_be_claimed(store: Store) -> None:
     ):
         with pytest.raises(TemplateNotFound):
             claim()
+
+
+CORRUPT_LEASES: dict[str, Any] = {
+    "string": {"ttl_seconds": "300"},
+    "not a number": {"ttl_seconds": float("nan")},
+    "object": {"ttl_seconds": {"a": 1}},
+    "no date": {"renewed_at": None},
+    "string for a date": {"renewed_at": "today"},
+    "number for a date": {"renewed_at": 7},
+    "more than there is time": {"ttl_seconds": 2**60},
+}
+
+
+@mongod_only
+@pytest.mark.parametrize("kind", CORRUPT_LEASES)
+def test_a_lease_that_is_none_never_ends_and_stops_nothing(
+    kind: str, store: Store, one: Template, clock: MovableClock, database: Raw
+) -> None:
+    store.claim(one.id, "broken", actor="w", ttl=300)
+    store.claim(one.id, "sound", actor="w", ttl=300)
+    fields = {f"claims.0.{field}": value for field, value in CORRUPT_LEASES[kind].items()}
+    database.worker_templates.update_one({"_id": one.id}, {"$set": fields})
+    clock.pass_by(301)
+    before = database.worker_templates.find_one({"_id": one.id})
+    assert before is not None
+    assert store.claim_counts([one.id])[one.id].live == 1
+    with pytest.raises(TemplateInUse):
+        store.delete(one.id, actor="w")
+    store.all_claims(claims_parameters({"expired": "true"}))
+    # What does not make the claims malformed is shown; the others make the document no template, once they are met.
+    sound = kind in {"no date", "more than there is time"}
+    if sound:
+        assert [claim.expired for claim in store.claims(one.id, Window(1, 9))] == [False, True]
+    else:
+        with pytest.raises(TemplateNotFound):
+            store.claims(one.id, Window(1, 9))
+        for act in (store.claim, store.release):
+            with pytest.raises(TemplateNotFound):
+                act(one.id, "broken", actor="w")
+        after = database.worker_templates.find_one({"_id": one.id})
+        assert after is not None
+        assert str(after["claims"]) == str(before["claims"])
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"labels": 3}, {"capacity.cpu_cores": "8"}, {"revision": "1"}, {"claims": "none"}, {"claims": {"worker_id": "w"}}],
+)
+@pytest.mark.parametrize("guarded", [False, True])
+def test_what_is_no_template_is_not_claimed(
+    guarded: bool, fields: dict[str, Any], store: Store, one: Template, database: Raw
+) -> None:
+    """Though no scan has listed it yet."""
+    database.worker_templates.update_one({"_id": one.id}, {"$set": fields})
+    before = database.worker_templates.find_one({"_id": one.id})
+    guard = (lambda now, then: None) if guarded else None
+    for ttl in (None, 300):
+        with pytest.raises(TemplateNotFound):
+            store.claim(one.id, "w", actor="w", ttl=ttl, guard=guard)
+    with pytest.raises(TemplateNotFound):
+        store.release(one.id, "w", actor="w", guard=guard)
+    assert database.worker_templates.find_one({"_id": one.id}) == before
