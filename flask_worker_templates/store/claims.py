@@ -203,7 +203,7 @@ class Claims(Part):
             if guard is not None:
                 key["revision"] = seen["revision"]
             ended = db.templates_guarded.find_one_and_update(
-                self._inside({**key, "claims.worker_id": worker_id}),
+                self._inside({**key, "claims": {"$elemMatch": {"worker_id": worker_id}}}),
                 {"$pull": {"claims": {"worker_id": worker_id}}},
                 projection,
             )
