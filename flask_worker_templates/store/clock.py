@@ -45,8 +45,8 @@ class Clock:
 def claim_of_worker(db: Collections, worker_id: str) -> dict[str, Any]:
     """Return the expression for the claim of a worker that is known to have one."""
     if _is_server(db):  # three times as fast among thousands of claims
-        own = {"$arrayElemAt": ["$claims", {"$indexOfArray": ["$claims.worker_id", worker_id]}]}
-        return {"$cond": [{"$isArray": "$claims"}, own, None]}
+        place = {"$indexOfArray": ["$claims.worker_id", worker_id]}
+        return {"$cond": [{"$isArray": "$claims"}, {"$arrayElemAt": ["$claims", place]}, None]}
     own = {"$filter": {"input": "$claims", "as": "one", "cond": {"$eq": ["$$one.worker_id", worker_id]}}}
     return {"$arrayElemAt": [own, 0]}
 

@@ -109,6 +109,11 @@ class Case:
     before: Callable[[Scene], None] = _nothing
 
 
+SEEDING = (
+    "find T",  # which of the names are there
+    *("find T", "find T", "find E", "find E", "find E"),  # templates that came from files, and deletions
+)
+
 CASES = {
     "create": Case(
         "create", lambda scene: (spec_with("new"),), ("insert T", "insert E"), 0, lambda scene: "new" in scene.names()
@@ -194,15 +199,15 @@ CASES = {
     "seed": Case(
         "seed",
         lambda scene: (str(scene.file),),
-        ("find T", "find E", "insert T", "insert E"),
-        2,
+        (*SEEDING, "insert T", "insert E"),
+        6,
         lambda scene: len(scene.names()) == 4,
     ),
     "seed again what was deleted": Case(
         "seed",
         lambda scene: (str(scene.file),),
-        ("find T", "find E", "find T", "insert T", "insert E"),
-        3,
+        (*SEEDING, "find T", "find E", "insert T", "insert E"),
+        8,
         lambda scene: len(scene.names()) == 4,
         _deleted_seeds,
     ),
@@ -301,11 +306,12 @@ def _use(scene: Scene) -> None:
 
 
 SYNCING = (
-    *("find T", "find E", "aggregate T"),  # the plan: every template, earlier deletions, claims on what would go
+    *("find T", "find T", "find E", "find E", "find E", "find E", "find T"),  # every template, earlier deletions
+    "aggregate T",  # claims on what would go
     *("listIndexes T", "listIndexes E"),
     *("insert T", "insert E"),  # a new one
     *("find T", "find E", "update T", "insert E"),  # one that the file changed
-    *("find T", "aggregate T", "find E", "insert E", "delete T", "update E"),  # one that is gone from the file
+    *("find T", "findAndModify T", "find E", "update E", "delete T"),  # one that is gone from the file
 )
 
 
@@ -326,7 +332,9 @@ def test_a_kill_in_a_sync_and_the_next_one_goes_on(number: int, scene: Scene) ->
     assert scene.names() == ["new", "seeded-0", "seeded-1", "target"]
     assert len(scene.store.trail(trail_parameters({"action": "synced"}))) == 1
     assert_whole(scene.raw, scene.writes)
-    assert child.run(scene.uri, "sync", str(scene.file)).commands == ["find T"]  # nothing to do, nothing written
+    idle = child.run(scene.uri, "sync", str(scene.file)).commands
+    assert {command.split()[0] for command in idle} == {"find"}  # nothing to do, nothing written
+    assert len(idle) <= 4
 
 
 def test_seeding_again_reads_once_and_writes_nothing(scene: Scene) -> None:
