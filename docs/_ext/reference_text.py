@@ -72,11 +72,17 @@ def _field_rows(
             continue
         default = "required" if field.required else f"`{json.dumps(part['default'])}`"
         yield f"`{prefix}{name}`", "; ".join(_rules(field, part)), default, part["description"]
+        if isinstance(field, fields.Nested):
+            inner = definitions[part["anyOf"][0]["$ref"].rsplit("/", 1)[1]]
+            yield from _field_rows(definitions, inner, field.schema, f"{prefix}{name}.")
 
 
 def _rules(field: fields.Field[Any], part: Mapping[str, Any]) -> Iterator[str]:
     if "enum" in part:
         yield "one of " + ", ".join(f"`{choice}`" for choice in part["enum"])
+        return
+    if "anyOf" in part:
+        yield "object or null"
         return
     kinds = part["type"] if isinstance(part["type"], list) else [part["type"]]
     kind = " or ".join(kinds)
@@ -90,6 +96,8 @@ def _rules(field: fields.Field[Any], part: Mapping[str, Any]) -> Iterator[str]:
         value = part["additionalProperties"]
         kind += f" of strings, at most {part['maxProperties']} keys of `{part['propertyNames']['pattern']}`, "
         kind += f"values of at most {value['maxLength']} characters"
+    elif part.get("additionalProperties") is False:
+        kind += ", empty unless the app declares fields of its own"
     yield kind
     for validator in field.validators:
         if isinstance(validator, Pattern):

@@ -151,6 +151,9 @@ class TestReferenceTexts:
         assert rows["max_nodes"] == ("integer, 1–100,000", "`20`", "Nodes that the licence allows.")
         assert rows["cost_per_hour_usd"][:2] == ("number or null, 0 or more", "`null`")
         assert rows["license_type"][:2] == ("one of `PERSONAL`, `ENTERPRISE`, `EVALUATION`", "required")
+        assert rows["deprecation"][:2] == ("object or null", "`null`")
+        assert rows["deprecation.message"][:2] == ("string, 1–500 characters", "required")
+        assert rows["extra"][:2] == ("object, empty unless the app declares fields of its own", "`{}`")
         assert rows["name"][0] == (
             "string, 1–100 characters; must be printable characters, with no white space at either end"
         )
