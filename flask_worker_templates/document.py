@@ -84,8 +84,14 @@ def _clone_into(queryset: Any, kind: Callable[[Any, Any], Q]) -> Q:
     return queryset._clone_into(kind(queryset._document, queryset._collection))  # type: ignore[no-any-return] # noqa: SLF001
 
 
+_TOLERANT = {"strict": False}
+"""A newer version may keep more fields; reading must go on."""
+
+
 class CapacityDocument(me.EmbeddedDocument):  # type: ignore[misc]
     """What one machine has: cores, and memory and storage in GB."""
+
+    meta: ClassVar[dict[str, Any]] = _TOLERANT
 
     cpu_cores = me.IntField(required=True)
     memory_gb = me.IntField(required=True)
@@ -95,12 +101,16 @@ class CapacityDocument(me.EmbeddedDocument):  # type: ignore[misc]
 class PortRangeDocument(me.EmbeddedDocument):  # type: ignore[misc]
     """The ports that a machine opens, both ends included."""
 
+    meta: ClassVar[dict[str, Any]] = _TOLERANT
+
     start = me.IntField(required=True)
     end = me.IntField(required=True)
 
 
 class DeprecationDocument(me.EmbeddedDocument):  # type: ignore[misc]
     """Why the template should not be used any more, and the name of the one to use instead."""
+
+    meta: ClassVar[dict[str, Any]] = _TOLERANT
 
     message = me.StringField(required=True)
     replaced_by = me.StringField(null=True)
@@ -109,9 +119,14 @@ class DeprecationDocument(me.EmbeddedDocument):  # type: ignore[misc]
 class ClaimDocument(me.EmbeddedDocument):  # type: ignore[misc]
     """A worker's registered use of the template."""
 
+    meta: ClassVar[dict[str, Any]] = _TOLERANT
+
     worker_id = me.StringField(required=True)
     actor = me.StringField(required=True)
     claimed_at = me.DateTimeField(required=True)
+    revision = me.IntField(null=True)
+    ttl_seconds = me.IntField(null=True)
+    renewed_at = me.DateTimeField(null=True)
 
 
 class WorkerTemplate(me.Document):  # type: ignore[misc]

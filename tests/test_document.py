@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import mongoengine as me
@@ -49,9 +49,39 @@ def templates(make_app: AppFactory) -> Iterator[WorkerTemplates]:
 # Reading
 
 
+def test_a_document_shows_leases_and_the_revision_of_claims(templates: WorkerTemplates) -> None:
+    template = templates.get_by_name("small")
+    templates.update(template.id, {"deprecation": None})
+    templates.claim(template.id, "worker-1", ttl_seconds=60)
+    templates.claim(template.id, "worker-2")
+    lease, claim = WorkerTemplate.objects.get(name="small").claims
+    assert (lease.revision, lease.ttl_seconds, type(lease.renewed_at)) == (2, 60, datetime)
+    assert (claim.revision, claim.ttl_seconds, claim.renewed_at) == (2, None, None)
+
+
+@pytest.mark.parametrize("part", ["capacity", "port_range", "deprecation", "claims.0"])
+def test_a_document_reads_what_a_newer_version_keeps_in_its_parts(
+    templates: WorkerTemplates, database: Database[dict[str, Any]], part: str
+) -> None:
+    template = templates.get_by_name("small")
+    claims = [{"worker_id": "worker-1", "actor": "fleet", "claimed_at": datetime(2026, 1, 31, tzinfo=UTC)}]
+    database[TEMPLATES].update_one({"_id": template.id}, {"$set": {"claims": claims}})
+    database[TEMPLATES].update_one({"_id": template.id}, {"$set": {f"{part}.of_a_newer_version": 1}})
+    document = WorkerTemplate.objects.get(name="small")
+    assert (document.capacity.cpu_cores, document.port_range.start, document.claims[0].worker_id) == (
+        2,
+        2000,
+        "worker-1",
+    )
+    assert document.deprecation.message == "old"
+
+
 def test_a_document_shows_what_the_template_is(templates: WorkerTemplates) -> None:
     template = templates.get_by_name("small")
+    deprecation = template.spec["deprecation"]
+    templates.update(template.id, {"deprecation": None})  # what is deprecated takes no new claims
     templates.claim(template.id, "worker-1", actor="fleet")
+    template = templates.update(template.id, {"deprecation": deprecation})
     document = WorkerTemplate.objects.get(name="small")
     assert document.id == document.pk == template.id
     for name in FIELDS:

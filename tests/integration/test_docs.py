@@ -152,7 +152,8 @@ class TestReferenceTexts:
         assert rows["cost_per_hour_usd"][:2] == ("number or null, 0 or more", "`null`")
         assert rows["license_type"][:2] == ("one of `PERSONAL`, `ENTERPRISE`, `EVALUATION`", "required")
         assert rows["deprecation"][:2] == ("object or null", "`null`")
-        assert rows["deprecation.message"][:2] == ("string, 1–500 characters", "required")
+        assert rows["deprecation.message"][0] == "string, 1–500 characters; must not hold control characters"
+        assert rows["deprecation.message"][1] == "required"
         assert rows["extra"][:2] == ("object, empty unless the app declares fields of its own", "`{}`")
         assert rows["name"][0] == (
             "string, 1–100 characters; must be printable characters, with no white space at either end"
