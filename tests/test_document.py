@@ -91,7 +91,7 @@ def test_a_document_shows_what_the_template_is(templates: WorkerTemplates) -> No
     assert (document.port_range.start, document.port_range.end) == (2000, 9999)
     assert (document.deprecation.message, document.deprecation.replaced_by) == ("old", "large")
     assert document.labels == ["a.b=c=d", "team=qa"]
-    assert (document.revision, document.is_seeded) == (1, True)
+    assert (document.revision, document.is_seeded) == (template.revision, True)
     assert isinstance(document.created_at, datetime)
     assert [(claim.worker_id, claim.actor) for claim in document.claims] == [("worker-1", "fleet")]
     assert document.base["name"] == "small"
