@@ -95,7 +95,7 @@ def test_a_document_shows_what_the_template_is(templates: WorkerTemplates) -> No
     assert isinstance(document.created_at, datetime)
     assert [(claim.worker_id, claim.actor) for claim in document.claims] == [("worker-1", "fleet")]
     assert document.base["name"] == "small"
-    assert document.last_event["action"] == "seeded"
+    assert document.last_event["action"] == "updated"
     assert document.validate() is None
 
 
