@@ -254,7 +254,7 @@ def test_a_rename_and_a_creation_of_one_name(frozen: Any, raw: Raw, store: Store
 def test_seeding_that_another_has_done_meanwhile(frozen: Any, uri: str, raw: Raw, store: Store, tmp_path: Path) -> None:
     file = tmp_path / "worker_templates.yaml"
     file.write_text(yaml.safe_dump({"templates": [spec_with(name) for name in ("a", "b", "c")]}))
-    seeding = frozen("seed", str(file), at="insert T", number=2)
+    seeding = frozen("seed", str(file), at="insert T", number=4)
     store.create(spec_with("b", description="by hand"), actor="test")
     other = child.run(uri, "seed", str(file)).outcome
     assert other is not None
