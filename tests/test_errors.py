@@ -13,6 +13,7 @@ import pytest
 
 import flask_worker_templates
 from flask_worker_templates import (
+    ClaimRefused,
     DatabaseUnavailable,
     DuplicateNames,
     ExportRefused,
@@ -22,10 +23,13 @@ from flask_worker_templates import (
     InvalidSpec,
     NameTaken,
     NotReady,
+    RestoreRefused,
     RevisionMismatch,
     RevisionNotFound,
     SyncRefused,
+    TemplateDeprecated,
     TemplateDisabled,
+    TemplateFull,
     TemplateInUse,
     TemplateKeepsChanging,
     TemplateNotFound,
@@ -47,6 +51,10 @@ ARGUMENTS: dict[type[WorkerTemplatesError], tuple[tuple[Any, ...], dict[str, Any
     TemplateKeepsChanging: (("an-id", 5), {}),
     TemplateNotFound: (("small",), {}),
     TemplateDisabled: (("small",), {}),
+    TemplateDeprecated: (("small", "too old", "large"), {}),
+    TemplateFull: (("small", 3, 3), {}),
+    ClaimRefused: (("small", "is away"), {}),
+    RestoreRefused: (("an-id", "is not deleted"), {}),
 }
 """What makes one of each; the others take one string, or errors by field."""
 

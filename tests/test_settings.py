@@ -104,6 +104,11 @@ GOOD: list[tuple[str, Any, Any]] = [
     ("LICENSE_TYPES", ("PERSONAL", "PRO+"), ("PERSONAL", "PRO+")),
     ("LICENSE_DEFAULT", "PERSONAL", "PERSONAL"),
     ("LICENSE_DEFAULT", None, None),
+    ("CONSOLE", "off", "off"),
+    ("CONSOLE_URL_PREFIX", "/admin/fleet", "/admin/fleet"),
+    ("LOGIN_URL", None, None),
+    ("LOGIN_URL", "/login", "/login"),
+    ("LOGIN_URL", "https://login.example.test/?app=fleet", "https://login.example.test/?app=fleet"),
 ]
 
 
@@ -183,6 +188,19 @@ BAD: list[tuple[str, Any, str]] = [
         for value in ([], "A", ["A", "A"], ["a b"], [1], ["-x"], ["x" * 65], {"A": 1}, None)
     ),
     *(("LICENSE_DEFAULT", value, "a string that is not empty") for value in ("", 1, ["PERSONAL"])),
+    *(("CONSOLE", value, "one of 'on', 'off'") for value in ("yes", True, None)),
+    *(
+        (
+            "CONSOLE_URL_PREFIX",
+            value,
+            "a URL path that starts with / and does not end with one, such as '/api/v1/templates'",
+        )
+        for value in ("", "/", "console", "/a/", None)
+    ),
+    *(
+        ("LOGIN_URL", value, "None, or a URL that starts with / or https://, such as '/login'")
+        for value in ("", "login", 1, "/a\nb")
+    ),
     ("LICENSE_DEFAULT", "FREE", "None, or one of WORKER_TEMPLATES_LICENSE_TYPES (PERSONAL, ENTERPRISE, EVALUATION)"),
 ]
 

@@ -172,6 +172,8 @@ def _all_optional(schema: ma.Schema) -> None:
             field.allow_none = True
         field.required = False
         field.load_default = ma.missing
+        # What is left out of a patch stays as it is: it has no default.
+        field.metadata = {key: value for key, value in field.metadata.items() if key != "default"}
 
 
 class WorkerTemplateCapacityPatchSchema(WorkerTemplateCapacitySchema):

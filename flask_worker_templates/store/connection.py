@@ -394,9 +394,9 @@ def _without_lookup(uri: str) -> str:
     plain = [option for option in given if not option.lower().startswith("srv")]
     if "," in host or ":" in host or "directconnection=true" in options.lower():
         raise ValueError
-    if mark:  # those of this kind alone too, each by itself
+    if options:  # those of this kind alone too, each by itself
         uri_parser.split_options(options, validate=True, warn=True)
-    return f"mongodb://{server}{mark}{separator.join(plain)}"
+    return f"mongodb://{server}{mark if plain != [''] else ''}{separator.join(plain)}"
 
 
 def _problem_of_place(uri: str) -> str | None:

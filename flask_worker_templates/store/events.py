@@ -16,7 +16,7 @@ from flask_worker_templates.model.spec import DEFAULTS, FIELDS, Spec, changes
 from flask_worker_templates.model.template import Event
 
 from .connection import Collections, Document
-from .stored_form import event_spec, owned_by_event
+from .stored_form import event_spec, is_event, owned_by_event
 from .stored_types import Malformed
 
 _LOOK_BACK = 100
@@ -95,7 +95,8 @@ def _earlier(db: Collections, keys: Iterable[_Key]) -> dict[_Key, Spec]:
     found: dict[_Key, Spec] = {}
     for template_id, revision in wanted:
         before: Spec = {}
-        for event in sorted(by_template[template_id], key=lambda event: -event["revision"]):
+        sound = [event for event in by_template[template_id] if is_event(event)]
+        for event in sorted(sound, key=lambda event: event["revision"], reverse=True):
             if event["revision"] < revision:
                 try:
                     before = {**event_spec(event), **before}

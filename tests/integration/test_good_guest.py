@@ -230,6 +230,7 @@ def test_a_host_with_a_default_connection_shares_it(database_uri: str, make_app:
         "things",
         "worker_templates",
         "worker_template_events",
+        "worker_template_log",
     }
 
 
