@@ -64,6 +64,7 @@ def test_they_are_there_after_preparing_twice(store: Store, database: Raw) -> No
     }
     assert set(database.worker_template_events.index_information()) == {
         *("_id_", "template_revision", "at", "name_at", "actor_at", "action_at", "unlogged"),
+        *("open_in", "base_name", "exported_name"),
     }
     assert set(database.worker_template_log.index_information()) == {"_id_", "event_unique"}
     database.worker_templates.insert_one({"_id": "1", "name": "one"})
