@@ -235,6 +235,10 @@ def document() -> Any:
     return found
 
 
+def save_claims(one: Any) -> None:
+    one.claims.save(validate=True)  # the document is kept: its list refers to it weakly
+
+
 WRITES: dict[str, Callable[[], Any]] = {
     "document.save": lambda: document().save(),
     "document.save of a new one": lambda: WorkerTemplate(id="x", **spec("new")).save(force_insert=True),
@@ -242,7 +246,7 @@ WRITES: dict[str, Callable[[], Any]] = {
     "document.update": lambda: document().update(max_nodes=99),
     "document.modify": lambda: document().modify(max_nodes=99),
     "document.delete": lambda: document().delete(),
-    "embedded documents": lambda: document().claims.save(validate=True),
+    "embedded documents": lambda: save_claims(document()),
     "class.drop_collection": WorkerTemplate.drop_collection,
     "objects.create": lambda: WorkerTemplate.objects.create(id="x", **spec("new")),
     "objects.insert": lambda: WorkerTemplate.objects.insert([WorkerTemplate(id="x")]),

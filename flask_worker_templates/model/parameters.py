@@ -19,7 +19,7 @@ from .claim import KEEP_TTL, MAX_TTL_SECONDS, MIN_TTL_SECONDS
 from .extra import scalar_string
 from .fields import LABEL_KEY_PATTERN, TEXT_PATTERN, Choice, OneOf, Pattern, StrictBoolean, StrictInteger, Text
 from .schema import Rules
-from .suggestions import UNKNOWN, unknown
+from .suggestions import MAX_EXPLAINED, UNKNOWN, unknown
 from .template import ACTIONS
 
 SORTS = {
@@ -446,8 +446,12 @@ def load_parameters(schema: ma.Schema, asked: Mapping[str, Any]) -> dict[str, An
         return dict(schema.load(asked))
     except ma.ValidationError as error:
         found = error.messages_dict
+        few = len(found) <= MAX_EXPLAINED
         raise InvalidParameters(
-            {name: [unknown(name, schema.fields)] if text == [UNKNOWN] else text for name, text in found.items()}
+            {
+                name: [unknown(name, schema.fields)] if text == [UNKNOWN] and few else text
+                for name, text in found.items()
+            }
         ) from None
 
 

@@ -20,7 +20,7 @@ from .extra import ExtraFields
 from .merge_patch import merge_patch
 from .parameters import list_schema, load_parameters, repeatable, select_schema
 from .schema import FIELDS, NESTED, SERVER_OWNED, Spec, WorkerTemplateSpecSchema
-from .suggestions import READ_ONLY, UNKNOWN, unknown
+from .suggestions import MAX_EXPLAINED, READ_ONLY, UNKNOWN, unknown
 
 _KEYS = frozenset(FIELDS)
 _DISTINCT = ("name", "description")  # hardly ever the same twice
@@ -93,7 +93,9 @@ class SpecRules:
         return {name: loaded[name] for name in FIELDS}
 
     def _explained(self, errors: Mapping[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
-        """Return the schema's errors, with what an unknown field may mean."""
+        """Return the schema's errors, with what an unknown field may mean, unless there are too many for a mistake."""
+        if len(errors) > MAX_EXPLAINED:
+            return dict(errors)
         return {
             name: self._explained(found, (*path, str(name)))
             if isinstance(found, dict)

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 UNKNOWN = "Unknown field."
 READ_ONLY = "Read-only: the server sets this field. Leave it out."
+MAX_EXPLAINED = 100
+"""Errors of one mapping, above which none is explained: whoever sends thousands of keys did not misspell them."""
 _LONGEST = 100  # characters of a word that are compared: what anybody sends must not cost more
 _MOST = 8  # words that are listed where none is close
 

@@ -225,9 +225,9 @@ templates:
     assert places == [
         "7:13: extra.zone: Must be one of: eu-1, us-1. Found 'mars'.",
         "8:7: extra.gpu.model: Missing data for required field.",
-        "9:9: extra.gpu.modle: Unknown field: did you mean 'model'?",
+        "9:9: extra.gpu.modle: Unknown field. Did you mean model?",
         "10:16: extra.gpu.count: Not a valid integer. Found '4'.",
-        "11:7: extra.gpu_cuont: Unknown field: did you mean 'gpu_count'?",
+        "11:7: extra.gpu_cuont: Unknown field. Did you mean gpu_count?",
     ]
 
 

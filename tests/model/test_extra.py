@@ -112,10 +112,10 @@ def test_every_error_is_told_at_its_place() -> None:
         "extra.zone": "Must be one of: eu-1, us-1.",
         "extra.gpu.model": "Missing data for required field.",
         "extra.gpu.count": "Not a valid integer.",
-        "extra.gpu.modle": "Unknown field.",
+        "extra.gpu.modle": "Unknown field. Did you mean model?",
         "extra.subnets.eu.value.1": "Not a valid string.",
         "extra.subnets.a b": "A key is 1–63 characters of A-Z a-z 0-9 _ -, and begins with no digit and no -.",
-        "extra.spto": "Unknown field.",
+        "extra.spto": "Unknown field. Did you mean spot?",
         "extra.user_data": "Must not hold control characters, except line breaks and tabs.",
         "extra.gpu_count": "Must be an integer of at most 64 bits.",
     }
