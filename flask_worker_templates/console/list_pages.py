@@ -10,7 +10,7 @@ from typing import Any
 from flask import redirect, request
 from werkzeug.wrappers import Response
 
-from flask_worker_templates.errors import InvalidInput, TemplateInUse, TemplateNotFound, WorkerTemplatesError
+from flask_worker_templates.errors import InvalidInput, TemplateNotFound, WorkerTemplatesError
 from flask_worker_templates.model.template import Page, Template
 from flask_worker_templates.store.overview import Overview
 
@@ -124,8 +124,6 @@ class ListPages(Door):
                     message=self.message(),
                     guard=self.updating,
                 )
-        except (TemplateInUse, InvalidInput) as error:
-            return Outcome(template.name, str(error))
         except WorkerTemplatesError as error:
             return Outcome(template.name, str(error))
         return Outcome(template.name)
