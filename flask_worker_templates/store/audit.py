@@ -20,9 +20,11 @@ from flask_worker_templates.model.spec import Spec
 from flask_worker_templates.model.template import Event, Page, Template
 
 from .connection import Collections, Document
+from .decoding import CHECKED
 from .events import events_of, whole_spec
 from .queries import all_of, scope_conditions, trail_conditions, without
-from .stored_form import CHECKED, event_spec, from_stored, is_event, is_placeholder, template_of, to_stored
+from .stored_events import event_spec, is_event
+from .stored_form import from_stored, is_placeholder, template_of, to_stored
 
 
 def event_id(template_id: str, revision: int) -> str:

@@ -23,7 +23,10 @@ from flask_worker_templates.errors import TemplateNotFound
 from flask_worker_templates.model.rules import STANDARD
 
 from .scan import EVENTS, MOST_KNOWN, TEMPLATES, Bad, Known, key_of, scan_events, scan_templates
-from .stored_form import check_claims, check_event, check_template, is_placeholder, nfc
+from .soundness import check_template
+from .stored_claims import check_claims
+from .stored_events import check_event
+from .stored_form import is_placeholder, nfc
 from .stored_types import Malformed, Placeholder
 
 if TYPE_CHECKING:

@@ -19,8 +19,11 @@ from .claim_rules import CLAIMS, ClaimRules
 from .connection import Collections, Document
 from .indexes import UNIQUE_NAME
 from .part import Part
+from .presented import PRESENTED
 from .queries import all_of, scope_conditions
-from .stored_form import PRESENTED, claim_of, event_spec, from_stored, template_of
+from .stored_claims import claim_of
+from .stored_events import event_spec
+from .stored_form import from_stored, template_of
 from .stored_types import Malformed
 
 MOST_READ = 10_000

@@ -25,9 +25,11 @@ from .clock import update_and_return
 from .connection import Collections, Document
 from .loop import Guard, write_on_condition
 from .part import Part
+from .presented import PRESENTED
 from .queries import scope_conditions
 from .recheck import recheck
-from .stored_form import PRESENTED, check_claims, claim_of, template_of
+from .stored_claims import check_claims, claim_of
+from .stored_form import template_of
 from .stored_types import Malformed
 
 

@@ -39,9 +39,10 @@ from flask_worker_templates.model.template import Action
 
 from .audit import event_id
 from .connection import Collections, Document
+from .decoding import CHECKED
 from .loop import attempts
 from .recheck import recheck
-from .stored_form import CHECKED, stored_at_top, to_stored
+from .stored_form import stored_at_top, to_stored
 
 log = logging.getLogger("flask_worker_templates")
 

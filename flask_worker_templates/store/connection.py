@@ -43,9 +43,9 @@ from flask_worker_templates.settings import Secret, Settings
 from .adapter import RAW, raw_bytes, with_options
 from .builds import Builds
 from .census import Census
+from .decoding import PLAIN
 from .scan import EVENTS as EVENTS  # noqa: PLC0414  # exported
 from .scan import TEMPLATES as TEMPLATES  # noqa: PLC0414
-from .stored_form import PLAIN
 
 log = logging.getLogger("flask_worker_templates")
 

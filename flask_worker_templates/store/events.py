@@ -16,7 +16,7 @@ from flask_worker_templates.model.spec import DEFAULTS, FIELDS, Spec, changes
 from flask_worker_templates.model.template import Event
 
 from .connection import Collections, Document
-from .stored_form import event_spec, is_event, owned_by_event
+from .stored_events import event_spec, is_event, owned_by_event
 from .stored_types import Malformed
 
 _LOOK_BACK = 100

@@ -33,7 +33,7 @@ from .connection import Collections, Document
 from .loop import attempts
 from .queries import all_of, scope_conditions, trail_conditions, without
 from .scoped_events import CHUNK, Insiders, events_within, taken
-from .stored_form import is_event
+from .stored_events import is_event
 
 _DUPLICATE_KEY = 11000
 START = frozenset({"", "start"})

@@ -15,9 +15,10 @@ from .commit import now
 from .connection import Collections, Document
 from .indexes import duplicate_names
 from .part import Part
+from .presented import PRESENTED
 from .queries import all_of, without
 from .scoped_events import Insiders
-from .stored_form import PRESENTED, managed_of, stored_exported
+from .stored_form import managed_of, stored_exported
 from .stored_types import Malformed
 
 _CHUNK = 5000  # names or ids in one query; a query must stay far below MongoDB's 16 MB

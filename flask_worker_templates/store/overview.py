@@ -13,8 +13,9 @@ from .claim_list import changed_since
 from .claim_rules import CLAIMS
 from .connection import Document
 from .part import Part
+from .presented import PRESENTED
 from .queries import all_of, scope_conditions
-from .stored_form import PRESENTED, managed_of
+from .stored_form import managed_of
 from .stored_types import Malformed
 
 # No names that a field of a document has.

@@ -14,22 +14,14 @@ from flask_worker_templates.model.template import Event, Page, Template
 
 from . import audit
 from .connection import Collections, Document, TimeLimit, find_raw
+from .decoding import CHECKED, decode, decoded
 from .feed import follow
 from .part import Part
+from .presented import PRESENTED, checked_raw, present_raw
 from .queries import all_of, conditions, matching_patterns, order, same_name, scope_conditions, without
 from .recheck import recheck
 from .scoped_events import Insiders, history_within, trail_within
-from .stored_form import (
-    CHECKED,
-    PRESENTED,
-    checked_raw,
-    decode,
-    decoded,
-    is_placeholder,
-    nfc,
-    present_raw,
-    template_of,
-)
+from .stored_form import is_placeholder, nfc, template_of
 from .stored_types import Malformed
 
 R = TypeVar("R")

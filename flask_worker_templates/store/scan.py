@@ -14,7 +14,11 @@ from flask_worker_templates.model.printable import printable
 from flask_worker_templates.model.rules import SpecRules
 
 from .adapter import is_real, raw_bytes
-from .stored_form import CHECKED, check_claims, check_event, check_template, decoded, from_stored, nfc
+from .decoding import CHECKED, decoded
+from .soundness import check_template
+from .stored_claims import check_claims
+from .stored_events import check_event
+from .stored_form import from_stored, nfc
 from .stored_schema import bad_claims, suspect_events, suspect_templates
 from .stored_types import Malformed, Placeholder
 

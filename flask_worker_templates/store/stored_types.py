@@ -8,7 +8,7 @@ granted. Bounds are not checked: a value of the right type that is out of bounds
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -187,3 +187,25 @@ def nested(readers: dict[str, Reader], defaults: dict[str, Any]) -> Reader:
         return read
 
     return read_nested
+
+
+class below:  # noqa: N801  # read as a statement
+    """Puts a path before those of the errors inside."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, Malformed):
+            error.path = f"{self._path}.{error.path}" if error.path else self._path
+
+
+def read_fields(readers: Mapping[str, Reader], document: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Read the fields that must be there, each by its reader."""
+    try:
+        return {name: read(document[name], prefix + name) for name, read in readers.items()}
+    except KeyError as error:
+        raise missing(prefix + error.args[0]) from None

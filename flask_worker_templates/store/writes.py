@@ -30,19 +30,12 @@ from .commit import (
     withdraw,
 )
 from .connection import Collections, Document
+from .decoding import CHECKED
 from .loop import Guard, Precondition, check_inside, write_on_condition
 from .part import Part
 from .queries import same_name
-from .stored_form import (
-    CHECKED,
-    check_template,
-    from_stored,
-    keeping_unknown,
-    nfc,
-    origin_fields,
-    stored_at_top,
-    template_of,
-)
+from .soundness import check_template
+from .stored_form import from_stored, keeping_unknown, nfc, origin_fields, stored_at_top, template_of
 from .stored_types import Malformed
 
 Progress = Callable[[int], None]

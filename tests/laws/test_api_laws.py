@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from flask_worker_templates.errors import InvalidSpec
 from flask_worker_templates.model.spec import FIELDS, merge_patch, normalize, patched
 from flask_worker_templates.runtime.app_state import ready_state
-from flask_worker_templates.store import stored_form as template_module
+from flask_worker_templates.store import presented
 from tests.support.backends import mongomock_only
 from tests.support.calls import URL, one, problem
 from tests.support.openapi_document import component, own_document
@@ -165,7 +165,7 @@ def test_what_is_remembered_of_large_templates_is_nothing(client: FlaskClient) -
     large = client.post(URL, json={**spec("large"), "labels": labels}).get_json()
     small = client.post(URL, json=spec("small")).get_json()
     for template, kept in ((large, 0), (small, 1)):
-        template_module._remembered.cache_clear()
+        presented._remembered.cache_clear()
         assert client.get(one(template)).get_json() == template
         assert client.get(one(template)).get_json() == template
-        assert template_module._remembered.cache_info().currsize == kept
+        assert presented._remembered.cache_info().currsize == kept

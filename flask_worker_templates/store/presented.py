@@ -1,0 +1,76 @@
+"""Templates as the API shows them, from the bytes that the server sent."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+from flask_worker_templates.model.spec import FIELDS
+from flask_worker_templates.model.template import rfc3339, to_json
+
+from .decoding import decode
+from .soundness import check_template
+from .stored_form import from_stored, owned_by_template
+
+PRESENTED = {**dict.fromkeys(FIELDS, 1), "revision": 1, "is_seeded": 1, "created_at": 1, "updated_at": 1}
+"""Projection of the fields that `present` reads."""
+
+
+def present(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a template as the API shows it, ready for JSON. The one place where that is decided.
+
+    Raises:
+        Malformed: if the document is no template.
+    """
+    owned = owned_by_template(document)
+    return {
+        "id": owned["_id"],
+        **from_stored(document),
+        "revision": owned["revision"],
+        "is_seeded": owned["is_seeded"],
+        "created_at": rfc3339(owned["created_at"]),
+        "updated_at": rfc3339(owned["updated_at"]),
+    }
+
+
+_LARGEST_REMEMBERED = 8192  # bytes; so that what is remembered is bounded too, by some 64 MB
+
+
+def present_raw(raw: bytes) -> tuple[int, bytes]:
+    """Return the revision and the JSON of a template, given the BSON bytes that the server returned.
+
+    Remembered by those bytes: what is shown is always what the server said a moment ago, and a template that did not
+    change is not decoded again.
+
+    Raises:
+        Malformed: if the document is no template.
+    """
+    return _remembered(raw) if len(raw) <= _LARGEST_REMEMBERED else _decoded(raw)
+
+
+def _decoded(raw: bytes) -> tuple[int, bytes]:
+    shown = present(decode(raw))
+    return shown["revision"], to_json(shown)
+
+
+_remembered = functools.lru_cache(maxsize=4096)(_decoded)
+
+
+def checked_raw(raw: bytes) -> tuple[int, bytes]:
+    """Return the same of a whole document (but its claims), after a look at everything of it.
+
+    Raises:
+        Malformed: if the document is no template.
+    """
+    return _checked(raw) if len(raw) <= _LARGEST_REMEMBERED else _decoded_and_checked(raw)
+
+
+def _decoded_and_checked(raw: bytes) -> tuple[int, bytes]:
+    document = decode(raw)
+    check_template(document)
+    shown = present(document)
+    return shown["revision"], to_json(shown)
+
+
+_checked = functools.lru_cache(maxsize=1024)(_decoded_and_checked)
