@@ -55,7 +55,7 @@ from .runtime.startup import Status
 if _typing.TYPE_CHECKING:
     from .reconcile.plan import SyncPlan
     from .reconcile.seed import SeedResult
-    from .reconcile.sync import SyncChange, SyncResult
+    from .reconcile.sync_result import SyncChange, SyncResult
 
 __all__ = [
     "ALL",

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from .reconcile.outcome import OnConflict
     from .reconcile.plan import SyncPlan
     from .reconcile.seed import SeedResult
-    from .reconcile.sync import SyncResult
+    from .reconcile.sync_result import SyncResult
 
 log = logging.getLogger("flask_worker_templates")
 

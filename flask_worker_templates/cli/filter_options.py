@@ -11,7 +11,8 @@ from click.shell_completion import CompletionItem
 from marshmallow import fields, validate
 
 from flask_worker_templates.errors import InvalidParameters
-from flask_worker_templates.model.parameters import ListSchema, QueryBoolean
+from flask_worker_templates.model.parameters import ListSchema
+from flask_worker_templates.model.query_fields import QueryBoolean
 
 from .completion import complete_names
 

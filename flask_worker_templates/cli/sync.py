@@ -18,8 +18,9 @@ from flask_worker_templates.files.replace import write_private
 from flask_worker_templates.reconcile.options import ON_CONFLICT, SyncOptions
 from flask_worker_templates.reconcile.plan import Refusal, SyncPlan
 from flask_worker_templates.reconcile.plan_document import MAX_DELETIONS, ReviewedPlan, plan_document, read_plan
-from flask_worker_templates.reconcile.sync import SyncChange, SyncResult, carry_out, unfinished
+from flask_worker_templates.reconcile.sync import carry_out
 from flask_worker_templates.reconcile.sync_document import sync_document
+from flask_worker_templates.reconcile.sync_result import SyncChange, SyncResult, unfinished
 from flask_worker_templates.runtime.app_state import DEFAULT_CONFIG_PATH, AppState, current_state
 
 from .diff_text import print_diff

@@ -6,10 +6,6 @@ small. What a person gave wrongly is a `ValidationError`; what the schema does w
 
 from __future__ import annotations
 
-import json
-import math
-import re
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -18,13 +14,8 @@ from marshmallow import fields
 
 from flask_worker_templates.errors import HostSchemaError, SettingsError
 
-KEY_PATTERN = "^[A-Za-z_][A-Za-z0-9_-]{0,62}$"
-MAX_BYTES = 16_384
-MAX_DEPTH = 20
+from .extra_values import KEY, KEY_RULE, check_value, faults_of, in_nfc, merged_errors, nested_errors, not_json, same
 
-_key = re.compile(KEY_PATTERN.removesuffix("$") + r"\Z")
-_bad_character = re.compile("[\u0000-\u0008\u000b-\u001f\u007f-\u009f\ud800-\udfff]")
-_INTEGERS = range(-(2**63), 2**63)
 NOT_DECLARED = "Unknown field. This app declares no fields of its own: see `WorkerTemplates(app, extra=SCHEMA)`."
 
 SCALARS: tuple[type[fields.Field[Any]], ...] = (fields.String, fields.Number, fields.Boolean)
@@ -115,11 +106,11 @@ class ExtraFields:
                 raise ma.ValidationError({str(key): [NOT_DECLARED] for key in given})
             return {}
         self._check_input(given)
-        data = _nfc(given)
+        data = in_nfc(given)
         if self.schema is None:
             return dict(data)
         normal = _round(self.schema, data)
-        _check_size(normal)
+        check_value(normal)
         again = _again(self.schema, normal)
         if not same(normal, again):
             key = next((key for key in {**normal, **again} if not same(normal.get(key), again.get(key))), "")
@@ -130,17 +121,17 @@ class ExtraFields:
 
     def _check_input(self, given: Mapping[str, Any]) -> None:
         """Raise what is wrong with a value before the schema sees it, and then all that the schema says besides."""
-        errors = _nested_errors(given)
+        errors = nested_errors(given)
         if errors and self.schema is not None:
             try:
                 _load(self.schema, given)
             except ma.ValidationError as error:
-                errors = _merged(errors, error.messages_dict)
+                errors = merged_errors(errors, error.messages_dict)
             except HostSchemaError:
                 pass  # of a value that no schema need put up with
         if errors:
             raise ma.ValidationError(errors)
-        _check_size(given)
+        check_value(given)
 
     def today(self, stored: Mapping[str, Any]) -> dict[str, Any]:
         """Return the normal form, by the rules of today, of what is stored, without unknown keys.
@@ -169,24 +160,6 @@ class ExtraFields:
             return known
 
 
-def scalar_string(key: str, value: Any) -> str | None:
-    """Return the string by which a list is filtered for a value of a key, None for what is no scalar."""
-    if isinstance(value, Mapping | list):
-        return None
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)  # 4.0 and 4 are one number
-    return f"{key}={json.dumps(value, ensure_ascii=False)}"
-
-
-def same(one: Any, other: Any) -> bool:
-    """Tell whether two JSON values are the same: unlike Python, with true apart from 1."""
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(same, one, other))
-    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
-
-
 def _schema_of(schema: Any) -> ma.Schema | None:
     if isinstance(schema, type) and issubclass(schema, ma.Schema):
         try:
@@ -204,8 +177,8 @@ def _check_fields(schema: ma.Schema, prefix: str, above: tuple[type[ma.Schema], 
     for name, field in schema.fields.items():
         key = field.data_key or name
         path = f"extra.{prefix}{key}"
-        if _key.match(key) is None or key == "_schema":
-            raise SettingsError(f"{path}: {_KEY_RULE} _schema is none.")
+        if KEY.match(key) is None or key == "_schema":
+            raise SettingsError(f"{path}: {KEY_RULE} _schema is none.")
         if field.load_only or field.dump_only:
             what, lacks = ("load_only", "shown") if field.load_only else ("dump_only", "set")
             raise SettingsError(f"{path} is {what}, so that it could not be {lacks}.")
@@ -239,7 +212,7 @@ def _default(schema: ma.Schema, key: str) -> Any:
     try:
         loaded = [field.load_default() if callable(field.load_default) else field.load_default for _ in range(2)]
         first, second = (field.serialize(field.attribute or name, {field.attribute or name: one}) for one in loaded)
-        found = list(_faults(first))
+        found = list(faults_of(first))
         again = field.serialize(
             field.attribute or name, {field.attribute or name: None if first is None else field.deserialize(first)}
         )
@@ -272,13 +245,13 @@ def _dump(schema: ma.Schema, loaded: Any) -> dict[str, Any]:
         raise HostSchemaError("extra", f"could not be dumped: {type(error).__name__}: {error}") from error
     if not isinstance(dumped, Mapping):
         raise HostSchemaError("extra", f"is dumped as {type(dumped).__name__}, not as a dict")
-    for path, kind in _no_json(dumped, "extra"):
+    for path, kind in not_json(dumped, "extra"):
         raise HostSchemaError(path, f"is dumped as {kind}, which is no JSON")
     return dict(dumped)
 
 
 def _round(schema: ma.Schema, data: Mapping[str, Any]) -> dict[str, Any]:
-    normal = _nfc(_dump(schema, _load(schema, data)))
+    normal = in_nfc(_dump(schema, _load(schema, data)))
     return dict(normal)
 
 
@@ -287,86 +260,3 @@ def _again(schema: ma.Schema, normal: Mapping[str, Any]) -> dict[str, Any]:
         return _round(schema, normal)
     except ma.ValidationError as error:
         raise HostSchemaError("extra", f"is not stable: what the schema dumps, it refuses: {error}") from error
-
-
-def _no_json(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            if isinstance(key, str):
-                yield from _no_json(inner, f"{path}.{key}")
-            else:
-                yield path, f"a dict with the key {key!r:.50}"
-    elif isinstance(value, list | tuple):
-        for number, inner in enumerate(value):
-            yield from _no_json(inner, f"{path}.{number}")
-    elif not (value is None or isinstance(value, str | int | float)):
-        yield path, type(value).__name__
-
-
-def _nested_errors(value: Mapping[str, Any]) -> dict[str, Any]:
-    errors: dict[str, Any] = {}
-    for path, message in _faults(value):
-        place = errors
-        for part in path[:-1]:
-            place = place.setdefault(part, {})
-        place.setdefault(path[-1], []).append(message)
-    return errors
-
-
-def _merged(one: Any, other: Any) -> Any:
-    """Return the errors of two checks; where both complain of one place, those of the first."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return {
-            key: _merged(one[key], other[key]) if key in one and key in other else {**other, **one}[key]
-            for key in {**one, **other}
-        }
-    return one
-
-
-def _check_size(value: Mapping[str, Any]) -> None:
-    if errors := _nested_errors(value):
-        raise ma.ValidationError(errors)
-    size = len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
-    if size > MAX_BYTES:
-        raise ma.ValidationError(f"At most {MAX_BYTES:,} bytes as JSON; this is {size:,}.")
-
-
-def _faults(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], str]]:
-    """Yield the place of each thing that no value of ``extra`` may hold, and what is wrong with it."""
-    if len(path) > MAX_DEPTH:
-        yield path, f"At most {MAX_DEPTH} levels."
-    elif isinstance(value, Mapping):
-        for key, inner in value.items():
-            if isinstance(key, str) and _key.match(key):
-                yield from _faults(inner, (*path, key))
-            else:
-                yield (*path, str(key)), _KEY_RULE
-    elif isinstance(value, list):
-        for number, inner in enumerate(value):
-            yield from _faults(inner, (*path, number))
-    elif fault := _scalar_fault(value):
-        yield path, fault
-
-
-_KEY_RULE = "A key is 1–63 characters of A-Z a-z 0-9 _ -, and begins with no digit and no -."
-
-
-def _scalar_fault(value: Any) -> str:
-    if isinstance(value, str):
-        bad = _bad_character.search(value)
-        return "Must not hold control characters, except line breaks and tabs." if bad else ""
-    if isinstance(value, int):
-        return "" if value in _INTEGERS else "Must be an integer of at most 64 bits."
-    if isinstance(value, float):
-        return "" if math.isfinite(value) else "Special numeric values (nan or infinity) are not permitted."
-    return "" if value is None else f"Must be what JSON can hold, not {type(value).__name__}."
-
-
-def _nfc(value: Any) -> Any:
-    if isinstance(value, str):
-        return value if value.isascii() else unicodedata.normalize("NFC", value)
-    if isinstance(value, Mapping):
-        return {key: _nfc(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_nfc(inner) for inner in value]
-    return value

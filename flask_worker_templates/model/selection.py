@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, overload
 
-from .extra import scalar_string
+from .extra_values import scalar_string
 from .image_name import ami_matches
-from .parameters import ExtraCondition
+from .query_fields import ExtraCondition
 from .template import Template
 
 _MINIMA = {

@@ -29,7 +29,7 @@ from flask_worker_templates.store.store import Store
 
 from .export_plan import LISTED, FileEdit, plan_export, why_no_file_may_hold
 from .ownership import Ownership
-from .sync import stored_templates
+from .sync_plan import stored_templates
 
 VERSION = 1
 """Of the result document. It changes where a program that reads the old form would be misled."""

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass
 
 from flask_worker_templates.errors import (
     NameTaken,
@@ -21,72 +20,22 @@ from flask_worker_templates.errors import (
     TemplateKeepsChanging,
     TemplateNotFound,
 )
-from flask_worker_templates.model.records import Managed, Origin, Seed
-from flask_worker_templates.model.scope import ALL
+from flask_worker_templates.model.records import Origin, Seed
 from flask_worker_templates.store.store import Guard, Progress, Store
 
 from .compare import State
 from .exported import kept_beside
-from .options import SyncOptions
 from .outcome import Action
 from .ownership import Ownership
-from .plan import Obstacle, Step, SyncPlan, make_plan, too_many_deletions
-from .within_scope import hidden_names, shown_files
+from .plan import Obstacle, Step, SyncPlan
+from .sync_plan import plan_sync
+from .sync_result import CHUNK, SyncChange, SyncResult
 
 log = logging.getLogger("flask_worker_templates")
 
-Status = Literal["applied", "stale", "in_use", "invalid", "blocked", "unknown", "not_tried"]
 
 _ROUNDS = 5
 """How often a sync at start that others overtook looks again."""
-_CHUNK = 2000
-"""The most templates that are created at a time; what an interruption leaves unknown is one such part."""
-
-
-@dataclass(frozen=True, slots=True)
-class SyncChange:
-    """What became of one planned change.
-
-    Attributes:
-        name: of the template.
-        action: ``create``, ``update``, ``rebase`` or ``delete``.
-        status: ``applied``; ``stale``, where the template had changed since the plan was made; ``in_use``, where it
-            could not be deleted; ``invalid``, where what the database holds makes no valid template; ``blocked`` by a
-            document that is no template; ``not_tried`` or ``unknown``, where the sync was interrupted before it or in
-            the middle of it. But for the last, nothing was written about it unless it was applied.
-        message: why it was not applied; empty if it was.
-        revision: of the template afterwards; None if it was created, deleted or not changed.
-    """
-
-    name: str
-    action: Action
-    status: Status
-    message: str = ""
-    revision: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SyncResult:
-    """What a sync did.
-
-    Attributes:
-        changes: what became of each planned change.
-        forgotten: names of deleted templates whose entries are gone from the files, which is noted now.
-    """
-
-    changes: tuple[SyncChange, ...]
-    forgotten: tuple[str, ...] = ()
-
-    @property
-    def complete(self) -> bool:
-        """Whether every planned change was applied, and nothing was in the way of one."""
-        return all(change.status == "applied" for change in self.changes)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the sync document without the plan, for JSON."""
-        from .sync_document import result_document
-
-        return result_document(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,73 +44,6 @@ class _By:
 
     actor: str
     message: str | None
-
-
-def plan_sync(
-    store: Store,
-    ownership: Ownership,
-    options: SyncOptions | None = None,
-    *,
-    guard: Guard | None = None,
-    recreate_renamed: bool = True,
-) -> SyncPlan:
-    """Compare the files with the database and return what a sync would do. Writes nothing.
-
-    Args:
-        store: what holds the templates.
-        ownership: valid definition files, and the set that they belong to.
-        options: what a person decided.
-        guard: asked for each template that would be deleted; raises `TemplateInUse`.
-        recreate_renamed: whether an entry whose template was renamed in the database is created again.
-
-    Raises:
-        DuplicateNames: if the collection holds several templates of one name.
-        DatabaseUnavailable: if MongoDB does not do its part within the time limit.
-    """
-    whole = store.within(ALL)
-    stored = stored_templates(whole)
-    there = {template.spec["name"] for template in stored}
-    absent = [name for name in ownership.names if name not in there]
-    deletions = whole.deletions(absent, ownership.file_set) if absent else {}
-    forget = [
-        one
-        for one in whole.open_deletions(ownership.file_set)
-        if one.name not in ownership.names and one.exported_name not in ownership.names
-    ]
-    files, hidden = ownership.files, set[str]()
-    if not store.scope.everything:
-        deleted = {**{one.name: one for one in forget}, **deletions}
-        inside = store.insiders(one.template_id for one in deleted.values())
-        hidden = hidden_names([entry.spec for entry in files.entries], stored, deleted, store.scope, inside)
-        left = tuple(entry for entry in files.entries if entry.spec["name"] not in hidden)
-        ownership = replace(ownership, files=replace(files, entries=left))
-    plan = make_plan(
-        ownership,
-        [template for template in stored if template.spec["name"] not in hidden],
-        {name: deletion for name, deletion in deletions.items() if name not in hidden},
-        options or SyncOptions(),
-        forget=[one for one in forget if one.name not in hidden],
-        recreate_renamed=recreate_renamed,
-        blocked=whole.blocked(),
-    )
-    if not store.scope.everything:
-        plan = replace(plan, files=shown_files(files, hidden))
-    if plan.refusals:  # what may not begin is not looked into any further
-        return plan
-    plan = replace(plan, steps=tuple(_kept_if_in_use(store, step, guard) for step in plan.steps))
-    return plan.refused(too_many_deletions(plan))
-
-
-def stored_templates(store: Store) -> list[Managed]:
-    """Return every template as the database holds it, in today's normal form."""
-    return [
-        replace(
-            one,
-            spec=store.rules.today(one.spec),
-            base=None if one.base is None else store.rules.today(one.base),
-        )
-        for one in store.managed()
-    ]
 
 
 def apply(
@@ -237,22 +119,6 @@ def carry_out(
             yield change
 
 
-def unfinished(plan: SyncPlan, done: Sequence[SyncChange]) -> Iterator[SyncChange]:
-    """Yield the planned changes of which nothing was heard, because the sync was interrupted."""
-    known = {change.name for change in done}
-    left = [step for step in plan.changes if step.drift.name not in known]
-    order: tuple[Action, ...] = ("create", "update", "rebase", "delete")
-    left.sort(key=lambda step: order.index(step.outcome.action))
-    creating = sum(step.outcome.action == "create" for step in left[:_CHUNK])
-    for number, step in enumerate(left):
-        status: Status = "unknown" if number < max(creating, 1) else "not_tried"
-        message = {
-            "unknown": "The sync was interrupted, perhaps in the middle of this change.",
-            "not_tried": "The sync was interrupted before this change.",
-        }[status]
-        yield SyncChange(step.drift.name, step.outcome.action, status, message)
-
-
 def sync_at_start(store: Store, ownership: Ownership, *, actor: str) -> None:
     """Apply what the files changed and nobody edited; any number of processes may do this at once.
 
@@ -282,21 +148,6 @@ def sync_at_start(store: Store, ownership: Ownership, *, actor: str) -> None:
             log.warning("A worker template was not synced: %s", step.reason)
 
 
-def _kept_if_in_use(store: Store, step: Step, guard: Guard | None) -> Step:
-    if step.outcome.action != "delete" or step.drift.stored is None:
-        return step
-    template_id = step.drift.stored.id
-    try:
-        store.check_unclaimed(template_id, step.drift.name)
-        if guard is not None:
-            guard(store.get(template_id), None)
-    except TemplateInUse as error:
-        return step.kept("in_use", str(error))
-    except TemplateNotFound:
-        pass  # deleted by someone else just now: the write will find that out too
-    return step
-
-
 def _hindered(plan: SyncPlan) -> Iterator[SyncChange]:
     for step in plan.hindered:
         obstacle: Obstacle | None = step.obstacle
@@ -307,8 +158,8 @@ def _hindered(plan: SyncPlan) -> Iterator[SyncChange]:
 def _create(
     store: Store, plan: SyncPlan, steps: Sequence[Step], by: _By, progress: Progress | None
 ) -> Iterator[SyncChange]:
-    for start in range(0, len(steps), _CHUNK):
-        chunk = steps[start : start + _CHUNK]
+    for start in range(0, len(steps), CHUNK):
+        chunk = steps[start : start + CHUNK]
         seeds = [
             Seed(step.outcome.spec, plan.ownership.source_of(step.drift.declared.path), plan.ownership.file_set)
             for step in chunk

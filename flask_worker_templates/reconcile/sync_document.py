@@ -10,7 +10,7 @@ from marshmallow import fields
 from .diff_document import WorkerTemplateDriftSchema, diff_document
 from .outcome import Action
 from .plan import SyncPlan
-from .sync import Status, SyncResult
+from .sync_result import Status, SyncResult
 
 VERSION = 1
 """Of the sync document. It changes where a program that reads the old form would be misled."""

@@ -198,7 +198,7 @@ class AppState:
             guard: asked for each template that would be deleted; by default the usage check of the host.
             store: another one than the app's own, such as that of a request.
         """
-        from flask_worker_templates.reconcile.sync import plan_sync
+        from flask_worker_templates.reconcile.sync_plan import plan_sync
 
         return plan_sync(
             store or self.store,

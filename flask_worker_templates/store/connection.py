@@ -16,12 +16,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote_plus
 
 import mongoengine
 import pymongo
 from bson.errors import InvalidDocument
-from pymongo import ReadPreference, uri_parser
+from pymongo import ReadPreference
 from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import (
@@ -36,16 +35,18 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from flask_worker_templates._forks import renew_in_children
-from flask_worker_templates.errors import DatabaseRefused, DatabaseUnavailable, SettingsError
+from flask_worker_templates.errors import DatabaseRefused, DatabaseUnavailable
 from flask_worker_templates.model.rules import STANDARD, SpecRules
-from flask_worker_templates.settings import Secret, Settings
+from flask_worker_templates.settings import Settings
 
 from .adapter import RAW, raw_bytes, with_options
 from .builds import Builds
 from .census import Census
 from .decoding import PLAIN
+from .refusals import TOO_LARGE, refusal_of
 from .scan import EVENTS as EVENTS  # noqa: PLC0414  # exported
 from .scan import TEMPLATES as TEMPLATES  # noqa: PLC0414
+from .uri import check_uri, with_bounded_lookup
 
 log = logging.getLogger("flask_worker_templates")
 
@@ -62,9 +63,6 @@ _MAJORITY = ReadConcern("majority")
 _UNAUTHORIZED, _AUTHENTICATION_FAILED, NAMESPACE_NOT_FOUND = 13, 18, 26
 _LOG_AGAIN_SECONDS = 60.0
 _DRIVERS_STATE = re.compile(r" \(configured timeouts: [^)]*\)|, Timeout: [0-9.]+s, Topology Description: .*", re.DOTALL)
-_INVALID_URI = "is not a valid MongoDB URI: see https://www.mongodb.com/docs/manual/reference/connection-string/"
-_NO_DATABASE_NAME = re.compile(r'[/\\."$\s\0]')
-_LONGEST_DATABASE_NAME = 63
 _serial = itertools.count(1)
 
 
@@ -151,8 +149,8 @@ class DatabaseAccess:
         self._outage: set[str] = set()
         self._logged: dict[str, float] = {}
         if self._uri is not None:
-            _check_uri(self._uri)
-            self._uri = self._with_bounded_lookup(self._uri)
+            check_uri(self._uri)
+            self._uri = with_bounded_lookup(self._uri, self._seconds)
             self._alias = f"worker-templates-{next(_serial)}"
         renew_in_children(self)
 
@@ -177,16 +175,6 @@ class DatabaseAccess:
         """Make new locks."""
         self._lock = threading.Lock()
         self._log_lock = threading.Lock()
-
-    def _with_bounded_lookup(self, uri: str) -> str:
-        # A mongodb+srv name is looked up in DNS before there is a client, where `pymongo.timeout` does not reach. This
-        # option bounds it, and only in the URI: an argument is not passed on to the lookup of MongoEngine's own.
-        server, _, options = uri.partition("?")
-        separator = ";" if ";" in options else "&"
-        given = {option.partition("=")[0].lower() for option in options.split(separator)}
-        if not uri.startswith("mongodb+srv://") or "connecttimeoutms" in given:
-            return uri
-        return Secret(f"{server}?{options}{separator if options else ''}connectTimeoutMS={round(self._seconds * 1000)}")
 
     @property
     def collections(self) -> Collections:
@@ -273,9 +261,9 @@ class DatabaseAccess:
             raise
         except InvalidDocument as error:  # what the driver does not even send
             too_large = isinstance(error, DocumentTooLarge)
-            raise DatabaseRefused(_TOO_LARGE if too_large else "a value has no form in MongoDB.") from error
+            raise DatabaseRefused(TOO_LARGE if too_large else "a value has no form in MongoDB.") from error
         except PyMongoError as error:
-            if (refusal := _refusal(error)) is not None:
+            if (refusal := refusal_of(error)) is not None:
                 raise DatabaseRefused(refusal) from error
             reason = self._reason(error)
             self._note_failure(reason, error)
@@ -342,81 +330,6 @@ def _close_abandoned() -> None:
 def is_same_database(one: object, other: object) -> bool:
     """Return whether two are the same database, even if they were connected one after the other."""
     return one is other or (isinstance(one, Database) and one == other)
-
-
-def _refusal(error: PyMongoError) -> str | None:
-    """Return why MongoDB would refuse the same again, or None where it might not."""
-    code = error.code if isinstance(error, OperationFailure) else None
-    if isinstance(error, BulkWriteError) and error.details.get("writeErrors"):
-        code = error.details["writeErrors"][0].get("code")
-    return _REFUSALS.get(code) if code is not None else None
-
-
-_TOO_LARGE = (
-    "the document of the template would be larger than MongoDB allows (16 MB). Release claims that are not needed."
-)
-_REFUSALS = {
-    10334: _TOO_LARGE,
-    17419: _TOO_LARGE,
-    17420: _TOO_LARGE,
-    121: "a validation rule of the collection does not allow it. Ask who runs the database.",
-}
-"""Codes of MongoDB's errors that are no passing ones."""
-
-
-def _check_uri(uri: str) -> None:
-    problem = None
-    try:
-        problem = _problem_of_place(uri)
-        if problem is None:
-            uri_parser.parse_uri(_without_lookup(uri), warn=True)
-    except OSError:
-        problem = "names a certificate file that cannot be read"
-    except (PyMongoError, ValueError):
-        # The parser's own message may quote a part of the password, so none of it is passed on.
-        problem = _INVALID_URI
-    if problem:
-        raise SettingsError(f"WORKER_TEMPLATES_MONGODB_URI {problem}")
-
-
-def _without_lookup(uri: str) -> str:
-    """Return a URI with the same parts that can be wrong, for which the parser looks nothing up in DNS.
-
-    Raises:
-        ValueError: if a ``mongodb+srv`` URI has what only the other kind may have.
-    """
-    if not uri.startswith("mongodb+srv://"):
-        return uri
-    server, mark, options = uri.removeprefix("mongodb+srv://").partition("?")
-    host = server.partition("/")[0].rpartition("@")[2]
-    separator = ";" if ";" in options else "&"
-    given = options.split(separator)
-    plain = [option for option in given if not option.lower().startswith("srv")]
-    if "," in host or ":" in host or "directconnection=true" in options.lower():
-        raise ValueError
-    if options:  # those of this kind alone too, each by itself
-        uri_parser.split_options(options, validate=True, warn=True)
-    return f"mongodb://{server}{mark if plain != [''] else ''}{separator.join(plain)}"
-
-
-def _problem_of_place(uri: str) -> str | None:
-    """Return what is wrong with the hosts and the database of a URI, of which the parser takes more than can be."""
-    place = uri.partition("://")[2].partition("?")[0]
-    hosts, _, name = place.partition("/")
-    name = unquote_plus(name)
-    if "@" in name:  # a slash in a password that is not percent-encoded
-        return _INVALID_URI
-    if not all(host.partition(":")[0] for host in hosts.rpartition("@")[2].split(",")):
-        return "names no host: put it before the database, as in mongodb://localhost:27017/fleet"
-    if not name:
-        return "names no database: put its name after the host, as in mongodb://localhost:27017/fleet"
-    # Of what follows a dot the driver would make a collection: another database than the one that was meant.
-    if _NO_DATABASE_NAME.search(name) or len(name.encode()) > _LONGEST_DATABASE_NAME:
-        return (
-            'names a database that cannot be: its name has at most 63 bytes, and none of / \\ . " $ or a space among '
-            "them"
-        )
-    return None
 
 
 def find_raw(

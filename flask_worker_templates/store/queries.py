@@ -12,7 +12,8 @@ from typing import Any
 
 from flask_worker_templates.errors import InvalidParameters
 from flask_worker_templates.model.image_name import ImageName
-from flask_worker_templates.model.parameters import LONGEST_NAME, SORTS, ExtraCondition
+from flask_worker_templates.model.parameters import LONGEST_NAME, SORTS
+from flask_worker_templates.model.query_fields import ExtraCondition
 from flask_worker_templates.model.scope import Condition, Scope
 from flask_worker_templates.model.spec import DEFAULTS
 

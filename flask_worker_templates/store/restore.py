@@ -24,14 +24,15 @@ from .commit import KEPT_BY_DELETION, copy_event, new_event
 from .connection import Collections, Document
 from .events import whole_spec
 from .loop import Guard, write_on_condition
+from .names import name_taken
+from .part import Part
 from .scoped_events import Insiders
 from .stored_form import PLACEHOLDER, from_stored, is_placeholder, origin_fields, template_of, to_stored
-from .writes import Writes
 
 _DELETION = "deletion that is undone"  # no name that a field of a document has
 
 
-class Restores(Writes):
+class Restorations(Part):
     """The part of the store that brings deleted templates back."""
 
     def restore(
@@ -117,7 +118,7 @@ class Restores(Writes):
             return bool(db.templates_guarded.replace_one(ours, restored).matched_count)
         except DuplicateKeyError:
             db.templates_guarded.delete_one(ours)
-            raise self._name_taken(db, restored["name"]) from None
+            raise name_taken(db, restored["name"], self._scope) from None
 
 
 def _hold_place(db: Collections, template_id: str, token: str) -> bool:

@@ -1,30 +1,33 @@
 """The door to MongoDB: everything that is read or written of templates goes through a `Store`.
 
-Its methods stand in the parts that it is made of: `reads`, `writes`, `claims`, `claim_list`, `origins` and `overview`.
-The writes follow the protocol of `commit`, in the loop of `loop`; histories are read by `audit`.
+Its methods stand in the parts that it is made of: `reads`, `revisions`, `create`, `change`, `delete`, `restore`,
+`claims`, `claim_list`, `origins` and `overview`. The writes follow the protocol of `commit`, in the loop of `loop`;
+histories are read by `audit`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .change import Changes
 from .claim_list import ClaimReads
 from .claim_rules import ClaimRules
 from .claims import Claims
+from .create import Creations, Progress
+from .delete import Deletions
 from .indexes import Missing, build, ensure_indexes
 from .loop import Guard, Precondition
 from .origins import Origins
 from .overview import Overviews
 from .part import Observer
 from .reads import Reads
-from .restore import Restores
+from .restore import Restorations
 from .revisions import Revisions
-from .writes import Progress
 
 __all__ = ["ClaimRules", "Guard", "Observer", "Precondition", "Progress", "Store"]
 
 
-class Store(Reads, Revisions, Restores, ClaimReads, Claims, Origins, Overviews):
+class Store(Reads, Revisions, Creations, Changes, Deletions, Restorations, ClaimReads, Claims, Origins, Overviews):
     """The templates and their audit trail in one database.
 
     Every method raises `DatabaseUnavailable` where MongoDB does not do its part within the time limit.

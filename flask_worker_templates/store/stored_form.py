@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-from flask_worker_templates.model.extra import scalar_string
+from flask_worker_templates.model.extra_values import scalar_string
 from flask_worker_templates.model.records import ABSENT, Exported, ExportedLeaf, Managed, Origin
 from flask_worker_templates.model.spec import DEFAULTS, NESTED, Spec
 from flask_worker_templates.model.template import Template, spec_values

@@ -20,7 +20,8 @@ from pymongo import monitoring
 from flask_worker_templates.model.spec import Spec, patched
 from flask_worker_templates.reconcile.options import SyncOptions
 from flask_worker_templates.reconcile.seed import seed
-from flask_worker_templates.reconcile.sync import apply, plan_sync
+from flask_worker_templates.reconcile.sync import apply
+from flask_worker_templates.reconcile.sync_plan import plan_sync
 from flask_worker_templates.settings import Settings
 from flask_worker_templates.store.connection import DatabaseAccess
 from flask_worker_templates.store.store import Store

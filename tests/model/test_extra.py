@@ -11,7 +11,8 @@ import pytest
 from marshmallow import fields
 
 from flask_worker_templates.errors import HostSchemaError, InvalidSpec, SettingsError
-from flask_worker_templates.model.extra import MAX_BYTES, ExtraFields, same, scalar_string
+from flask_worker_templates.model.extra import ExtraFields
+from flask_worker_templates.model.extra_values import MAX_BYTES, same, scalar_string
 from flask_worker_templates.model.rules import SpecRules
 from flask_worker_templates.model.spec import Spec
 from tests.support.own_fields import GpuFields

@@ -30,7 +30,8 @@ from flask_worker_templates.model.spec import normalize
 from flask_worker_templates.reconcile.options import SyncOptions
 from flask_worker_templates.reconcile.plan import SyncPlan
 from flask_worker_templates.reconcile.plan_document import plan_document, read_plan
-from flask_worker_templates.reconcile.sync import SyncResult, apply, carry_out
+from flask_worker_templates.reconcile.sync import apply, carry_out
+from flask_worker_templates.reconcile.sync_result import SyncResult
 from flask_worker_templates.store.connection import EVENTS, TEMPLATES
 from flask_worker_templates.store.stored_form import from_stored
 from tests.support.apps import AppFactory

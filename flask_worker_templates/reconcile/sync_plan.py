@@ -1,0 +1,100 @@
+"""What a sync would do: the files and the database as they are now, compared under a person's options."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from flask_worker_templates.errors import (
+    TemplateInUse,
+    TemplateNotFound,
+)
+from flask_worker_templates.model.records import Managed
+from flask_worker_templates.model.scope import ALL
+from flask_worker_templates.store.store import Guard, Store
+
+from .options import SyncOptions
+from .ownership import Ownership
+from .plan import Step, SyncPlan, make_plan, too_many_deletions
+from .within_scope import hidden_names, shown_files
+
+
+def plan_sync(
+    store: Store,
+    ownership: Ownership,
+    options: SyncOptions | None = None,
+    *,
+    guard: Guard | None = None,
+    recreate_renamed: bool = True,
+) -> SyncPlan:
+    """Compare the files with the database and return what a sync would do. Writes nothing.
+
+    Args:
+        store: what holds the templates.
+        ownership: valid definition files, and the set that they belong to.
+        options: what a person decided.
+        guard: asked for each template that would be deleted; raises `TemplateInUse`.
+        recreate_renamed: whether an entry whose template was renamed in the database is created again.
+
+    Raises:
+        DuplicateNames: if the collection holds several templates of one name.
+        DatabaseUnavailable: if MongoDB does not do its part within the time limit.
+    """
+    whole = store.within(ALL)
+    stored = stored_templates(whole)
+    there = {template.spec["name"] for template in stored}
+    absent = [name for name in ownership.names if name not in there]
+    deletions = whole.deletions(absent, ownership.file_set) if absent else {}
+    forget = [
+        one
+        for one in whole.open_deletions(ownership.file_set)
+        if one.name not in ownership.names and one.exported_name not in ownership.names
+    ]
+    files, hidden = ownership.files, set[str]()
+    if not store.scope.everything:
+        deleted = {**{one.name: one for one in forget}, **deletions}
+        inside = store.insiders(one.template_id for one in deleted.values())
+        hidden = hidden_names([entry.spec for entry in files.entries], stored, deleted, store.scope, inside)
+        left = tuple(entry for entry in files.entries if entry.spec["name"] not in hidden)
+        ownership = replace(ownership, files=replace(files, entries=left))
+    plan = make_plan(
+        ownership,
+        [template for template in stored if template.spec["name"] not in hidden],
+        {name: deletion for name, deletion in deletions.items() if name not in hidden},
+        options or SyncOptions(),
+        forget=[one for one in forget if one.name not in hidden],
+        recreate_renamed=recreate_renamed,
+        blocked=whole.blocked(),
+    )
+    if not store.scope.everything:
+        plan = replace(plan, files=shown_files(files, hidden))
+    if plan.refusals:  # what may not begin is not looked into any further
+        return plan
+    plan = replace(plan, steps=tuple(_kept_if_in_use(store, step, guard) for step in plan.steps))
+    return plan.refused(too_many_deletions(plan))
+
+
+def stored_templates(store: Store) -> list[Managed]:
+    """Return every template as the database holds it, in today's normal form."""
+    return [
+        replace(
+            one,
+            spec=store.rules.today(one.spec),
+            base=None if one.base is None else store.rules.today(one.base),
+        )
+        for one in store.managed()
+    ]
+
+
+def _kept_if_in_use(store: Store, step: Step, guard: Guard | None) -> Step:
+    if step.outcome.action != "delete" or step.drift.stored is None:
+        return step
+    template_id = step.drift.stored.id
+    try:
+        store.check_unclaimed(template_id, step.drift.name)
+        if guard is not None:
+            guard(store.get(template_id), None)
+    except TemplateInUse as error:
+        return step.kept("in_use", str(error))
+    except TemplateNotFound:
+        pass  # deleted by someone else just now: the write will find that out too
+    return step

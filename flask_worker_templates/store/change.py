@@ -1,0 +1,144 @@
+"""Changing templates, by the protocol of `commit` and in the loop of `loop`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from pymongo.errors import DuplicateKeyError
+
+from flask_worker_templates.errors import RevisionNotFound
+from flask_worker_templates.model.records import Origin
+from flask_worker_templates.model.spec import Spec
+from flask_worker_templates.model.template import Action, Template
+
+from . import audit
+from .commit import commit, copy_event, ensure_event, new_event, read_guarded
+from .connection import Collections, Document
+from .loop import Guard, Precondition, write_on_condition
+from .names import name_taken
+from .part import Part
+from .stored_form import from_stored, keeping_unknown, nfc, origin_fields, stored_at_top, template_of
+
+
+class Changes(Part):
+    """The part of the store that changes the specs of templates."""
+
+    def update(
+        self,
+        template_id: str,
+        change: Callable[[Spec], Spec],
+        *,
+        actor: str,
+        action: Action = "updated",
+        message: str | None = None,
+        allowed: Precondition | None = None,
+        guard: Guard | None = None,
+        origin: Origin | None = None,
+    ) -> Template:
+        """Change a template's spec; a change that changes nothing writes nothing and keeps the revision.
+
+        Args:
+            template_id: which one.
+            change: given the current spec, returns the new one in normal form. Called again on the new state where
+                another writer was faster.
+            actor: who.
+            action: what the audit trail calls it.
+            message: why.
+            allowed: whether the change may be made to a revision; also holds after a lost race.
+            guard: raises where the change may not be made to the template as it is.
+            origin: where the template comes from now, for changes that come from a file; with a spec that does not
+                differ, this alone is written, which is no change of the template.
+
+        Raises:
+            TemplateNotFound: if there is none with this id.
+            RevisionMismatch: if `allowed` says no.
+            NameTaken: if the new name belongs to another template.
+            NotAllowed: if it would be outside the scope.
+            TemplateKeepsChanging: if the guard would have to be asked too often.
+        """
+        rebase = {} if origin is None else origin_fields(origin)
+        event = partial(new_event, actor=actor, action=action, message=message)
+        return self._change(
+            partial(read_guarded, template_id=template_id),
+            lambda document: change(from_stored(document)),
+            event,
+            rebase=rebase,
+            allowed=allowed,
+            guard=guard,
+        )
+
+    def revert(
+        self,
+        template_id: str,
+        revision: int,
+        *,
+        actor: str,
+        message: str | None = None,
+        allowed: Precondition | None = None,
+        guard: Guard | None = None,
+    ) -> Template:
+        """Make a new revision with the spec of an earlier one.
+
+        Raises:
+            RevisionNotFound: if the template never had that revision.
+            InvalidSpec: if today's rules forbid a value that it had then.
+            TemplateNotFound, RevisionMismatch, NameTaken, TemplateKeepsChanging: as `update`.
+        """
+        past: Spec | None = None
+
+        def read(db: Collections) -> Document:
+            nonlocal past
+            document = read_guarded(db, template_id)
+            past = audit.spec_at(db, document, revision)
+            return document
+
+        def decide(document: Document) -> Spec:
+            if past is None or not self._scope.contains(past):
+                raise RevisionNotFound(template_id, revision)
+            return self.rules.revived(past)
+
+        event = partial(new_event, actor=actor, action="reverted", message=message, reverted_to=revision)
+        return self._change(read, decide, event, allowed=allowed, guard=guard)
+
+    def _change(
+        self,
+        read: Callable[[Collections], Document],
+        decide: Callable[[Document], Spec],
+        event_of: Callable[..., Document],
+        *,
+        rebase: dict[str, Any] | None = None,
+        allowed: Precondition | None,
+        guard: Guard | None,
+    ) -> Template:
+        def write(db: Collections, document: Document, spec: Spec | None) -> tuple[Document, Document | None] | None:
+            assert spec is not None  # noqa: S101  # a change decides on one
+            fields = rebase or {}
+            if all(document.get(key) == value for key, value in fields.items()):
+                fields = {}
+            if spec == from_stored(document):
+                return (document, None) if not fields or commit(db, document, fields) else None
+            ensure_event(db, document, self._copied)
+            if spec["name"] != nfc(document["name"]) and db.census.spellings(spec["name"]):
+                raise name_taken(db, spec["name"], self._scope)
+            managed = fields.get("base", document.get("base")) is not None
+            revision = document["revision"] + 1
+            event = event_of(document["_id"], revision, spec, managed=managed, after=document["last_event"])
+            fields = fields | stored_at_top(keeping_unknown(document, event["spec"]))
+            fields |= {"revision": revision, "updated_at": event["at"], "last_event": event}
+            try:
+                committed = commit(db, document, fields)
+            except DuplicateKeyError:
+                raise name_taken(db, spec["name"], self._scope) from None
+            if not committed:
+                return None
+            copy_event(db, event, self._copied)
+            return document | fields, event
+
+        document, event = write_on_condition(
+            self._access, read=read, decide=decide, write=write, scope=self._scope, allowed=allowed, guard=guard
+        )
+        if event is not None:
+            self._tell(event, document)
+        return template_of(document)
