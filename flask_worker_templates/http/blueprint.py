@@ -14,6 +14,7 @@ from flask_worker_templates.errors import SettingsError, WorkerTemplatesError
 
 from . import csrf
 from .converters import answer_for_any_host, host_options, install_converters
+from .introduction import introduction
 from .operation import operations_of
 from .responses import HEADERS, Problem, handle_errors, problem_response
 from .smorest import DocumentedBlueprint, OwnApi, hosts_api
@@ -47,6 +48,7 @@ def install_api(app: Flask, state: AppState, api: Any) -> None:
         return
     own = OwnApi(
         app,
+        introduction=introduction(state.settings.login_url),
         config_prefix=CONFIG_PREFIX,
         spec_kwargs={
             "title": state.settings.api_title,

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from apispec import APISpec
     from flask import Flask
 
+    from .views_base import Views
+
 _ETAG = {"ETag": {"description": "The revision, quoted.", "schema": {"type": "string", "example": '"3"'}}}
 _LOCATION = {"Location": {"description": "URL of the new template.", "schema": {"type": "string"}}}
 _PAGINATION = {
@@ -214,27 +216,30 @@ def _summary(operation_id: str, docstring: str | None) -> str:
     return _CAPITAL.sub(lambda found: f" {found[0].lower()}", operation_id).capitalize() + "."
 
 
-def describe(spec: APISpec, app: Flask, name: str, views: Iterable[type], spec_rules: SpecRules) -> None:
+def describe(
+    spec: APISpec, app: Flask, name: str, views: Iterable[type[Views]], spec_rules: SpecRules, *, tag: str | None = None
+) -> None:
     """Add operations to an OpenAPI document.
 
     Args:
         spec: the document.
         app: the app that has the routes.
-        name: of the blueprint, and of the tag.
+        name: of the blueprint.
         views: the classes whose methods are the operations.
         spec_rules: those of a spec in this app.
+        tag: the one of all operations; by default each has the one of its class.
     """
     doc = Doc(spec_rules)
     # First, so that each later mention of these classes refers to what this app's rules make of them.
     for component, schema in openapi_schemas.of_spec(spec_rules).items():
         spec.components.schema(component, schema=schema)
     rules = {rule.endpoint: rule for rule in app.url_map.iter_rules()}
-    for operation, view in (found for one in views for found in operations_of(one)):
+    for kind, operation, view in ((one, *found) for one in views for found in operations_of(one)):
         rule = rules[f"{name}.{view.__name__}"]
         described = {
             "operationId": operation.operation_id,
             "summary": _summary(operation.operation_id, view.__doc__),
-            "tags": [name],
+            "tags": [tag or kind.TAG],
             **operation.describe(doc),
         }
         spec.path(

@@ -16,10 +16,14 @@ from flask_smorest import Api, Blueprint
 
 from flask_worker_templates._forks import renew_in_children
 
+from .introduction import TAGS
+
 if TYPE_CHECKING:
     from apispec import APISpec
 
     from flask_worker_templates.model.rules import SpecRules
+
+    from .views_base import Views
 
 _OLDEST = 3
 """Major version of OpenAPI in which the operations are described."""
@@ -29,14 +33,16 @@ class DocumentedBlueprint(Blueprint):  # type: ignore[misc]
     """A blueprint that describes its operations as `operation` has it, instead of from flask-smorest's decorators.
 
     Args:
-        name: of the blueprint, and of the tag.
+        name: of the blueprint, and in a host's document of the tag.
         import_name: the module that it is made in.
         views: the classes whose methods are the operations.
         rules: those of a spec in the app.
         options: those of a Flask blueprint.
     """
 
-    def __init__(self, name: str, import_name: str, *, views: Sequence[type], rules: SpecRules, **options: Any) -> None:
+    def __init__(
+        self, name: str, import_name: str, *, views: Sequence[type[Views]], rules: SpecRules, **options: Any
+    ) -> None:
         self._rules = rules
         self._views = views
         super().__init__(name, import_name, **options)
@@ -50,13 +56,22 @@ class DocumentedBlueprint(Blueprint):  # type: ignore[misc]
         # A process that starts loads what it serves; what only the document needs comes with the document.
         from .openapi import describe
 
-        describe(spec, app, name, self._views, self._rules)
+        # A host's document has groups of its own, which ours must not mix with: there they are one.
+        tag = None if isinstance(api, OwnApi) else name
+        describe(spec, app, name, self._views, self._rules, tag=tag)
 
 
 class OwnApi(Api):  # type: ignore[misc]
-    """An Api of the extension's own, for hosts that have none. Its document is made when it is first asked for."""
+    """An Api of the extension's own, for hosts that have none. Its document is made when it is first asked for.
 
-    def __init__(self, app: Flask, **options: Any) -> None:
+    Args:
+        app: the app.
+        introduction: the description of the whole document, in Markdown, unless the app's settings give one.
+        options: those of a flask-smorest Api.
+    """
+
+    def __init__(self, app: Flask, *, introduction: str, **options: Any) -> None:
+        self._introduction = introduction
         self._document: Any = None
         self._undescribed: list[DocumentedBlueprint] = []
         self.renew_locks()
@@ -76,7 +91,8 @@ class OwnApi(Api):  # type: ignore[misc]
                 described = copy.deepcopy(self._document)
                 for blueprint in self._undescribed:
                     blueprint.register_views_in_doc(self, self._app, described, name=blueprint.name, parameters=None)
-                    described.tag({"name": blueprint.name, "description": blueprint.description})
+                for name, description in TAGS.items():
+                    described.tag({"name": name, "description": description})
                 self._document, self._undescribed = described, []
             return self._document
 
@@ -85,6 +101,7 @@ class OwnApi(Api):  # type: ignore[misc]
         if document is not None:
             # apispec writes into its options, which are the host's own setting, and may be another app's as well.
             document.options = copy.deepcopy(document.options)
+            document.options.setdefault("info", {}).setdefault("description", self._introduction)
         self._document = document
 
     def register_blueprint(self, blueprint: DocumentedBlueprint) -> None:

@@ -20,6 +20,8 @@ MAX_ANSWER_BYTES = 8_000_000
 class TemplateViews(Views):
     """The views of templates."""
 
+    TAG = "Templates"
+
     @operation(
         "GET",
         "",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from flask import Response, request
 
@@ -25,14 +25,20 @@ if TYPE_CHECKING:
     from flask_worker_templates.runtime.hooks import Permission
 
 NAME = "worker-templates"
-"""The blueprint's, and the tag of its operations."""
+"""The blueprint's, and in the document of a host the tag of its operations."""
 
 ONE = f"/{TEMPLATE_ID}"
 """The path of one template, below the prefix of the API."""
 
 
 class Views:
-    """Views of one app. Each authorises first, and answers with a response that is ready to send."""
+    """Views of one app. Each authorises first, and answers with a response that is ready to send.
+
+    Attributes:
+        TAG: the group of their operations, one of `introduction.TAGS`.
+    """
+
+    TAG: ClassVar[str]
 
     def __init__(self, state: AppState) -> None:
         self._state = state

@@ -29,6 +29,8 @@ CLAIM = f"{CLAIMS}/{WORKER_ID}"
 class ClaimViews(Views):
     """The views of claims."""
 
+    TAG = "Claims"
+
     @operation(
         "GET",
         "/claims",

@@ -20,6 +20,8 @@ log = logging.getLogger("flask_worker_templates")
 class FileViews(Views):
     """The view that checks a spec."""
 
+    TAG = "Files"
+
     @operation(
         "POST",
         "/validate",

@@ -24,6 +24,8 @@ from .views_base import ONE, Views, message, page_response, query, template_resp
 class HistoryViews(Views):
     """The views of the audit trail."""
 
+    TAG = "History"
+
     @operation(
         "GET",
         "/history",

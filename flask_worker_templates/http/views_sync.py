@@ -30,6 +30,8 @@ log = logging.getLogger("flask_worker_templates")
 class SyncViews(Views):
     """The views of drift and sync."""
 
+    TAG = "Files"
+
     @operation(
         "GET",
         "/drift",

@@ -69,10 +69,11 @@ def block(page: Page, operation_id: str) -> Any:
 
 
 def execute(page: Page, operation_id: str) -> Any:
-    """Open an operation and press Execute; the block of the live response."""
+    """Open an operation, press "Try it out" and Execute; the block of the live response."""
     found = block(page, operation_id)
     if "is-open" not in (found.get_attribute("class") or ""):
         found.locator(".opblock-summary-control").click()
+        found.get_by_role("button", name="Try it out").click()
     found.locator("button.execute").click()
     live = found.locator(".live-responses-table .response-col_status").first
     expect(live).to_be_visible()
@@ -88,6 +89,11 @@ def test_the_page_shows_every_operation_and_tries_them_out(app: Flask, browser: 
         assert page.locator(".opblock").count() == len(documented)
         for operation_id in documented:
             expect(block(page, operation_id)).to_be_visible()
+        assert page.locator(".opblock-tag a").all_inner_texts() == ["Templates", "History", "Claims", "Files"]
+        expect(page.locator(".info")).to_contain_text("A worker template is a named definition")
+        block(page, "listWorkerTemplates").locator(".opblock-summary-control").click()
+        expect(page.locator("button.execute")).to_have_count(0)  # until it is asked for
+        block(page, "listWorkerTemplates").locator(".opblock-summary-control").click()
 
         listed = execute(page, "listWorkerTemplates")
         expect(listed).to_contain_text("200")
@@ -115,6 +121,22 @@ def test_the_page_works_below_a_mount_point(app: Flask, browser: Browser) -> Non
         visit = open_docs(browser, origin, "/fleet/one" + DOCS)
         expect(execute(visit.page, "listWorkerTemplates")).to_contain_text("personal-standard")
         assert visit.strangers == []
+        assert visit.complaints == []
+        visit.page.close()
+
+
+def test_the_page_follows_the_colour_scheme_of_the_system(app: Flask, browser: Browser) -> None:
+    bright_title = """bright => {
+        const colour = getComputedStyle(document.querySelector(".info .title")).color;
+        return colour.match(/[0-9]+/g).every(part => (part > 160) === bright);
+    }"""
+    with served(app) as origin:
+        visit = open_docs(browser, origin)
+        for scheme in ("light", "dark", "light"):  # while the page is open
+            visit.page.emulate_media(color_scheme=scheme)
+            visit.page.wait_for_function(bright_title, arg=scheme == "dark")
+            background = visit.page.locator("html").evaluate("page => getComputedStyle(page).backgroundColor")
+            assert (background == "rgb(28, 32, 34)") is (scheme == "dark")
         assert visit.complaints == []
         visit.page.close()
 

@@ -57,11 +57,12 @@ class Fleet:
 
     def __init__(self, package: ModuleType, origin: str) -> None:
         self.models = importlib.import_module(f"{package.__name__}.models")
-        self._package = package.__name__
+        files = Path(str(package.__file__)).parent.glob("api/*/*.py")
+        self._modules = {file.stem: f"{package.__name__}.api.{file.parent.name}.{file.stem}" for file in files}
         self._client = vars(package)["Client"](base_url=origin, raise_on_unexpected_status=True)
 
     def __call__(self, call: str, *path: Any, **arguments: Any) -> Any:
-        module = importlib.import_module(f"{self._package}.api.worker_templates.{call}")
+        module = importlib.import_module(self._modules[call])
         return module.sync_detailed(*path, client=self._client, **arguments)
 
     def spec(self, **changes: Any) -> Any:
@@ -78,8 +79,8 @@ def fleet(package: ModuleType, make_app: AppFactory) -> Iterator[Fleet]:
 
 
 def test_there_is_a_function_for_every_operation(package: ModuleType) -> None:
-    directory = Path(str(package.__file__)).parent / "api" / "worker_templates"
-    functions = {path.stem.replace("_", "") for path in directory.glob("*.py") if path.stem != "__init__"}
+    files = Path(str(package.__file__)).parent.glob("api/*/*.py")
+    functions = {file.stem.replace("_", "") for file in files if file.stem != "__init__"}
     assert functions == {described["operationId"].lower() for _, _, described in operations(own_document())}
 
 
