@@ -27,7 +27,7 @@ from flask_worker_templates.model.records import Origin, Seed
 from flask_worker_templates.model.spec import Spec, patched
 from flask_worker_templates.model.template import Event, Page, Template
 from flask_worker_templates.settings import Settings
-from flask_worker_templates.store import commit, writes
+from flask_worker_templates.store import commit, create, delete
 from flask_worker_templates.store.commit import Copied, insert_new
 from flask_worker_templates.store.connection import Collections, DatabaseAccess
 from flask_worker_templates.store.store import Store
@@ -123,7 +123,7 @@ def test_create_missing_creates_what_is_missing(store: Store, one: Template, tol
 def test_many_are_created_in_chunks_and_keep_their_order(
     store: Store, one: Template, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writes, "_CHUNK", 2)
+    monkeypatch.setattr(create, "_CHUNK", 2)
     dealt: list[int] = []
     names = ["g", "f", "one", "e", "d", "c", "b"]
     seeds = [Seed(spec_with(name), "a.yaml") for name in names]
@@ -146,8 +146,8 @@ def test_a_chunk_that_fails_ends_the_seeding_and_its_cause_is_kept(
     seeds = [Seed(spec_with(name), "a.yaml") for name in "abcdefgh"]
     dealt: list[int] = []
     with monkeypatch.context() as fault:
-        fault.setattr(writes, "_CHUNK", 2)
-        fault.setattr(writes, "insert_new", failing)
+        fault.setattr(create, "_CHUNK", 2)
+        fault.setattr(create, "insert_new", failing)
         with pytest.raises(DatabaseUnavailable) as caught:
             store.create_missing(seeds, actor="seeder", progress=dealt.append)
     assert isinstance(caught.value.__cause__, AutoReconnect)
@@ -666,7 +666,7 @@ def test_a_deletion_that_meets_a_claim_takes_its_announcement_back(
         store.claim(one.id, "worker", actor="fleet")
         return remove(*arguments)
 
-    monkeypatch.setattr(writes, "remove", be_overtaken_and_remove)
+    monkeypatch.setattr(delete, "remove", be_overtaken_and_remove)
     with pytest.raises(TemplateInUse):
         store.delete(one.id, actor="bob")
     assert database.worker_template_events.count_documents({}) == 1
