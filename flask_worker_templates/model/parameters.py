@@ -146,9 +146,7 @@ class CompareSchema(ma.Schema):
 
         unknown = ma.RAISE
 
-    before = QueryInteger(
-        1, 2**31 - 1, load_default=1, data_key="from", metadata={"description": "One revision; by default the first."}
-    )
+    before = QueryInteger(1, 2**31 - 1, required=True, data_key="from", metadata={"description": "One revision."})
     after = QueryInteger(1, 2**31 - 1, data_key="to", metadata={"description": "The other one; by default the newest."})
 
 

@@ -68,23 +68,44 @@ class ClaimRules:
             {"$expr": {"$or": [room, {"$lt": [{"$size": self.live(db)}, self.limit()]}]}},
         ]
 
-    def with_claim(self, db: Collections, worker_id: str, claim: dict[str, Any]) -> list[dict[str, Any]]:
-        """Return the update that adds a claim; it takes expired ones away where the limit is reached with them."""
-        now = self.clock.now(db)
-        others = {"$ne": ["$$claim.worker_id", worker_id]}
+    def with_claim(
+        self, db: Collections, worker_id: str, claim: dict[str, Any], renewal: dict[str, Any]
+    ) -> list[dict[str, Any]]:
+        """Return the update that adds a claim, or renews the live one that the worker has.
+
+        It takes expired claims away where a new one finds the limit reached with them.
+
+        Args:
+            db: where.
+            worker_id: of whom.
+            claim: the new claim.
+            renewal: the fields that a renewal sets.
+        """
+        is_own = {"$eq": ["$$claim.worker_id", worker_id]}
+        has_one = {"$in": [worker_id, _WORKERS]}
         full = {"$gte": [{"$size": CLAIMS}, self.limit()]}
         room = {"$lt": [{"$size": CLAIMS}, self.limit()]}
-        stays = {"$and": [others, {"$or": [room, _is_live(db, "$$claim", now)]}]}
+        others = {"$ne": ["$$claim.worker_id", worker_id]}
+        stays = {"$and": [others, {"$or": [room, _is_live(db, "$$claim", self.clock.now(db))]}]}
         kept = {
-            "$cond": [
-                {"$or": [full, {"$in": [worker_id, _WORKERS]}]},
-                {"$filter": {"input": CLAIMS, "as": "claim", "cond": stays}},
-                CLAIMS,
-            ]
+            "$cond": [{"$or": [full, has_one]}, {"$filter": {"input": CLAIMS, "as": "claim", "cond": stays}}, CLAIMS]
         }
         # A list that is mapped, because mongomock takes an object in a list for a constant.
         added = {"$map": {"input": [0], "as": "nothing", "in": claim}}
-        return [{"$set": {"claims": {"$concatArrays": [kept, added]}}}]
+        renewed = {"$cond": [is_own, {"$mergeObjects": ["$$claim", renewal]}, "$$claim"]}
+        return [
+            {
+                "$set": {
+                    "claims": {
+                        "$cond": [
+                            {"$and": [has_one, self.live_of(db, worker_id)]},
+                            {"$map": {"input": CLAIMS, "as": "claim", "in": renewed}},
+                            {"$concatArrays": [kept, added]},
+                        ]
+                    }
+                }
+            }
+        ]
 
 
 def _is_live(db: Collections, claim: str, now: Any) -> dict[str, Any]:

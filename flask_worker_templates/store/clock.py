@@ -58,6 +58,11 @@ def is_date(db: Collections, path: str) -> dict[str, Any]:
     return {"$ne": [{"$ifNull": [path, None]}, None]}  # mongomock does not tell types
 
 
+def renews_as_it_claims(db: Collections) -> bool:
+    """Return whether one command can renew a claim or make a new one; mongomock merges no objects."""
+    return _is_server(db)
+
+
 def update_and_return(
     db: Collections, key: Mapping[str, Any], update: Any, projection: Mapping[str, Any]
 ) -> Document | None:

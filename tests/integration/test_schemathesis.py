@@ -10,19 +10,23 @@ from pathlib import Path
 
 from tests.support.apps import AppFactory
 from tests.support.backends import mongod_only
+from tests.support.calls import create, one
 from tests.support.hosts import served
 from tests.support.openapi_document import DOCUMENT, operations, own_document
 from tests.support.paths import ROOT
 from tests.support.specs import spec
 
-EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "8"))
 SEED = os.environ.get("SCHEMATHESIS_SEED", "1")
 
 
 @mongod_only
 def test_schemathesis_finds_nothing(make_app: AppFactory, tmp_path: Path) -> None:
     # The definition file is there for the drift operation; what is seeded is changed and deleted by other operations.
-    with served(make_app(templates=[spec("personal-standard"), spec("enterprise-large")])) as origin:
+    app = make_app(templates=[spec("personal-standard"), spec("enterprise-large")])
+    deleted = create(app.test_client(), "deleted")
+    app.test_client().delete(one(deleted))
+    with served(app) as origin:
         done = subprocess.run(
             [
                 *(
@@ -34,7 +38,12 @@ def test_schemathesis_finds_nothing(make_app: AppFactory, tmp_path: Path) -> Non
                 *("--max-examples", str(EXAMPLES), "--seed", SEED, "--no-color", "--continue-on-failure"),
             ],
             cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "SCHEMATHESIS_HOOKS": "tests.support.schemathesis_hooks"},
+            env={
+                **os.environ,
+                "PYTHONPATH": str(ROOT),
+                "SCHEMATHESIS_HOOKS": "tests.support.schemathesis_hooks",
+                "SCHEMATHESIS_DELETED": deleted["id"],
+            },
             capture_output=True,
             text=True,
             timeout=540,

@@ -129,6 +129,7 @@ def test_others_keep_their_claims_as_they_are(store: Store, one: Template, clock
     before = shown(store, one)
     clock.pass_by(50)
     store.claim(one.id, "b", actor="fleet")
+    store.claim(one.id, "b", actor="fleet", ttl=100, revision=1)
     after = shown(store, one)
     assert {**after, "b": None} == {**before, "b": None}
     assert after["b"].renewed_at != before["b"].renewed_at
@@ -340,12 +341,29 @@ def test_a_claim_takes_one_command(database_uri: str) -> None:
 
         one = ["findAndModify"]
         assert sent(lambda: store.claim(template.id, "endless", actor="f")) == one
-        assert sent(lambda: store.claim(template.id, "lease", actor="f", ttl=100)) == one * 2  # it looked for a renewal
         assert sent(lambda: store.claim(template.id, "lease", actor="f", ttl=100)) == one
+        assert sent(lambda: store.claim(template.id, "lease", actor="f", ttl=100)) == one
+        assert sent(lambda: store.claim(template.id, "lease", actor="f")) == one
+        assert sent(lambda: store.claim(template.id, "lease", actor="f", ttl=None)) == one
+        assert sent(lambda: store.claim(template.id, "lease", actor="f", revision=1)) == [*one, "aggregate"]  # nothing
         assert sent(lambda: store.release(template.id, "lease", actor="f")) == one
-        assert sent(lambda: store.claim(template.id, "new", actor="f", guard=allow)) == ["find", *one]
-        assert sent(lambda: store.claim(template.id, "new", actor="f", ttl=50, guard=allow)) == ["find", *one]
+        for ttl in ({}, {"ttl": 100}, {"ttl": 50}, {}):
+            assert sent(partial(store.claim, template.id, "new", actor="f", guard=allow, **ttl)) == ["find", *one]
+        assert sent(lambda: store.claim(template.id, "endless", actor="f", guard=allow)) == ["find"]
         assert sent(lambda: store.release(template.id, "new", actor="f", guard=allow)) == ["find", *one]
+        # What a worker of an earlier revision is told of it has to be read.
+        store.update(template.id, patch(max_nodes=7), actor="bob")
+        assert sent(lambda: store.claim(template.id, "endless", actor="f", ttl=60)) == [*one, "find"]
+
+
+@mongod_only
+def test_many_claims_at_the_same_moment_by_one_worker_make_one(store: Store, one: Template) -> None:
+    """The clock of the test stands still: no time tells a new claim from a renewed one."""
+    for ttl in (100, None):
+        assert store.claim(one.id, f"w{ttl}", actor="fleet", ttl=ttl)[1] == "made"
+        outcomes = [store.claim(one.id, f"w{ttl}", actor="fleet", ttl=again)[1] for again in (100, 100, None, 50)]
+        assert outcomes == ["renewed"] * 4
+    assert len(shown(store, one)) == 2
 
 
 def test_what_is_not_there_cannot_be_claimed(store: Store) -> None:

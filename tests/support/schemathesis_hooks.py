@@ -1,10 +1,11 @@
 """What schemathesis cannot read from the document, and what its generators get wrong; loaded by its command line.
 
-No check is switched off here or elsewhere. These functions only keep data from being *called* valid that is not.
+No check is switched off here. These functions only keep data from being *called* valid that is not.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any, TypeGuard
 
@@ -13,6 +14,9 @@ from schemathesis import Case, GenerationMode, HookContext
 
 from flask_worker_templates.http.openapi import ETAG_PATTERN
 from flask_worker_templates.model.fields import LABEL_KEY_PATTERN
+
+DELETED = "SCHEMATHESIS_DELETED"
+"""The environment variable that holds the id of a deleted template."""
 
 
 @schemathesis.hook
@@ -29,7 +33,9 @@ def filter_case(context: HookContext, case: Case[Any]) -> bool:
 
 @schemathesis.hook
 def map_case(context: HookContext, case: Case[Any]) -> Case[Any]:
-    """Keep two rules that OpenAPI 3.0 has no words for: ports are in order, and label keys have an alphabet."""
+    """Keep rules that OpenAPI 3.0 has no words for: ports are in order, label keys have an alphabet, and some more."""
+    if case.meta is not None and case.meta.generation.mode is GenerationMode.POSITIVE:
+        _keep_to_what_there_is(case)
     if isinstance(case.body, dict):
         body = dict(case.body)
         if isinstance(ports := body.get("port_range"), dict):
@@ -42,6 +48,20 @@ def map_case(context: HookContext, case: Case[Any]) -> Case[Any]:
         if body != case.body:
             case.body = body
     return case
+
+
+def _keep_to_what_there_is(case: Case[Any]) -> None:
+    """Keep three more in what is called valid: of cursors, pages beside them, and revisions that workers run.
+
+    And restore a template that was deleted: no link of the document leads to one.
+    """
+    if case.query and "after" in case.query:  # only the trail has cursors, and only it can say others
+        case.query = {**{key: value for key, value in case.query.items() if key != "page"}, "after": "start"}
+    place = case.operation.path
+    if place.endswith("/claims/{worker_id}") and isinstance(case.body, dict) and "revision" in case.body:
+        case.body = {**case.body, "revision": 1}
+    if place.endswith("/{template_id}/restore") and (deleted := os.environ.get(DELETED)):
+        case.path_parameters = {**(case.path_parameters or {}), "template_id": deleted}
 
 
 def _in_order(ports: dict[str, Any]) -> dict[str, Any]:
