@@ -62,6 +62,10 @@ class Door:
         self.authorize("read", template)
         return template
 
+    def reading(self, template: Template) -> None:
+        """Guard what is read of a template besides itself: it may have become forbidden since it was read."""
+        self.authorize("read", template)
+
     def guard(self, action: Permission, template: Template, after: Template | None) -> None:
         """Ask the authorizer about a change: about the template as it is, and as it would be where that differs."""
         self.authorize(action, template)

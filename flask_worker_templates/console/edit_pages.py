@@ -105,7 +105,7 @@ class EditPages(Door):
             message = self.message()
         except InvalidInput as error:
             return self._edit_form(template, draft, error), 422
-        before = self.store.revision(template_id, seen).spec
+        before = self.store.revision(template_id, seen, guard=self.reading).spec
 
         def merged(current: Spec) -> Spec:
             return self.state.rules.normalize(unflatten(_three_way(before, current, wanted)), current)

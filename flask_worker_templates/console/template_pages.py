@@ -51,8 +51,8 @@ class TemplatePages(Door):
             template=template,
             facts=list(facts(template.spec)),
             standing=standing_of(self, template),
-            claims=self.store.claims(template.id, Window(1, _CLAIMS_SHOWN)),
-            events=self.store.history(template.id, window),
+            claims=self.store.claims(template.id, Window(1, _CLAIMS_SHOWN), guard=self.reading),
+            events=self.store.history(template.id, window, guard=self.reading),
             may={action: self.may(action, template) for action in ("create", "update", "delete", "claim")},
         )
 
@@ -60,8 +60,8 @@ class TemplatePages(Door):
         """Show what is left of a deleted template: its history, and the way back."""
         last = self.store.last_state(template_id)
         self.authorize("read", last)
-        events = self.store.history(template_id, window)
-        newest = self.store.revision(template_id, last.revision)
+        events = self.store.history(template_id, window, guard=self.reading)
+        newest = self.store.revision(template_id, last.revision, guard=self.reading)
         if newest.action != "deleted":  # its document is there, and is no template
             raise TemplateNotFound(template_id)
         return render(
@@ -85,8 +85,8 @@ class TemplatePages(Door):
         template = self.readable(template_id)
         first = number_of("from", request.args.get("from"), max(template.revision - 1, 1))
         second = number_of("to", request.args.get("to"), template.revision)
-        before = self.store.revision(template.id, first)
-        after = self.store.revision(template.id, second)
+        before = self.store.revision(template.id, first, guard=self.reading)
+        after = self.store.revision(template.id, second, guard=self.reading)
         return render(
             "compare",
             "templates",
@@ -127,7 +127,7 @@ class TemplatePages(Door):
             "delete",
             "templates",
             template=template,
-            claims=self.store.claims(template.id, Window(1, _CLAIMS_SHOWN)),
+            claims=self.store.claims(template.id, Window(1, _CLAIMS_SHOWN), guard=self.reading),
             standing=standing_of(self, template),
             seeds_again=self.settings.reseed_deleted,
             fault=fault,

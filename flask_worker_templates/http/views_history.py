@@ -120,9 +120,7 @@ class HistoryViews(Views):
         """Get one revision of a template: its spec, and the change that made it; also of one that was deleted."""
         with self._asking("read", template_id) as guard:
             no_query()
-            if guard is not None:
-                guard(self._store.last_state(template_id))
-            return json_response(to_json(self._store.revision(template_id, int(revision)).to_dict()))
+            return json_response(to_json(self._store.revision(template_id, int(revision), guard=guard).to_dict()))
 
     @operation(
         "GET",
@@ -144,6 +142,4 @@ class HistoryViews(Views):
         """Compare two revisions of a template; also of one that was deleted."""
         with self._asking("read", template_id) as guard:
             asked = query(compare_parameters, query_arguments())
-            if guard is not None:
-                guard(self._store.last_state(template_id))
-            return json_response(to_json(self._store.compare(template_id, **asked).to_dict()))
+            return json_response(to_json(self._store.compare(template_id, **asked, guard=guard).to_dict()))

@@ -13,14 +13,14 @@ from flask_worker_templates.model.spec import DEFAULTS
 from flask_worker_templates.model.template import Event, Page, Template
 
 from . import audit
-from .connection import Collections, Document, TimeLimit, find_raw
+from .connection import Collections, Document, find_raw
 from .decoding import CHECKED, decode, decoded
 from .feed import follow
 from .part import Part
 from .presented import PRESENTED, checked_raw, present_raw
 from .queries import all_of, conditions, matching_patterns, order, same_name, scope_conditions, without
 from .recheck import recheck
-from .scoped_events import Insiders, history_within, trail_within
+from .scoped_events import Insiders, trail_within
 from .stored_form import is_placeholder, nfc, template_of
 from .stored_types import Malformed
 
@@ -148,48 +148,6 @@ class Reads(Part):
         with self._access.operation() as db:
             found = list(db.templates.database[name].find().limit(MAX_EXPLAINED))
         return [(str(document["_id"]), document) for document in found]
-
-    def history(
-        self, template_id: str, window: Window, *, guard: Callable[[Template], None] | None = None
-    ) -> Page[Event]:
-        """Return the events of one template, newest first; also of one that was deleted.
-
-        Args:
-            template_id: which one.
-            window: which events.
-            guard: raises where the history may not be shown, given the present or the last state of the template.
-                Nothing that is later than this state is shown.
-
-        Raises:
-            TemplateNotFound: if there never was such a template.
-        """
-        limit = self._access.time_limit()
-        last = self._last_state(template_id, limit)
-        if guard is not None:
-            with limit.stopped():
-                guard(last.template)
-        with self._access.operation(limit) as db:
-            if self._scope.everything:
-                page = audit.history(db, last, window)
-            else:
-                page = history_within(db, last, window, self._scope)
-            recheck(db, template_id)
-        return page
-
-    def last_state(self, template_id: str) -> Template:
-        """Return a template as it is, or, if it is gone, as it was when it was deleted.
-
-        Raises:
-            TemplateNotFound: if there never was such a template.
-        """
-        return self._last_state(template_id, self._access.time_limit()).template
-
-    def _last_state(self, template_id: str, limit: TimeLimit) -> audit.LastState:
-        with self._access.operation(limit) as db:
-            last = audit.last_state(db, template_id)
-        if not self._scope.contains(last.template.spec):
-            raise TemplateNotFound(template_id)
-        return last
 
     def trail(self, asked: Mapping[str, Any]) -> Page[Event]:
         """Return the events of all templates, newest first, or those after a cursor, in the order they became known.

@@ -11,10 +11,11 @@ import pytest
 from flask import Flask, abort
 from flask.testing import FlaskClient
 
-from flask_worker_templates import WorkerTemplates
+from flask_worker_templates import Template, WorkerTemplates
 from tests.support.apps import AppFactory
 from tests.support.backends import mongomock_only
 from tests.support.calls import create, snapshot
+from tests.support.hosts import host
 from tests.support.specs import spec
 
 pytestmark = mongomock_only
@@ -333,3 +334,24 @@ def test_the_colour_scheme_is_remembered(client: FlaskClient) -> None:
     answer = client.post(CONSOLE + "/theme", data={"theme": "dark", "back": CONSOLE + "/log"})
     assert answer.headers["Location"] == CONSOLE + "/log"
     assert 'data-bs-theme="dark"' in client.get(CONSOLE + "/log").text
+
+
+@pytest.mark.parametrize("tail", ["", "/compare", "/delete"])
+def test_what_became_forbidden_meanwhile_is_not_shown(make_app: AppFactory, tail: str) -> None:
+    app, templates = host(make_app)
+    client = app.test_client()
+    template = create(client)
+
+    @templates.authorizer
+    def authorize(action: str, template: Template | None) -> bool:
+        if template is not None and action == "read":
+            if "secret" in template.description:
+                return False
+            # It becomes secret between the question and the reading of its history and claims.
+            templates.update(template.id, {"description": "secret"}, actor="another")
+            templates.claim(template.id, "hidden-worker", actor="another")
+        return True
+
+    shown = client.get(page(template, tail))
+    assert shown.status_code == 403
+    assert "hidden-worker" not in shown.text

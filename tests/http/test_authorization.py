@@ -24,6 +24,10 @@ CALLS: list[tuple[str, str, str, Any]] = [
     ("read", "GET", "/{id}", None),
     ("read", "GET", "/{id}/history", None),
     ("read", "GET", "/{id}/claims", None),
+    ("read", "GET", "/{id}/revisions/1", None),
+    ("read", "GET", "/{id}/compare?from=1", None),
+    ("read", "GET", "/claims", None),
+    ("read", "GET", "/select", None),
     ("create", "POST", "", spec("new")),
     ("update", "PUT", "/{id}", spec("small", max_nodes=7)),
     ("update", "PATCH", "/{id}", {"max_nodes": 8}),
@@ -230,7 +234,8 @@ def test_claims_are_shown_as_they_were_asked_about(make_app: AppFactory) -> None
     assert [claim["worker_id"] for claim in shown.get_json()] == ["before"]
 
 
-def test_nothing_of_a_history_is_shown_that_came_after_the_question(make_app: AppFactory) -> None:
+@pytest.mark.parametrize("path", ["/history", "/revisions/1", "/revisions/2", "/compare?from=1", "/compare?from=1&to=2"])
+def test_nothing_of_a_history_is_shown_that_came_after_the_question(make_app: AppFactory, path: str) -> None:
     app, templates = host(make_app)
     client = app.test_client()
     template = create(client)
@@ -238,12 +243,12 @@ def test_nothing_of_a_history_is_shown_that_came_after_the_question(make_app: Ap
     @templates.authorizer
     def authorize(action: str, template: Template | None) -> bool:
         if template is not None:  # it becomes secret between the question and the reading
-            templates.update(template.id, {"description": "secret"}, actor="another")
+            templates.update(template.id, {"description": f"secret {template.revision}"}, actor="another")
         return True
 
-    shown = client.get(one(template, "/history"))
-    assert [event["revision"] for event in shown.get_json()] == [1]
+    shown = client.get(one(template, path))
     assert "secret" not in shown.text
+    assert shown.status_code == (404 if path.endswith("2") else 200)
 
 
 def test_the_rule_is_asked_again_where_the_template_changes_meanwhile(make_app: AppFactory) -> None:
