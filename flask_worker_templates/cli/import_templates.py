@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from flask_worker_templates.errors import NameTaken
+from flask_worker_templates.errors import InvalidParameters, NameTaken
 from flask_worker_templates.files.parse_yaml import read_yaml
 from flask_worker_templates.reconcile.takeover import Given, Shape, Takeover, from_files, plan_takeover
 from flask_worker_templates.runtime.app_state import AppState, current_state
 
 from . import terminal
 from .changes import confirmed, yes_option
+from .filter_options import usage_error
 from .output import VERSION, command, counted, examples, format_option, print_json, say
 
 
@@ -56,13 +57,11 @@ def import_(
         raise click.UsageError("Give either a PATH or --collection.")
     shape = Shape(dict(_pair(one) for one in maps), {key: _value(text) for key, text in map(_pair, defaults)}, ignored)
     state = current_state()
-    state.store.prepare()
-    found = (
-        [Given(f"{collection}, document {key}", data) for key, data in state.store.foreign(collection)]
-        if collection
-        else list(from_files(paths, root=Path.cwd()))
-    )
-    plan = plan_takeover(found, shape, state.rules, state.store.names())
+    found = _documents(state, collection) if collection else from_files(paths, root=Path.cwd())
+    try:
+        plan = plan_takeover(found, shape, state.rules, state.store.names())
+    except InvalidParameters as error:
+        raise usage_error(error) from None
     if kind == "text":
         _show(plan)
     created: list[str] = []
@@ -84,7 +83,12 @@ def import_(
     return 1 if plan.unfit else 0
 
 
+def _documents(state: AppState, collection: str) -> Iterator[Given]:
+    return (Given(f"{collection}, document {key}", data) for key, data in state.store.foreign(collection))
+
+
 def _create(state: AppState, plan: Takeover, present: list[str]) -> list[str]:
+    state.store.prepare()
     created: list[str] = []
     for spec, origin in plan.creates:
         try:

@@ -102,7 +102,8 @@ class SpecRules:
             else self._unknown(str(name), path)
             if found == [UNKNOWN]
             else found
-            for name, found in errors.items()
+            # Unknown fields come as a set, of which the order is another in each process.
+            for name, found in sorted(errors.items(), key=lambda one: str(one[0]) if one[1] == [UNKNOWN] else "")
         }
 
     def _unknown(self, name: str, path: tuple[str, ...]) -> list[str]:

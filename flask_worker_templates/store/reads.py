@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 from flask_worker_templates.errors import InvalidParameters, TemplateNotFound
@@ -13,6 +13,7 @@ from flask_worker_templates.model.spec import DEFAULTS
 from flask_worker_templates.model.template import Event, Page, Template
 
 from . import audit
+from .adapter import RAW, raw_bytes, with_options
 from .connection import Collections, Document, find_raw
 from .decoding import CHECKED, decode, decoded
 from .feed import follow
@@ -143,11 +144,20 @@ class Reads(Part):
             raise InvalidParameters({"explain": [f"There are more than {MAX_EXPLAINED:,} templates to explain."]})
         return selection(found, asked)
 
-    def foreign(self, name: str) -> list[tuple[str, dict[str, Any]]]:
-        """Return the documents of any collection of this database, each with its key for people; to be imported."""
-        with self._access.operation() as db:
-            found = list(db.templates.database[name].find().limit(MAX_EXPLAINED))
-        return [(str(document["_id"]), document) for document in found]
+    def foreign(self, name: str) -> Iterator[tuple[str, Any]]:
+        """Yield the documents of any collection of this database, each with its key for people; to be imported.
+
+        All of them, however long that takes.
+
+        Raises:
+            InvalidParameters: if there is no collection of this name.
+        """
+        with self._access.long_operation() as db:
+            if name not in db.database.list_collection_names():
+                raise InvalidParameters({"collection": [f"There is no collection {name!r} in the database."]})
+            for raw in with_options(db.database[name], RAW).find():
+                document = decoded(raw_bytes(raw))
+                yield str(document.get("_id")), document
 
     def trail(self, asked: Mapping[str, Any]) -> Page[Event]:
         """Return the events of all templates, newest first, or those after a cursor, in the order they became known.

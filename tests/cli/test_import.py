@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
+from bson import DatetimeMS, Decimal128, ObjectId
 from click.testing import Result
 from flask import Flask
 from pymongo.database import Database
 
+from flask_worker_templates.runtime.app_state import current_state
 from tests.support.apps import AppFactory
+from tests.support.backends import mongod_only, mongomock_only
 from tests.support.calls import URL
+from tests.support.markdown import agrees, blocks
+from tests.support.paths import ROOT
+from tests.support.specs import spec
 
 BARE = """\
 id: {name}
@@ -59,9 +66,26 @@ def shown(app: Flask) -> list[dict[str, Any]]:
     return found
 
 
-def test_a_look_writes_nothing_then_all_is_created_once(app: Flask, old: Path) -> None:
+@mongomock_only
+def test_the_page_on_it_shows_what_it_does(app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = ROOT / "docs" / "import.md"
+    (file,) = blocks(page, "yaml")
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "many-users.yaml").write_text(file.text)
+    monkeypatch.chdir(tmp_path)
+    for typed, printed in zip(blocks(page, "shell"), blocks(page, "text"), strict=True):
+        program, *args = shlex.split(typed.text)
+        assert program == "flask"
+        assert agrees(printed.text, app.test_cli_runner().invoke(args=args).output)
+
+
+def test_a_look_writes_nothing_then_all_is_created_once(
+    app: Flask, old: Path, database: Database[dict[str, Any]]
+) -> None:
     before = {path: path.read_bytes() for path in old.iterdir()}
     assert "create   listed" in run(app, str(old), *SHAPE, "--dry-run").output
+    assert database.list_collection_names() == []  # no index either
+    assert run(app, str(old), *SHAPE).exit_code == 2  # there is nobody to ask
     assert shown(app) == []
     done = run(app, str(old), *SHAPE, "--yes")
     assert done.exit_code == 0, done.output
@@ -94,6 +118,23 @@ def test_from_an_old_collection(app: Flask, database: Database[dict[str, Any]]) 
     assert done.exit_code == 0, done.output
     assert [one["name"] for one in shown(app)] == ["old"]
     assert database["machines"].find_one() == document
+
+
+@mongod_only  # mongomock would take seconds
+def test_all_of_a_large_collection_is_read(app: Flask, database: Database[dict[str, Any]]) -> None:
+    database["machines"].insert_many({"_id": number} for number in range(10_002))
+    with app.app_context():
+        assert sum(1 for _ in current_state().store.foreign("machines")) == 10_002
+
+
+def test_what_no_program_can_read_of_a_collection_is_named(app: Flask, database: Database[dict[str, Any]]) -> None:
+    odd = [{"_id": ObjectId(), **spec("odd"), "max_nodes": Decimal128("3")}, {"_id": 2, "when": DatetimeMS(2**60)}]
+    database["machines"].insert_many(odd)
+    done = run(app, "--collection", "machines", "--yes")
+    assert done.exit_code == 1
+    assert "0 created, 0 already present, 2 do not fit." in done.output
+    assert "max_nodes: " in done.output
+    assert run(app, "--collection", "machine").exit_code == 2  # there is none
 
 
 @pytest.mark.parametrize("args", [[], ["x", "--collection", "y"], ["x", "--map", "a"]])

@@ -234,7 +234,9 @@ def test_claims_are_shown_as_they_were_asked_about(make_app: AppFactory) -> None
     assert [claim["worker_id"] for claim in shown.get_json()] == ["before"]
 
 
-@pytest.mark.parametrize("path", ["/history", "/revisions/1", "/revisions/2", "/compare?from=1", "/compare?from=1&to=2"])
+@pytest.mark.parametrize(
+    "path", ["/history", "/revisions/1", "/revisions/2", "/compare?from=1", "/compare?from=1&to=2"]
+)
 def test_nothing_of_a_history_is_shown_that_came_after_the_question(make_app: AppFactory, path: str) -> None:
     app, templates = host(make_app)
     client = app.test_client()
