@@ -25,10 +25,17 @@ _LISTS = ("templates", "worker_templates")
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """One thing that may become a template: where it is from, and what it holds."""
+    """One thing that may become a template.
+
+    Attributes:
+        origin: where it is from.
+        data: what it holds.
+        problem: why it cannot be read; empty if it can.
+    """
 
     origin: str
-    data: Any
+    data: Any = None
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +98,9 @@ def plan_takeover(found: Iterable[Given], shape: Shape, rules: SpecRules, names:
     present: list[str] = []
     unfit: list[tuple[str, tuple[str, ...]]] = []
     for one in found:
+        if one.problem:
+            unfit.append((one.origin, (one.problem,)))
+            continue
         try:
             spec = rules.normalize(shape.applied(one.data))
         except InvalidSpec as error:
@@ -114,21 +124,21 @@ def plan_takeover(found: Iterable[Given], shape: Shape, rules: SpecRules, names:
 def from_files(paths: Sequence[str], *, root: Path) -> Iterator[Given]:
     """Yield what files hold: one bare template, a list of them, or a list below ``templates`` or ``worker_templates``.
 
-    What cannot be read is yielded as a string that says why, which fits nowhere.
+    What cannot be read is yielded with the reason why.
     """
     for found in find_files(paths, root=root):
         if not isinstance(found, FoundFile):
-            yield Given(found.path, found.message)
+            yield Given(found.path, problem=found.message)
             continue
         try:
             text = read_bytes(found.real_path).decode("utf-8-sig")
         except (Unusable, UnicodeDecodeError) as error:
-            yield Given(found.path, str(error))
+            yield Given(found.path, problem=str(error))
             continue
         parsed = (read_json if is_json(found.path) else read_yaml)(text)
         if parsed.problems:
-            problem = parsed.problems[0]
-            yield Given(f"{found.path}:{problem.line}:{problem.column}", problem.message)
+            for problem in parsed.problems:
+                yield Given(f"{found.path}:{problem.line}:{problem.column}", problem=problem.message)
             continue
         yield from _entries(found.path, parsed.value)
 

@@ -74,7 +74,7 @@ def test_the_page_on_it_shows_what_it_does(app: Flask, tmp_path: Path, monkeypat
     (tmp_path / "old" / "many-users.yaml").write_text(file.text)
     monkeypatch.chdir(tmp_path)
     for typed, printed in zip(blocks(page, "shell"), blocks(page, "text"), strict=True):
-        program, *args = shlex.split(typed.text)
+        program, *args = shlex.split(typed.text.replace("\\\n", " "))
         assert program == "flask"
         assert agrees(printed.text, app.test_cli_runner().invoke(args=args).output)
 
@@ -107,6 +107,17 @@ def test_what_does_not_fit_is_named_with_each_reason_and_not_created(app: Flask,
     assert "license_type: " in done.output
     assert "ami_name_pattern: Unknown field" in done.output
     assert shown(app) == []
+
+
+def test_what_cannot_be_read_is_named_with_the_reason(app: Flask, tmp_path: Path) -> None:
+    (tmp_path / "broken.yaml").write_text("name: [")
+    (tmp_path / "text.yaml").write_text("just text")
+    done = run(app, str(tmp_path), "nowhere.yaml", "--yes", "-o", "json")
+    reasons = {one["origin"]: " ".join(one["reasons"]) for one in json.loads(done.stdout)["unfit"]}
+    [broken] = [reason for origin, reason in reasons.items() if "broken.yaml:2:1" in origin]
+    assert "mapping" not in broken
+    assert "no such file" in reasons["nowhere.yaml"]
+    assert "mapping" in reasons[str(tmp_path / "text.yaml")]
 
 
 def test_from_an_old_collection(app: Flask, database: Database[dict[str, Any]]) -> None:
