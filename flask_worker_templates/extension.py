@@ -633,12 +633,13 @@ class WorkerTemplates:
     def export(self) -> str:
         """Return all templates as a definition file in YAML: sorted by name, defaults left out.
 
-        A template whose values no definition file may hold is left out, and the log says which and why.
+        A template whose values no definition file may hold is left out, and so are fields of ``extra`` that the app
+        does not declare any more; the log says which and why.
         """
         from .reconcile.export import export_text
 
         exported = export_text(self._ready().store)
-        for reason in exported.left_out.values():
+        for reason in (*exported.left_out.values(), *exported.warnings):
             log.warning("%s", reason)
         return exported.text
 

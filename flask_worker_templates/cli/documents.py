@@ -324,6 +324,10 @@ class ExportDocumentSchema(DocumentSchema):
     left_out = fields.List(
         fields.Nested(LeftOutSchema()), required=True, metadata={"description": "What was left as it is, and why."}
     )
+    warnings = fields.List(
+        fields.String(),
+        metadata={"description": "What the files cannot hold: fields that the app does not declare any more."},
+    )
 
 
 DOCUMENTS: dict[str, type[ma.Schema]] = {

@@ -34,6 +34,7 @@ from .output import (
     print_error,
     print_json,
     read_files,
+    warn,
 )
 
 
@@ -76,6 +77,8 @@ def export(*, write: bool, dry_run: bool, add: Path | None, max_remove: int, pat
         exported = export_text(state.store, "json" if kind == "json" else "yaml")
         # A definition file is UTF-8, whatever the terminal is.
         click.echo(exported.text.encode(), nl=False)
+        for warning in exported.warnings:
+            warn(warning)
         return _left_out(exported.left_out)
     try:
         files = read_files(state, paths)
@@ -97,10 +100,13 @@ def export(*, write: bool, dry_run: bool, add: Path | None, max_remove: int, pat
                 "dry_run": dry_run,
                 "files": [_document(content) for content in done.contents],
                 "left_out": [{"name": name, "reason": reason} for name, reason in done.left_out.items()],
+                "warnings": list(done.warnings),
             }
         )
     else:
         _print(done, dry_run)
+        for warning in done.warnings:
+            warn(warning)
     code = _left_out(done.left_out)
     return DRIFT if dry_run and done.changes else code
 

@@ -13,7 +13,7 @@ from flask_worker_templates.errors import InvalidInput, InvalidSpec, NameTaken
 from flask_worker_templates.files.dump import YAML, declaration
 from flask_worker_templates.files.parse_yaml import read_yaml
 from flask_worker_templates.model.rules import SpecRules
-from flask_worker_templates.model.spec import Spec, flatten, unflatten
+from flask_worker_templates.model.spec import Spec, flatten, same, unflatten
 from flask_worker_templates.model.template import Template
 
 from .door import Door, number_of
@@ -219,7 +219,11 @@ def _both_changed(before: Spec, theirs: Spec, yours: Spec) -> list[str]:
     return [
         path
         for path in dict.fromkeys((*old, *now, *mine))
-        if now.get(path) != old.get(path) and mine.get(path) != old.get(path) and now.get(path) != mine.get(path)
+        if not (
+            same(now.get(path), old.get(path))
+            or same(mine.get(path), old.get(path))
+            or same(now.get(path), mine.get(path))
+        )
     ]
 
 
@@ -234,7 +238,7 @@ def _three_way(before: Spec, theirs: Spec, yours: Spec) -> dict[str, Any]:
         raise _BothChanged(", ".join(both))
     leaves = dict(now)
     for path in dict.fromkeys((*old, *mine)):
-        if mine.get(path) != old.get(path):
+        if not same(mine.get(path), old.get(path)):
             if path in mine:
                 leaves[path] = mine[path]
             else:

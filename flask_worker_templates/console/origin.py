@@ -33,14 +33,14 @@ class FileMark:
 
 def file_mark(managed: Managed | None) -> FileMark:
     """Return what is known of the file of a template from its own document."""
-    from flask_worker_templates.model.spec import flatten
+    from flask_worker_templates.model.spec import flatten, same
     from flask_worker_templates.reconcile.exported import leaves_of, standing
 
     if managed is None or (managed.base is None and managed.exported is None):
         return FileMark()
     last = leaves_of(managed.base)
     last |= {note.field: note.file for note in standing(managed.exported, managed.base)}
-    return FileMark(managed.source or "a definition file", last != flatten(managed.spec))
+    return FileMark(managed.source or "a definition file", not same(last, flatten(managed.spec)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 
 from flask_worker_templates.errors import RevisionMismatch, TemplateInUse, TemplateNotFound
 from flask_worker_templates.model.parameters import Window, page_parameters
-from flask_worker_templates.model.spec import Spec, changes, flatten
+from flask_worker_templates.model.spec import Spec, changes, flatten, same
 
 from .door import Door, number_of
 from .notes import note_of
@@ -166,4 +166,4 @@ def side_by_side(before: Spec, after: Spec) -> Iterator[tuple[str, Any, Any, boo
     """Yield path, both values and whether they differ, of each leaf of two specs; None where it is not there."""
     old, new = flatten(before), flatten(after)
     for path in dict.fromkeys((*old, *new)):
-        yield path, old.get(path), new.get(path), old.get(path) != new.get(path)
+        yield path, old.get(path), new.get(path), not same(old.get(path), new.get(path))

@@ -23,7 +23,7 @@ from marshmallow import ValidationError
 
 from flask_worker_templates.errors import InvalidSpec
 from flask_worker_templates.model.rules import STANDARD, SpecRules
-from flask_worker_templates.model.spec import DEFAULTS, Spec, WorkerTemplateSpecSchema
+from flask_worker_templates.model.spec import DEFAULTS, Spec, WorkerTemplateSpecSchema, same
 
 from .draft import CannotEdit
 from .parse_json import read_json
@@ -59,7 +59,7 @@ def edited(
     """
     final = [spec for spec in wanted if spec is not None]
     rest, entries = _read(text, is_json)
-    if not added and len(final) == len(entries) and _specs(entries, rules) == final:
+    if not added and len(final) == len(entries) and same(_specs(entries, rules), final):
         return text
     as_json = is_json or _is_json_too(text)
     first_break = re.search(r"\r\n?|\n", text)
@@ -79,7 +79,7 @@ def edited(
     while open_end and work.endswith(eol):
         work = work.removesuffix(eol)
     new_rest, new_entries = _read(work, is_json)
-    if new_rest != rest or _specs(new_entries, rules) != [*final, *added]:
+    if new_rest != rest or not same(_specs(new_entries, rules), [*final, *added]):
         raise CannotEdit("the result would not mean what it should")
     return work
 
@@ -134,7 +134,7 @@ def _normalized(name: str, value: Any) -> Any:
 def _changed(text: str, wanted: Sequence[Spec], eol: str, is_json: bool, rules: SpecRules) -> str:
     for _ in range(_MOST_ROUNDS):
         have = [_meaning(entry, rules) for entry in _read(text, is_json)[1]]
-        if have == list(wanted):
+        if same(have, list(wanted)):
             return text
         round_ = Round(text, eol, is_json=is_json, rules=rules)
         round_.change_entries(have, wanted)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask_worker_templates.model.rules import STANDARD, SpecRules
-from flask_worker_templates.model.spec import FIELDS, FREE_KEYS, NESTED, Spec
+from flask_worker_templates.model.spec import FIELDS, FREE_KEYS, NESTED, Spec, same
 
 from .brackets import append_members, remove_members
 from .draft import CannotEdit, Draft
@@ -60,7 +60,7 @@ class Round:
             uses = {part.anchor for part in parts if part.kind == "alias" and part.anchor}
             if uses & touched:
                 pass  # what it means is known only after this round
-            elif before != after:
+            elif not same(before, after):
                 self._change_entry(node, before, after)
             else:
                 continue
@@ -71,7 +71,7 @@ class Round:
         missing: dict[str, Any] = {}
         for name in FIELDS:
             pair = node.own(name)
-            if have[name] == want[name]:
+            if same(have[name], want[name]):
                 continue
             if pair is None:
                 missing[name] = self._rules.extra.declaration(want[name]) if name == "extra" else want[name]
@@ -171,7 +171,7 @@ class Round:
         missing: dict[str, Any] = {}
         for key, value in want.items():
             pair = node.own(key)
-            changes = have.get(key, _ABSENT) != value
+            changes = not same(have.get(key, _ABSENT), value)
             if pair is None:
                 if changes or merge_goes:
                     missing[key] = value

@@ -39,12 +39,20 @@ def scalar_string(key: str, value: Any) -> str | None:
 
 
 def same(one: Any, other: Any) -> bool:
-    """Tell whether two JSON values are the same: unlike Python, with true apart from 1."""
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(same, one, other))
-    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
+    """Tell whether two values are the same as JSON has it: true is not 1, unlike in Python, and 1.0 is 1.
+
+    What compares leaves of a spec, or specs, uses this: the host's own fields may hold either.
+    """
+    return bool(one == other) and _same_kinds(one, other)
+
+
+def _same_kinds(one: Any, other: Any) -> bool:
+    """Tell whether equal values have their booleans at the same places."""
+    if isinstance(one, Mapping):
+        return all(_same_kinds(value, other[key]) for key, value in one.items())
+    if isinstance(one, list | tuple):
+        return all(map(_same_kinds, one, other))
+    return isinstance(one, bool) == isinstance(other, bool)
 
 
 def not_json(value: Any, path: str) -> Iterator[tuple[str, str]]:

@@ -17,6 +17,7 @@ from flask_worker_templates._defaults import LICENSE_TYPES
 from flask_worker_templates.errors import HostSchemaError, InvalidSpec
 
 from .extra import ExtraFields
+from .extra_values import same
 from .merge_patch import merge_patch
 from .parameters import list_schema, load_parameters, repeatable, select_schema
 from .schema import FIELDS, NESTED, SERVER_OWNED, Spec, WorkerTemplateSpecSchema
@@ -74,7 +75,7 @@ class SpecRules:
         if stored is not None and (unknown := self.extra.unknown(stored["extra"])) and isinstance(data, Mapping):
             extra = data.get("extra")
             if isinstance(extra, Mapping):
-                kept = {key: value for key, value in unknown.items() if key in extra and extra[key] == value}
+                kept = {key: value for key, value in unknown.items() if key in extra and same(extra[key], value)}
                 data = {**data, "extra": {key: value for key, value in extra.items() if key not in kept}}
         spec = self._normalized(data)
         if kept:

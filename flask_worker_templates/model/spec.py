@@ -10,6 +10,7 @@ from typing import Any
 
 from flask_worker_templates._defaults import LICENSE_TYPES
 
+from .extra_values import same
 from .merge_patch import merge_patch
 from .rules import normalize, patched
 from .schema import DEFAULTS, DIVIDED, FIELDS, FREE_KEYS, NESTED, Spec, WorkerTemplateSpecSchema
@@ -28,6 +29,7 @@ __all__ = [
     "merge_patch",
     "normalize",
     "patched",
+    "same",
     "unflatten",
 ]
 
@@ -74,7 +76,7 @@ def changes(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> list[
     old, new = flatten(before), flatten(after)
     listed: list[dict[str, Any]] = []
     for path in [*old, *(path for path in new if path not in old)]:
-        if path in old and path in new and old[path] == new[path]:
+        if path in old and path in new and same(old[path], new[path]):
             continue
         change: dict[str, Any] = {"field": path}
         if path in old:

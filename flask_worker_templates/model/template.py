@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Generic, Literal, TypeVar, get_args, overload
 
+from .extra_values import same
 from .schema import FIELDS, Spec
 
 T = TypeVar("T")
@@ -108,7 +109,7 @@ class Template:
 
     def with_spec(self, spec: Spec) -> Template:
         """Return the template that a change to this spec would make; itself if the spec is the one that it has."""
-        if spec == self.spec:
+        if same(spec, self.spec):
             return self
         return replace(self, **spec_values(spec), revision=self.revision + 1)
 

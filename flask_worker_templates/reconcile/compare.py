@@ -20,7 +20,7 @@ from flask_worker_templates.errors import InvalidSpec
 from flask_worker_templates.files.load import Entry
 from flask_worker_templates.model.records import ABSENT, Deletion, Managed
 from flask_worker_templates.model.rules import STANDARD, SpecRules
-from flask_worker_templates.model.spec import Spec, flatten, unflatten
+from flask_worker_templates.model.spec import Spec, flatten, same, unflatten
 
 from .exported import Leaves, base_in_force, entry_name
 from .ownership import Ownership
@@ -238,19 +238,19 @@ def _state(fields: Iterable[FieldDrift]) -> State:
 
 
 def _field_drifts(base: Leaves | None, file: Spec, database: Spec, rules: SpecRules) -> tuple[FieldDrift, ...]:
-    if file == database:
+    if same(file, database):
         return ()
     before, in_file, in_database = base or {}, flatten(file), flatten(database)
     fields: list[FieldDrift] = []
     for path in dict.fromkeys((*in_file, *in_database)):
         b, f, d = (leaves.get(path, ABSENT) for leaves in (before, in_file, in_database))
-        if f == d:
+        if same(f, d):
             continue
         resolution: Resolution = "conflict"
         # Without a base nobody can tell who changed what: a sync keeps all of it.
-        if base is None or f == b:
+        if base is None or same(f, b):
             resolution = "db"
-        elif d == b:
+        elif same(d, b):
             resolution = "file"
         fields.append(FieldDrift(path, b, f, d, resolution))
     # What all comes from one side is valid as it is.

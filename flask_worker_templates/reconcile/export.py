@@ -11,7 +11,7 @@ import codecs
 import difflib
 import hashlib
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,13 +23,13 @@ from flask_worker_templates.files.edit import CannotEdit, edited
 from flask_worker_templates.files.load import is_json
 from flask_worker_templates.files.paths import Unusable, read_bytes
 from flask_worker_templates.files.replace import NewContent, changed_meanwhile, replace_files
-from flask_worker_templates.model.records import Exported
+from flask_worker_templates.model.records import Exported, Managed
 from flask_worker_templates.model.rules import STANDARD, SpecRules
 from flask_worker_templates.store.store import Store
 
 from .export_plan import LISTED, FileEdit, plan_export, why_no_file_may_hold
 from .ownership import Ownership
-from .sync_plan import stored_templates
+from .sync_plan import in_todays_form
 
 VERSION = 1
 """Of the result document. It changes where a program that reads the old form would be misled."""
@@ -42,10 +42,12 @@ class ExportedText:
     Attributes:
         text: the file.
         left_out: by name, why a template is not in it.
+        warnings: what else is not in it, in sentences.
     """
 
     text: str
     left_out: Mapping[str, str]
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +77,14 @@ class FileExport:
         notes: by the id of a template, what its document notes of it.
         left_out: by name, why a template or an entry is left as it is.
         ownership: the files.
+        warnings: what the files cannot hold of a template, in sentences.
     """
 
     contents: tuple[EditedFile, ...]
     notes: Mapping[str, Exported | None]
     left_out: Mapping[str, str]
     ownership: Ownership
+    warnings: tuple[str, ...]
 
     @property
     def changes(self) -> bool:
@@ -95,11 +99,15 @@ def export_text(store: Store, kind: Kind = "yaml") -> ExportedText:
         DuplicateNames: if the database holds several templates of one name.
         DatabaseUnavailable: if MongoDB does not do its part within the time limit.
     """
-    specs = sorted((stored.spec for stored in stored_templates(store)), key=lambda spec: str(spec["name"]))
+    found = list(store.managed())
+    stored = in_todays_form(found, store.rules)
+    specs = sorted((one.spec for one in stored), key=lambda spec: str(spec["name"]))
     reasons = {spec["name"]: why_no_file_may_hold(spec, store.rules) for spec in specs}
     left_out = {name: reason for name, reason in reasons.items() if reason}
     return ExportedText(
-        definition_file([spec for spec in specs if spec["name"] not in left_out], kind, store.rules), left_out
+        definition_file([spec for spec in specs if spec["name"] not in left_out], kind, store.rules),
+        left_out,
+        tuple(_undeclared(found, store.rules)),
     )
 
 
@@ -119,10 +127,26 @@ def export_to_files(
         DuplicateNames: if the database holds several templates of one name.
         DatabaseUnavailable: if MongoDB does not do its part within the time limit.
     """
-    stored = stored_templates(store)
+    found = list(store.managed())
+    stored = in_todays_form(found, store.rules)
     deletions = store.deletions(sorted(ownership.names), ownership.file_set)
     plan = plan_export(ownership, stored, deletions, add_to=add_to, max_remove=max_remove)
-    return FileExport(tuple(edit_files(plan.edits, store.rules)), plan.notes, plan.left_out, ownership)
+    warnings = tuple(_undeclared(filter(ownership.owns, found), store.rules))
+    return FileExport(tuple(edit_files(plan.edits, store.rules)), plan.notes, plan.left_out, ownership, warnings)
+
+
+def _undeclared(found: Iterable[Managed], rules: SpecRules) -> Iterator[str]:
+    """Yield which keys of ``extra`` are in no file, because the app does not declare them (any more)."""
+    names = defaultdict[str, list[str]](list)
+    for one in found:
+        for key in rules.extra.unknown(one.spec["extra"]):
+            names[key].append(one.spec["name"])
+    for key, holders in sorted(names.items()):
+        more = f" and {len(holders) - LISTED} more" if len(holders) > LISTED else ""
+        yield (
+            f"extra.{key} of {', '.join(map(repr, holders[:LISTED]))}{more} is not exported, because this app does not "
+            "declare it. The database keeps it."
+        )
 
 
 def write_export(store: Store, export: FileExport) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Collection
 from typing import Any
 
 from flask_worker_templates.model.records import ABSENT, Exported, ExportedLeaf, Managed
-from flask_worker_templates.model.spec import Spec, flatten
+from flask_worker_templates.model.spec import Spec, flatten, same
 
 Leaves = dict[str, Any]
 
@@ -28,7 +28,11 @@ def standing(exported: Exported | None, base: Spec | None) -> tuple[ExportedLeaf
     if exported is None:
         return ()
     before = leaves_of(base)
-    return tuple(note for note in exported.leaves if before.get(note.field, ABSENT) in (note.base, note.file))
+    return tuple(note for note in exported.leaves if _is_either(before.get(note.field, ABSENT), note))
+
+
+def _is_either(value: Any, note: ExportedLeaf) -> bool:
+    return same(value, note.base) or same(value, note.file)
 
 
 def entry_name(template: Managed, names: Collection[str]) -> str | None:
@@ -48,7 +52,7 @@ def base_in_force(template: Managed, file: Spec) -> Leaves | None:
     """Return the leaves of the base for the comparison with an entry; None where no file was ever applied."""
     notes = standing(template.exported, template.base)
     in_file = flatten(file)
-    held = [note for note in notes if in_file.get(note.field, ABSENT) == note.file]
+    held = [note for note in notes if same(in_file.get(note.field, ABSENT), note.file)]
     if template.base is None and not held:
         return None
     leaves = leaves_of(template.base)
@@ -75,10 +79,10 @@ def notes_of(template: Managed, before: Spec | None, after: Spec, file_set: str)
     for field in dict.fromkeys((*base, *old, *new)):
         held, written = base.get(field, ABSENT), new.get(field, ABSENT)
         # The name counts in any case: from now on, this entry is the one that the template comes from.
-        if before is not None and old.get(field, ABSENT) == written and field != "name":
+        if before is not None and same(old.get(field, ABSENT), written) and field != "name":
             continue  # it was not written
         notes.pop(field, None)
-        if held != written:
+        if not same(held, written):
             notes[field] = ExportedLeaf(field, held, written)
     return Exported(file_set, tuple(notes.values())) if notes else None
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from flask_worker_templates.model.spec import Spec, unflatten
+from flask_worker_templates.model.spec import Spec, same, unflatten
 
 from .compare import Side, State, TemplateDrift, merged_leaves
 
@@ -77,7 +77,7 @@ def outcome(  # noqa: PLR0911  # a table, read from top to bottom
         return unchanged
     side: Side = "file" if on_conflict == "file" else "db"
     spec = unflatten(merged_leaves(stored.spec, drift.fields, side, chosen, anyway=state is State.COLLISION))
-    if spec != stored.spec:
+    if not same(spec, stored.spec):
         return Outcome("update", spec, declared.spec)
-    moved = drift.moved or stored.base != declared.spec
+    moved = drift.moved or not same(stored.base, declared.spec)
     return Outcome("rebase" if moved else "none", spec, declared.spec)

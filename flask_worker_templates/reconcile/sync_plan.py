@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from flask_worker_templates.errors import (
@@ -9,6 +10,7 @@ from flask_worker_templates.errors import (
     TemplateNotFound,
 )
 from flask_worker_templates.model.records import Managed
+from flask_worker_templates.model.rules import SpecRules
 from flask_worker_templates.model.scope import ALL
 from flask_worker_templates.store.store import Guard, Store
 
@@ -75,13 +77,14 @@ def plan_sync(
 
 def stored_templates(store: Store) -> list[Managed]:
     """Return every template as the database holds it, in today's normal form."""
+    return in_todays_form(store.managed(), store.rules)
+
+
+def in_todays_form(found: Iterable[Managed], rules: SpecRules) -> list[Managed]:
+    """Return templates in today's normal form."""
     return [
-        replace(
-            one,
-            spec=store.rules.today(one.spec),
-            base=None if one.base is None else store.rules.today(one.base),
-        )
-        for one in store.managed()
+        replace(one, spec=rules.today(one.spec), base=None if one.base is None else rules.today(one.base))
+        for one in found
     ]
 
 

@@ -10,7 +10,7 @@ from pymongo.errors import DuplicateKeyError
 
 from flask_worker_templates.errors import RevisionNotFound
 from flask_worker_templates.model.records import Origin
-from flask_worker_templates.model.spec import Spec
+from flask_worker_templates.model.spec import Spec, same
 from flask_worker_templates.model.template import Action, Template
 
 from . import audit
@@ -115,9 +115,9 @@ class Changes(Part):
         def write(db: Collections, document: Document, spec: Spec | None) -> tuple[Document, Document | None] | None:
             assert spec is not None  # noqa: S101  # a change decides on one
             fields = rebase or {}
-            if all(document.get(key) == value for key, value in fields.items()):
+            if all(same(document.get(key), value) for key, value in fields.items()):
                 fields = {}
-            if spec == from_stored(document):
+            if same(spec, from_stored(document)):
                 return (document, None) if not fields or commit(db, document, fields) else None
             ensure_event(db, document, self._copied)
             if spec["name"] != nfc(document["name"]) and db.census.spellings(spec["name"]):

@@ -264,6 +264,8 @@ def test_true_is_not_1() -> None:
     assert not same(True, 1)
     assert not same({"a": [False]}, {"a": [0]})
     assert same({"a": [1, None]}, {"a": [1.0, None]})
+    with pytest.raises(InvalidSpec, match=r"^extra[.]colour: Unknown field"):
+        RULES.patched(stored(colour={"a": True}), {"extra": {"colour": {"a": 1}}})
 
 
 # Licence types

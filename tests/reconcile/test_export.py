@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import marshmallow as ma
 import pytest
 import yaml
 from click.testing import Result
@@ -547,3 +548,43 @@ def test_a_diff_marks_a_missing_end_of_the_last_line(deployment: Deployment) -> 
     with deployment.state() as state:
         (content,) = export_to_files(state.store, state.ownership(state.read_files())).contents
     assert "".join(unified_diff(content)).count("\n\\ No newline at end of file\n") == 2
+
+
+@pytest.mark.parametrize("side", ["database", "file"])
+def test_true_and_1_are_two_values_of_a_field_of_the_hosts_own(make_app: AppFactory, side: str) -> None:
+    anything = ma.Schema.from_dict({"x": ma.fields.Raw()})
+    deployment = Deployment(make_app, spec("t", extra={"x": {"a": [True]}}), extra=anything)
+    other = {"x": {"a": [1]}}
+    assert deployment.states() == {"t": "in_sync"}
+    if side == "database":
+        assert deployment.edit(extra=other).revision == 2
+        assert deployment.states() == {"t": "edited"}
+        written = run(deployment, "--write")
+        assert written.exit_code == 0, written.output
+        assert yaml.safe_load(deployment.path.read_text())["templates"][0]["extra"]["x"]["a"][0] is not True
+    else:
+        deployment.write(spec("t", extra=other))
+        assert deployment.states() == {"t": "file_changed"}
+        with deployment.app.app_context():
+            deployment.templates.sync()
+        assert deployment.get().extra["x"]["a"][0] is not True
+    assert deployment.states() == {"t": "in_sync"}
+    assert [change["field"] for change in deployment.events()[-1].changes] == ["extra.x"]
+    deployment.edit(extra={"x": {"a": [1.0]}})  # which is 1
+    assert deployment.get().revision == 2
+
+
+def test_keys_that_the_app_does_not_declare_any_more_are_named(make_app: AppFactory) -> None:
+    own = ma.Schema.from_dict({"x": ma.fields.Integer(), "old": ma.fields.String()})
+    before = Deployment(make_app, spec("t"), spec("u"), extra=own)
+    before.edit("t", extra={"x": 1, "old": "kept"})
+    deployment = Deployment(make_app, spec("t"), spec("u"), extra=ma.Schema.from_dict({"x": ma.fields.Integer()}))
+    said = "extra.old of 't' is not exported, because this app does not declare it."
+    printed = run(deployment)
+    assert (printed.exit_code, said in printed.stderr) == (0, True)
+    assert "kept" not in printed.stdout
+    written = run(deployment, "--write", "-o", "json")
+    assert written.exit_code == 0
+    assert [said in warning for warning in json.loads(written.stdout)["warnings"]] == [True]
+    assert deployment.states() == {"t": "in_sync", "u": "in_sync"}
+    assert deployment.get().extra == {"x": 1, "old": "kept"}

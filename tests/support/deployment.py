@@ -24,11 +24,13 @@ class Deployment:
     Args:
         make_app: the fixture.
         specs: what the definition file holds when the first process seeds.
+        extra: the schema of the fields of its own that every process has.
         config: more settings of every process.
     """
 
-    def __init__(self, make_app: AppFactory, *specs: Spec, **config: Any) -> None:
+    def __init__(self, make_app: AppFactory, *specs: Spec, extra: Any = None, **config: Any) -> None:
         self._make_app = make_app
+        self._extra = extra
         self._config = {"WORKER_TEMPLATES_CONFIG_PATH": str(make_app.definition_file), **config}
         self.path = make_app.definition_file
         self.write(*specs)
@@ -45,7 +47,7 @@ class Deployment:
         """A new process: an app and its extension."""
         app = Flask("plain_host")
         app.config.update(self._make_app.config(**{**self._config, **config}))
-        return app, WorkerTemplates(app)
+        return app, WorkerTemplates(app, extra=self._extra)
 
     def client(self) -> FlaskClient:
         """A client of the first process."""
