@@ -213,7 +213,7 @@ class WorkerTemplates:
             asked["ami"] = ami
         if labels:
             asked["label"] = [f"{key}={value}" for key, value in labels.items()]
-        state = self._ready()
+        state = self._state()
         try:
             parameters = state.rules.select_parameters(asked)
         except InvalidParameters as error:
@@ -225,7 +225,7 @@ class WorkerTemplates:
                 errors["labels"] = {key: errors["labels"][i] for i, key in enumerate(labels) if i in errors["labels"]}
             raise InvalidParameters(errors) from None
         parameters.pop("explain")
-        return state.store.select(parameters, explain=explain)
+        return state.ready().store.select(parameters, explain=explain)
 
     def history(
         self,

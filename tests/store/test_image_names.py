@@ -67,9 +67,10 @@ def test_who_can_see_a_part_searches_that_part(store: Store, monkeypatch: pytest
     assert found(store.within(scope_of({"label": "team=red"})), "abc") == (["red"], ["red"])
 
 
-def test_the_worst_patterns_within_the_bound_take_half_a_second() -> None:
+def test_the_worst_patterns_within_the_bound_take_no_time_to_speak_of() -> None:
     for pattern in ("*?" * 100, "*u" * 100, "?" + IMAGE[1:200], "*" + IMAGE[3:200]):
         patterns = [f"{pattern}{n}" for n in range(queries.MOST_PATTERN_CHARACTERS // (len(pattern) + 5))]
         started = time.process_time()
         ImageName(IMAGE).matched_by(patterns)
-        assert time.process_time() - started < 1  # half of that on a machine that is not slow
+        # Half a second; with coverage on a busy machine, three times that. A matcher that goes back takes minutes.
+        assert time.process_time() - started < 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import Any
 
@@ -16,6 +17,7 @@ SCHEMAS = {
 }
 
 
+@functools.cache
 def schema(name: str) -> Draft202012Validator:
     """A validator by the schema that is kept in a file."""
     document = json.loads(SCHEMAS[name].read_text(encoding="utf-8"))

@@ -110,6 +110,17 @@ def with_database(uri: str, name: str, **options: str) -> str:
     return f"{parts.scheme}://{parts.netloc}/{quote(name)}" + (f"?{urlencode(query)}" if query else "")
 
 
+@functools.cache
+def _fast_folder() -> Path | None:
+    """Where a file costs no disk, which halves the time of making a collection with its indexes; None: as usual.
+
+    A container often has 64 MB there, and a server wants 200 for its journal.
+    """
+    memory = Path("/dev/shm")
+    enough = 6 * 1024**3
+    return memory if os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > enough else None
+
+
 def live_servers() -> list[Mongod]:
     """The servers of this process that were started and not closed, by port."""
     return sorted(_live, key=lambda server: server.port)
@@ -151,7 +162,7 @@ class Mongod:
         test_commands: bool = True,
         extra: Sequence[str] = (),
     ) -> None:
-        self._own_home = None if data else Path(tempfile.mkdtemp(prefix="worker-templates-mongod-"))
+        self._own_home = None if data else Path(tempfile.mkdtemp(prefix="worker-templates-mongod-", dir=_fast_folder()))
         self.data = data or self._own_home or Path()
         self.data.mkdir(parents=True, exist_ok=True)
         self.log = self.data / "mongod.log"
