@@ -1,88 +1,81 @@
-"""Who may do what: bearer tokens with a role, for the app's own routes and for the worker templates alike."""
+"""Who is asking, and what they may do: in the app's own routes and in the worker templates alike.
+
+People have a session, which the link that the app prints begins. Programs send a bearer token.
+"""
 
 from __future__ import annotations
 
 import hmac
-import json
-import os
-import secrets
-from dataclasses import dataclass
-from pathlib import Path
 
-from flask import Flask, Response, abort, jsonify
-from flask_httpauth import HTTPTokenAuth
+from flask import Flask, Request, Response, abort, redirect, request, url_for
+from flask_login import LoginManager, UserMixin, current_user
+from flask_wtf import CSRFProtect
 from werkzeug.datastructures import WWWAuthenticate
+from werkzeug.wrappers import Response as WerkzeugResponse
 
 from flask_worker_templates import Template, WorkerTemplates
 
+from .keys import Keys
+
 ADMIN, VIEWER = "admin", "viewer"
-REALM = "fleet"
 
-auth = HTTPTokenAuth(realm=REALM)
-
-
-@dataclass(frozen=True)
-class User:
-    """Whoever has a token. In this small app there is one user for each role."""
-
-    name: str
-    role: str
+csrf = CSRFProtect()
 
 
-def load_tokens(instance: Path) -> dict[str, str]:
-    """Return the token of each role; they are made on the first start and kept in the instance folder."""
-    path = instance / "tokens.json"
-    if not path.exists():
-        instance.mkdir(parents=True, exist_ok=True)
-        made = json.dumps({role: secrets.token_urlsafe(24) for role in (ADMIN, VIEWER)}, indent=2) + "\n"
-        draft = path.with_suffix(f".{os.getpid()}")
-        with open(draft, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-            file.write(made)
-        # Of several processes that start at once, the first one's tokens hold, for all of them.
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-    tokens: dict[str, str] = json.loads(path.read_text())
-    return tokens
+class User(UserMixin):  # type: ignore[misc]
+    """Whoever has a role. In this small app there is one user for each."""
+
+    def __init__(self, role: str) -> None:
+        self.id = role
 
 
-def protect(app: Flask, templates: WorkerTemplates, tokens: dict[str, str]) -> None:
-    """Read the token of every request, and let the worker templates ask whose it is."""
+def is_admin() -> bool:
+    """Return whether the one who asks is an admin."""
+    return bool(current_user.is_authenticated and current_user.get_id() == ADMIN)
 
-    @auth.verify_token  # type: ignore[untyped-decorator]
-    def user_of(token: str) -> User | None:
-        for role, expected in tokens.items():
-            if hmac.compare_digest(token.encode(), expected.encode()):
-                return User(role, role)
+
+def check_admin() -> None:
+    """Refuse everybody else."""
+    if not is_admin():
+        abort(403, "Only an admin may do this.")
+
+
+def check_known() -> None:
+    """Refuse those who are not signed in and send no token, in the way of an API."""
+    if not current_user.is_authenticated:
+        abort(401, "This needs a token.", www_authenticate=WWWAuthenticate("bearer", {"realm": "fleet"}))
+
+
+def protect(app: Flask, templates: WorkerTemplates, keys: Keys) -> None:
+    """Have Flask-Login know each request's user, and let the worker templates ask who it is."""
+    app.secret_key = keys.session
+    csrf.init_app(app)  # for the forms; the worker templates exempt their API, whose bodies are JSON, by themselves
+    login = LoginManager(app)
+
+    @login.user_loader  # type: ignore[untyped-decorator]
+    def of_session(role: str) -> User | None:
+        return User(role) if role in (ADMIN, VIEWER) else None
+
+    @login.request_loader  # type: ignore[untyped-decorator]
+    def of_token(request: Request) -> User | None:
+        given = request.authorization
+        if given is not None and given.type == "bearer" and given.token:
+            for role, token in ((ADMIN, keys.admin), (VIEWER, keys.viewer)):
+                if hmac.compare_digest(given.token.encode(), token.encode()):
+                    return User(role)
         return None
 
-    @auth.get_user_roles  # type: ignore[untyped-decorator]
-    def roles_of(user: User) -> list[str]:
-        return [user.role]
-
-    @auth.error_handler  # type: ignore[untyped-decorator]
-    def refuse(status: int) -> Response:
-        needed = "This needs a token." if status == 401 else "This needs the token of an admin."  # noqa: PLR2004
-        response = jsonify(error=needed)
-        response.status_code = status
-        return response
-
-    @app.before_request
-    @auth.login_required(optional=True)  # type: ignore[untyped-decorator]
-    def identify() -> None:
-        """Make ``auth.current_user()`` known to every route, the worker templates' own included."""
+    @login.unauthorized_handler  # type: ignore[untyped-decorator]
+    def lead_to_sign_in() -> WerkzeugResponse:
+        if "HX-Request" in request.headers:  # a part of a page that refreshes itself: the whole page has to go there
+            return Response(headers={"HX-Redirect": url_for("sign_in.page")})
+        return redirect(url_for("sign_in.page", next=request.full_path.removesuffix("?")))
 
     @templates.authorizer
     def may(action: str, template: Template | None) -> bool:
-        user: User | None = auth.current_user()
-        if user is None:
-            abort(401, "This needs a token.", www_authenticate=WWWAuthenticate("bearer", {"realm": REALM}))
-        return action == "read" or user.role == ADMIN
+        check_known()
+        return action == "read" or is_admin()
 
     @templates.actor_loader
     def actor() -> str:
-        user: User | None = auth.current_user()
-        return user.name if user else "anonymous"
+        return current_user.get_id() or "anonymous"

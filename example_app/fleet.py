@@ -9,18 +9,51 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 import mongoengine as me
+from marshmallow import Schema, fields, validate
 
-from flask_worker_templates import Template, TemplateDisabled, TemplateNotFound, WorkerTemplate, WorkerTemplates
+from flask_worker_templates import (
+    Claim,
+    ClaimRefused,
+    Template,
+    TemplateNotFound,
+    WorkerTemplate,
+    WorkerTemplates,
+)
 
-templates = WorkerTemplates()
+LEASE_SECONDS = 10
+"""How long a claim holds without being renewed. A real fleet takes minutes; here one wants to see it end."""
+
+
+class FleetFields(Schema):
+    """The fields that this app adds to a template: its `extra`."""
+
+    gpu_count = fields.Integer(
+        strict=True, load_default=0, validate=validate.Range(0, 16), metadata={"description": "GPUs of one machine."}
+    )
+    region = fields.String(
+        load_default="eu-central",
+        validate=validate.OneOf(["eu-central", "us-east"]),
+        metadata={"description": "Where its machines are."},
+    )
+
+
+templates = WorkerTemplates(extra=FleetFields)
 
 
 class NothingFits(LookupError):
-    """No enabled template has what the worker needs."""
+    """No template has what the worker needs.
+
+    Attributes:
+        reasons: by the name of each template, why not.
+    """
+
+    def __init__(self, reasons: Mapping[str, str]) -> None:
+        super().__init__("No template fits this worker.")
+        self.reasons = reasons
 
 
 class Worker(me.Document):  # type: ignore[misc]
-    """A worker that runs. It references the template that it was launched from, and holds a claim on it."""
+    """A worker. It references the template that it was launched from, and holds a claim on it."""
 
     meta: ClassVar[dict[str, Any]] = {"collection": "workers", "ordering": ["started_at"]}
 
@@ -29,6 +62,7 @@ class Worker(me.Document):  # type: ignore[misc]
     template_revision = me.IntField(required=True)
     address = me.StringField(required=True)
     started_at = me.DateTimeField(required=True)
+    ended = me.StringField(default="")  # why its machine does not run any more; empty while it runs
 
     @property
     def template_name(self) -> str:
@@ -46,6 +80,7 @@ class Worker(me.Document):  # type: ignore[misc]
             "template_revision": self.template_revision,
             "address": self.address,
             "started_at": self.started_at.isoformat(timespec="seconds") + "Z",
+            "ended": self.ended or None,
         }
 
 
@@ -68,7 +103,7 @@ def launch_by_name(name: str) -> Worker:
     """Launch a worker from the template of this name.
 
     Raises:
-        TemplateNotFound, TemplateDisabled: if there is no such template, or it is disabled.
+        TemplateNotFound, ClaimRefused: if there is no such template, or it is disabled, deprecated or full.
     """
     return _launch(templates.get_by_name(name))
 
@@ -81,20 +116,23 @@ def launch_by_needs(needs: Mapping[str, Any]) -> Worker:
 
     Raises:
         NothingFits: if none does.
+        InvalidParameters: if a need has a value that it cannot have.
     """
-    for template in templates.select(**needs):
+    selection = templates.select(**needs, explain=True)
+    reasons = {other.template.name: " ".join(other.reasons) for other in selection.others}
+    for template in selection:
         try:
             return _launch(template)
-        except (TemplateNotFound, TemplateDisabled):
-            continue  # deleted or disabled since it was selected: the next one
-    raise NothingFits("No enabled template has what this worker needs.")
+        except (TemplateNotFound, ClaimRefused) as refused:  # it is full, or was changed since: the next one
+            reasons[template.name] = str(refused)
+    raise NothingFits(reasons)
 
 
 def _launch(template: Template) -> Worker:
     worker_id = f"worker-{secrets.token_hex(4)}"
-    # The claim comes first: from here on the template cannot be deleted. A machine without a claim could lose its
-    # template; a claim without a machine, left by a crash in between, is released by hand.
-    templates.claim(template.id, worker_id)
+    # The claim comes first: from here on the template cannot be deleted. If this process dies before the worker is
+    # stored, nobody renews the claim, and it ends by itself.
+    templates.claim(template.id, worker_id, ttl_seconds=LEASE_SECONDS)
     try:
         worker = Worker(
             id=worker_id,
@@ -111,9 +149,33 @@ def _launch(template: Template) -> Worker:
     return worker
 
 
+def renew(worker: Worker) -> None:
+    """Renew a worker's claim; one that does not get it back any more ends."""
+    try:
+        templates.claim(
+            worker.template.pk,
+            worker.id,
+            ttl_seconds=LEASE_SECONDS,
+            revision=worker.template_revision,
+            actor=worker.id,
+        )
+    except (TemplateNotFound, ClaimRefused) as refused:
+        worker.update(ended=str(refused))
+
+
 def stop(worker: Worker) -> None:
     """Stop a worker, and release its claim on the template."""
     cloud.stop(worker.id)
+    worker.delete()
     with contextlib.suppress(TemplateNotFound):
         templates.release(worker.template.pk, worker.id)
-    worker.delete()
+
+
+def kill(worker: Worker) -> None:
+    """Let a worker's machine die: it renews its claim no more, and releases nothing."""
+    worker.update(ended="Its machine was killed.")
+
+
+def claims_by_worker() -> dict[str, Claim]:
+    """Return the claims of all workers, by worker id."""
+    return {claim.worker_id: claim for claim in templates.all_claims()}

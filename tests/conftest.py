@@ -21,9 +21,9 @@ from pymongo.database import Database
 from tests.support.apps import AppFactory
 from tests.support.known_failures import KNOWN_FAILURES, NOT_RUN
 from tests.support.needs import CI, missing
+from tests.support.paths import CHROMIUM
 from tests.support.servers import Mongod, ReplicaSet, ServerMissingError, live_servers, with_database
 
-CHROMIUM = Path("/usr/bin/chromium")
 REAL_FIXTURES = {"mongod", "replica_set", "server_uri", "database_uri", "browser"}
 
 # No deadlines: the machine that runs the tests may be shared, and a slow example is not a wrong one.

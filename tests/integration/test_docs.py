@@ -22,6 +22,7 @@ from flask_worker_templates.model.spec import FIELDS
 from flask_worker_templates.settings import PREFIX, Settings
 from tests.support.markdown import blocks, commands
 from tests.support.paths import ROOT
+from tests.support.pictures import DIRECTORY, MOST_BYTES, PICTURES
 from tests.support.reader import DATABASE, README, Reader
 from tests.support.servers import Mongod
 
@@ -111,6 +112,16 @@ def test_every_page_is_in_the_index() -> None:
 
 def _toctrees() -> list[str]:
     return re.findall(r"```\{toctree\}\n(.*?)```", (DOCS / "index.md").read_text(), re.DOTALL)
+
+
+def test_the_pictures_are_those_that_the_script_makes_and_load_fast() -> None:
+    shown = set(re.findall(r"!\[[^\]]+\]\(pictures/([a-z-]+)\.png\)", (DOCS / "tour.md").read_text()))
+    assert shown == set(PICTURES)
+    sizes = {path.stem: path.stat().st_size for path in DIRECTORY.iterdir()}
+    assert set(sizes) == shown
+    assert max(sizes.values()) <= MOST_BYTES
+    first_screen = README.read_text().partition("<!-- start -->")[0]
+    assert re.search(r"!\[[^\]]+\]\(docs/pictures/templates\.png\)", first_screen)
 
 
 def test_every_public_name_is_on_the_page_of_the_python_api() -> None:

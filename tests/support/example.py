@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,9 @@ from tests.support.servers import free_port
 
 BIN = Path(sys.executable).parent
 SECONDS = 60.0
+NAMES = ["enterprise-large", "gpu-notebook", "gpu-training", "nightly-tests", "personal-standard"]
+"""Of the templates that it seeds."""
+LARGE, STANDARD = NAMES[0], NAMES[-1]
 
 
 @dataclass(frozen=True)
@@ -57,9 +61,22 @@ class Running:
 
     @property
     def tokens(self) -> dict[str, str]:
-        """The token of each role."""
-        found: dict[str, str] = json.loads((self.home / "instance" / "tokens.json").read_text())
+        """The token of each role, and of the link."""
+        found: dict[str, str] = json.loads((self.home / "instance" / "keys.json").read_text())
         return found
+
+    @property
+    def link(self) -> str:
+        """The link that signs in, as the app printed it."""
+        found = re.search(r"http\S+/sign-in\?token=\S+", self.output)
+        assert found is not None
+        return found[0]
+
+    def sign_in(self, link: str) -> urllib.request.OpenerDirector:
+        """Follow a link that signs in; what opens pages as this person does."""
+        person = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+        person.open(link, timeout=30).close()
+        return person
 
     def call(self, method: str, path: str, body: Any = None, *, role: str | None = "admin", **headers: str) -> Answer:
         """Send a request, with the token of a role."""

@@ -1,28 +1,29 @@
-"""The app's own routes: a page, JSON, a health check, and error pages. The worker templates leave them as they are."""
+"""The app's own API: workers as JSON, for programs that send a bearer token."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import marshmallow as ma
-from flask import Blueprint, Flask, Response, jsonify, make_response, render_template, request
+from flask import Blueprint, Response, jsonify, request
 from marshmallow import fields
-from pymongo.errors import PyMongoError
-from werkzeug.exceptions import HTTPException, ServiceUnavailable
+from werkzeug.exceptions import Forbidden, Unauthorized
 
 from flask_worker_templates import (
+    ClaimRefused,
     DatabaseUnavailable,
     InvalidParameters,
     NotReady,
-    TemplateDisabled,
     TemplateNotFound,
     WorkerTemplatesError,
 )
 
-from .access import ADMIN, auth
-from .fleet import NothingFits, Worker, launch_by_name, launch_by_needs, stop, templates
+from .access import check_admin, check_known, csrf
+from .fleet import NothingFits, Worker, launch_by_name, launch_by_needs, stop
 
-blueprint = Blueprint("fleet", __name__)
+blueprint = Blueprint("api", __name__, url_prefix="/workers")
+csrf.exempt(blueprint)  # its bodies are JSON, and DELETE needs a preflight: no form of another site can send either
+blueprint.before_request(check_known)
 
 
 class LaunchSchema(ma.Schema):
@@ -35,44 +36,38 @@ class LaunchSchema(ma.Schema):
     nodes = fields.Integer(strict=True)
     license_type = fields.String()
     ami = fields.String()
+    extra = fields.Dict(keys=fields.String())
 
 
-@blueprint.get("/")
-def page() -> str:
-    """Show what runs."""
-    return render_template("index.html", workers=Worker.objects)
-
-
-@blueprint.get("/workers")
-@auth.login_required  # type: ignore[untyped-decorator]
+@blueprint.get("")
 def list_workers() -> Response:
     """List the workers."""
     return jsonify([worker.to_dict() for worker in Worker.objects])
 
 
-@blueprint.post("/workers")
-@auth.login_required(role=ADMIN)  # type: ignore[untyped-decorator]
+@blueprint.post("")
 def launch_worker() -> tuple[Response, int]:
     """Launch a worker."""
+    check_admin()
     asked: dict[str, Any] = LaunchSchema().load(request.get_json())
     name = asked.pop("template", None)
     worker = launch_by_name(name) if name is not None else launch_by_needs(asked)
     return jsonify(worker.to_dict()), 201
 
 
-@blueprint.delete("/workers/<worker_id>")
-@auth.login_required(role=ADMIN)  # type: ignore[untyped-decorator]
+@blueprint.delete("/<worker_id>")
 def stop_worker(worker_id: str) -> tuple[str, int]:
     """Stop a worker."""
+    check_admin()
     stop(Worker.objects.get(id=worker_id))
     return "", 204
 
 
-@blueprint.get("/healthz")
-def health() -> tuple[Response, int]:
-    """Say whether this process can serve; asks nobody, so that it answers at once."""
-    status = templates.status()
-    return jsonify(worker_templates=status.state), 200 if status.ok else 503
+@blueprint.errorhandler(Unauthorized)
+@blueprint.errorhandler(Forbidden)
+def _refused(error: Unauthorized | Forbidden) -> Response:
+    response = jsonify(error=error.description)
+    return Response(response.data, error.code, dict(error.get_headers()) | dict(response.headers))
 
 
 @blueprint.errorhandler(Worker.DoesNotExist)
@@ -86,12 +81,16 @@ def _bad_body(error: ma.ValidationError) -> tuple[Response, int]:
 
 
 @blueprint.errorhandler(NothingFits)
+def _nothing_fits(error: NothingFits) -> tuple[Response, int]:
+    return jsonify(error=str(error), reasons=error.reasons), 409
+
+
 @blueprint.errorhandler(WorkerTemplatesError)
 def _template_problem(error: Exception) -> tuple[Response, int]:
     match error:
-        case TemplateNotFound() | NothingFits():
+        case TemplateNotFound():
             code = 404
-        case TemplateDisabled():
+        case ClaimRefused():
             code = 409
         case InvalidParameters():
             code = 422
@@ -100,16 +99,3 @@ def _template_problem(error: Exception) -> tuple[Response, int]:
         case _:
             raise error
     return jsonify(error=str(error)), code
-
-
-def add_error_page(app: Flask) -> None:
-    """Give the app an error page of its own."""
-
-    @app.errorhandler(PyMongoError)
-    def no_database(error: PyMongoError) -> Response:
-        app.logger.error("The database does not do its part: %s", error)
-        return error_page(ServiceUnavailable("The database is not available. Try again in a moment."))
-
-    @app.errorhandler(HTTPException)
-    def error_page(error: HTTPException) -> Response:
-        return make_response(render_template("error.html", error=error), error.code or 500)
