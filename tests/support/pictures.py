@@ -1,6 +1,6 @@
 """``python -m tests.support.pictures``: make the pictures of the README and the docs, from the example app as it runs.
 
-It needs what the tests need: Debian's Chromium, and the MongoDB server of the extra ``example``.
+It needs what the tests need (Debian's Chromium, the MongoDB server of the extra ``example``), and the group ``docs``.
 """
 
 from __future__ import annotations
@@ -92,6 +92,8 @@ def main() -> int:
 
 
 def _take(browser: Browser, app: Running, picture: Picture, ids: Mapping[str, str], path: Path) -> None:
+    from PIL import Image  # noqa: PLC0415  # contributors have it, the tests that look at the list do not
+
     width, height = picture.size
     with browser.new_context(
         color_scheme=picture.scheme, viewport={"width": width, "height": height}, reduced_motion="reduce"
@@ -100,6 +102,8 @@ def _take(browser: Browser, app: Running, picture: Picture, ids: Mapping[str, st
         page.goto(app.link)
         picture.show(page, ids)
         page.screenshot(path=path)
+    with Image.open(path) as image:  # few colours: a palette makes the file a third as large
+        image.convert("RGB").quantize(128).save(path, optimize=True)
 
 
 def _tell_a_story(app: Running, browser: Browser) -> dict[str, str]:
