@@ -19,7 +19,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from tests.support.apps import AppFactory
-from tests.support.known_failures import KNOWN_FAILURES, NOT_RUN
+from tests.support.known_failures import KNOWN_FAILURES
 from tests.support.needs import CI, missing
 from tests.support.paths import CHROMIUM
 from tests.support.servers import Mongod, ReplicaSet, ServerMissingError, live_servers, with_database
@@ -48,7 +48,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.server)
         for place, reason in KNOWN_FAILURES.items():
             if item.nodeid.startswith(place):
-                item.add_marker(pytest.mark.xfail(reason=reason, strict=False, run=place != NOT_RUN))
+                item.add_marker(pytest.mark.xfail(reason=reason, strict=False))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -24,7 +24,10 @@ _TEAMS = ("qa", "training", "field", "research")
 
 
 def spec(number: int) -> Spec:
-    """The template of a number, in normal form; names sort as their numbers do."""
+    """The template of a number; names sort as their numbers do.
+
+    In normal form but for the newest fields, which the peers do not have, and which are left at their defaults.
+    """
     instance, cores, memory, cost = _INSTANCES[number % len(_INSTANCES)]
     return {
         "name": f"template-{number:06}",

@@ -13,6 +13,7 @@ from pymongo import MongoClient
 
 from flask_worker_templates import WorkerTemplates
 from flask_worker_templates.model.records import Seed
+from flask_worker_templates.model.spec import normalize
 from flask_worker_templates.runtime.app_state import current_state
 from tests.benchmarks import data, load
 from tests.benchmarks.contestants import OURS, Server, id_of
@@ -103,7 +104,8 @@ def _fill(uri: str, count: int) -> None:
         store = current_state().store
         store.prepare()
         for start in range(0, count, 10_000):
-            seeds = [Seed(data.spec(number), "templates.yaml") for number in range(start, min(count, start + 10_000))]
+            numbers = range(start, min(count, start + 10_000))
+            seeds = [Seed(normalize(data.spec(number)), "templates.yaml") for number in numbers]
             store.create_missing(seeds, actor="seeder")
 
 

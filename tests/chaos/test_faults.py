@@ -25,6 +25,7 @@ from werkzeug.test import TestResponse
 from flask_worker_templates import WorkerTemplates
 from flask_worker_templates.errors import DatabaseUnavailable
 from flask_worker_templates.reconcile.seed import SeedResult, seed
+from flask_worker_templates.store.connection import EVENTS, LOG, TEMPLATES
 from tests.chaos.checker import Write, assert_whole
 from tests.chaos.child import make_store
 from tests.support.calls import URL
@@ -86,11 +87,13 @@ def make_app(uri: str, directory: Path, *names: str, **config: Any) -> Flask:
     file = directory / "worker_templates.yaml"
     file.write_text(yaml.safe_dump({"templates": [spec(name) for name in names]}))
     app.config.update(
-        WORKER_TEMPLATES_MONGODB_URI=uri,
-        WORKER_TEMPLATES_DB_TIMEOUT_MS=LIMIT_MS,
-        WORKER_TEMPLATES_CONFIG_PATH=str(file),
-        WORKER_TEMPLATES_ANONYMOUS="write",
-        **config,
+        {
+            "WORKER_TEMPLATES_MONGODB_URI": uri,
+            "WORKER_TEMPLATES_DB_TIMEOUT_MS": LIMIT_MS,
+            "WORKER_TEMPLATES_CONFIG_PATH": str(file),
+            "WORKER_TEMPLATES_ANONYMOUS": "write",
+            **config,
+        }
     )
     WorkerTemplates(app)
     app.get("/other")(lambda: "the host works")
@@ -100,6 +103,8 @@ def make_app(uri: str, directory: Path, *names: str, **config: Any) -> Flask:
 @pytest.fixture
 def app(uri: str, tmp_path: Path) -> Flask:
     """An app that is ready."""
+    patient = make_app(uri, tmp_path, "a", "b", WORKER_TEMPLATES_DB_TIMEOUT_MS=60_000)
+    assert patient.test_client().get(URL).status_code == 200  # the indexes and the seeds: no part of what is timed
     app = make_app(uri, tmp_path, "a", "b")
     assert app.test_client().get(URL).status_code == 200
     return app
@@ -288,16 +293,17 @@ def test_a_user_with_a_role_that_grants_the_least(
 ) -> None:
     actions = ["find", "insert", "update", "remove", "createIndex", "listIndexes"]
     privileges = [
-        {"resource": {"db": raw.name, "collection": name}, "actions": actions}
-        for name in ("worker_templates", "worker_template_events")
+        {"resource": {"db": raw.name, "collection": name}, "actions": actions} for name in (TEMPLATES, EVENTS, LOG)
     ]
     server.command({"createRole": "least", "privileges": privileges, "roles": []}, raw.name)
     uri = with_database(server.add_user("modest", ["least"], database=raw.name), raw.name)
-    app = make_app(uri, tmp_path, "a", "b")
+    app = make_app(uri, tmp_path, "a", "b", WORKER_TEMPLATES_DB_TIMEOUT_MS=60_000)
     statuses = {name: call().status_code for name, call in every_call(app, first_id(app.test_client())).items()}
     assert set(statuses.values()) <= {200, 201, 204}, statuses
     page = app.test_client().get(URL, query_string={"page_size": 1})
     assert json.loads(page.headers["X-Pagination"])["total"] == 2
+    followed = app.test_client().get(f"{URL}/history", query_string={"after": "start"})
+    assert len(followed.get_json()) == raw.worker_template_events.count_documents({})
     assert not caplog.records
     assert_whole(raw)
 

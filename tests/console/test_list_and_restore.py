@@ -11,6 +11,7 @@ from flask import Flask, abort, request
 from flask.testing import FlaskClient
 
 from flask_worker_templates import WorkerTemplates
+from flask_worker_templates.store.connection import TEMPLATES
 from tests.support.apps import AppFactory
 from tests.support.backends import mongomock_only
 from tests.support.calls import NOWHERE, URL, create, one, snapshot
@@ -41,7 +42,7 @@ def test_the_list_tells_claims_and_which_are_outdated_or_expired(client: FlaskCl
     client.patch(one(used), json={"max_nodes": 7})
     client.put(f"{one(used)}/claims/worker-3")
     client.put(f"{one(used)}/claims/worker-4", json={"ttl_seconds": 60})
-    collection = database[next(name for name in database.list_collection_names() if "event" not in name)]
+    collection = database[TEMPLATES]
     document = collection.find_one({"name": "used"})
     ended = [
         {**claim, "renewed_at": claim["renewed_at"].replace(year=2020)} if claim.get("renewed_at") else claim

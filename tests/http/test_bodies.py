@@ -284,6 +284,8 @@ def test_a_length_that_is_a_lie_is_no_server_error(client: FlaskClient) -> None:
 
 # Time and memory
 
+LONG = 5.0
+"""Seconds of processor time. Work that grows with the square of a body's length takes minutes."""
 _FILLED = 255_000
 HOSTILE: dict[str, Callable[[], str]] = {
     "duplicate at the end": lambda: "{" + ",".join(f'"k{n}":1' for n in range(24_000)) + ',"k23999":1}',
@@ -313,7 +315,7 @@ def test_a_hostile_body_takes_neither_long_nor_much(client: FlaskClient, kind: s
     for method, url in (("POST", URL), ("PATCH", one(template))):
         started = time.process_time()
         answer = client.open(url, method=method, data=body, content_type=JSON)
-        assert time.process_time() - started < 1.0
+        assert time.process_time() - started < LONG
         problem(answer, answer.status_code)
         assert answer.status_code in {400, 422}
     tracemalloc.start()
@@ -329,7 +331,7 @@ def test_a_hostile_pattern_is_matched_in_time(client: FlaskClient, ami: str) -> 
         create(client, f"t{number}", ami_pattern=pattern)
     started = time.process_time()
     assert client.get(URL, query_string={"ami": ami}).status_code == 200
-    assert time.process_time() - started < 1.0
+    assert time.process_time() - started < LONG
 
 
 _VALUES = st.recursive(

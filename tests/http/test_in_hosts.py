@@ -312,7 +312,7 @@ def test_a_failure_does_not_empty_the_document_for_good(monkeypatch: pytest.Monk
     app = Flask("plain_host")
     WorkerTemplates(app)
     real = openapi.Doc.events
-    monkeypatch.setattr(openapi.Doc, "events", lambda **options: 1 / 0)
+    monkeypatch.setattr(openapi.Doc, "events", lambda *_, **__: 1 / 0)
     assert app.test_client().get(DOCUMENT).status_code == 500
     monkeypatch.setattr(openapi.Doc, "events", real)
     assert document_of(app) == own_document()
@@ -324,15 +324,15 @@ def test_a_child_that_is_forked_while_the_document_is_made_makes_its_own(monkeyp
     begun, go_on = threading.Event(), threading.Event()
     real = openapi.Doc.events
 
-    def slow(**options: Any) -> Any:
+    def slow(*args: Any, **options: Any) -> Any:
         begun.set()
         go_on.wait(60)
-        return real(**options)
+        return real(*args, **options)
 
     monkeypatch.setattr(openapi.Doc, "events", slow)
     thread = threading.Thread(target=document_of, args=(app,))
     thread.start()
-    begun.wait(60)
+    assert begun.wait(60)
     child = os.fork()
     if not child:
         monkeypatch.setattr(openapi.Doc, "events", real)
