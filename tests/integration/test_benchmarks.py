@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -80,7 +81,7 @@ def test_wrk_without_a_report_is_an_error() -> None:
 
 def test_templates_of_the_benchmark_are_in_normal_form_and_sorted() -> None:
     specs = data.specs(1000)
-    defaults = {"max_claims": None, "deprecation": None, "extra": {}}
+    defaults: dict[str, Any] = {"max_claims": None, "deprecation": None, "extra": {}}
     assert [normalize(spec) for spec in specs] == [{**spec, **defaults} for spec in specs]
     assert all(one["name"] < other["name"] for one, other in itertools.pairwise(specs))
 
