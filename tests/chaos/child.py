@@ -9,8 +9,9 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -33,16 +34,36 @@ CONTEXT.set_forkserver_preload([__name__])
 SECONDS = 60.0
 """Longest wait for a child. It takes a fraction of a second; the rest is for a loaded machine."""
 
-_SHORT = {"worker_templates": "T", "worker_template_events": "E"}
+_SHORT = {"worker_templates": "T", "worker_template_events": "E", "worker_template_log": "L"}
+
+READS = {"find", "aggregate", "getMore", "listIndexes"}
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Where a process is stopped: before its n-th command (from 0) is sent, or after its answer has come."""
+    """Where a process is stopped: before a command is sent, or after its answer has come.
 
-    number: int
-    after: bool
+    Attributes:
+        command: as `Child.commands` names it.
+        nth: which of the commands of this name, from 0.
+        after: whether after its answer.
+        signal: by which it is stopped.
+    """
+
+    command: str
+    nth: int = 0
+    after: bool = False
     signal: signal.Signals = signal.SIGKILL
+
+
+def writes_of(commands: Iterable[str]) -> tuple[str, ...]:
+    """Return the commands that change something. Between two of them, a kill finds the same data everywhere."""
+    return tuple(command for command in commands if command.split()[0] not in READS)
+
+
+def after_each(writes: Sequence[str]) -> list[Stop]:
+    """Return the stops after each of these commands."""
+    return [Stop(command, writes[:number].count(command), after=True) for number, command in enumerate(writes)]
 
 
 def make_store(uri: str, timeout_ms: int = 20_000) -> Store:
@@ -65,6 +86,10 @@ def _revert(store: Store, template_id: str, revision: int) -> Any:
 
 def _delete(store: Store, template_id: str, actor: str = "child") -> Any:
     return store.delete(template_id, actor=actor).to_dict()
+
+
+def _restore(store: Store, template_id: str) -> Any:
+    return store.restore(template_id, actor="child").to_dict()
 
 
 def _claim(store: Store, template_id: str, worker_id: str) -> Any:
@@ -93,6 +118,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "update": _update,
     "revert": _revert,
     "delete": _delete,
+    "restore": _restore,
     "claim": _claim,
     "release": _release,
     "prepare": _prepare,
@@ -102,30 +128,34 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
 
 
 class _Stopper(monitoring.CommandListener):
-    """Reports each command on the two collections, and stops this process at some of them."""
+    """Reports each command on the collections, and stops this process at some of them."""
 
     def __init__(self, stops: Sequence[Stop], reports: Connection) -> None:
         self._stops = stops
         self._reports = reports
-        self._numbers: dict[int, int] = {}
+        self._sent: Counter[str] = Counter()
+        self._running: dict[int, Stop] = {}
 
     def started(self, event: monitoring.CommandStartedEvent) -> None:
         collection = _SHORT.get(str(event.command.get(event.command_name)))
         if collection is None:
             return
-        number = self._numbers[event.request_id] = len(self._numbers)
-        self._reports.send(f"{event.command_name} {collection}")
-        self._reach(number, after=False)
+        command = f"{event.command_name} {collection}"
+        place = Stop(command, self._sent[command])
+        self._sent[command] += 1
+        self._running[event.request_id] = replace(place, after=True)
+        self._reports.send(command)
+        self._reach(place)
 
     def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
-        self._reach(self._numbers.get(event.request_id, -1), after=True)
+        self._reach(self._running.get(event.request_id))
 
     def failed(self, event: monitoring.CommandFailedEvent) -> None:
-        self._reach(self._numbers.get(event.request_id, -1), after=True)
+        self._reach(self._running.get(event.request_id))
 
-    def _reach(self, number: int, *, after: bool) -> None:
+    def _reach(self, place: Stop | None) -> None:
         for stop in self._stops:
-            if (stop.number, stop.after) == (number, after):
+            if place == replace(stop, signal=signal.SIGKILL):
                 os.kill(os.getpid(), stop.signal)
 
 

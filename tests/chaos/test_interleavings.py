@@ -38,16 +38,14 @@ def frozen(uri: str) -> Iterator[Any]:
     """Starts an operation that freezes at a command; what is left frozen is killed at the end."""
     started: list[Child] = []
 
-    def start(
-        operation: str, *arguments: Any, at: str, number: int, after: bool = False, then: Stop | None = None
-    ) -> Child:
-        stops = [Stop(number, after, signal.SIGSTOP), *([then] if then else [])]
+    def start(operation: str, *arguments: Any, at: str, after: bool = False, then: Stop | None = None) -> Child:
+        stops = [Stop(at, after=after, signal=signal.SIGSTOP), *([then] if then else [])]
         one = child.start(uri, operation, *arguments, stops=stops)
         started.append(one)
         one.wait_frozen()
         while one.reports.poll():
             one.commands.append(one.reports.recv())
-        assert (len(one.commands) - 1, one.commands[-1]) == (number, at)
+        assert one.commands[-1] == at
         return one
 
     yield start
@@ -75,18 +73,18 @@ def finish(one: Child) -> tuple[str, Any]:
 
 
 def test_two_deletions_the_earlier_turn_comes_again(frozen: Any, raw: Raw, target: Template) -> None:
-    first = frozen("delete", target.id, "first", at="update E", number=3, after=True)
-    second = frozen("delete", target.id, "second", at="update E", number=3)
+    first = frozen("delete", target.id, "first", at="update E", after=True)
+    second = frozen("delete", target.id, "second", at="update E")
     assert finish(first)[0] == "ok"  # its turn was over: it took another one
     assert finish(second)[0] == TemplateNotFound.__name__
     assert_whole(raw, [Write(target.id, "deleted", actor="first")])
 
 
-@pytest.mark.parametrize("number", [2, 3])
+@pytest.mark.parametrize("at", ["find E", "update E"])
 def test_two_deletions_the_earlier_one_is_late_with_its_event(
-    number: int, frozen: Any, raw: Raw, store: Store, target: Template
+    at: str, frozen: Any, raw: Raw, store: Store, target: Template
 ) -> None:
-    late = frozen("delete", target.id, "late", at=["find E", "update E"][number - 2], number=number)
+    late = frozen("delete", target.id, "late", at=at)
     store.delete(target.id, actor="test")
     assert finish(late)[0] == TemplateNotFound.__name__
     assert_whole(raw, [Write(target.id, "deleted", actor="test")])
@@ -96,11 +94,10 @@ def test_two_deletions_the_one_that_happens_dies_at_once(
     frozen: Any, uri: str, raw: Raw, store: Store, target: Template
 ) -> None:
     """The event names the one who removed the template, whoever else announced a deletion, and whenever."""
-    before = frozen("delete", target.id, "before", at="update E", number=3)
-    announced = frozen("delete", target.id, "announced", at="delete T", number=4)
-    killed = child.run(uri, "delete", target.id, "killed", stop=Stop(4, after=True))
+    before = frozen("delete", target.id, "before", at="update E")
+    announced = frozen("delete", target.id, "announced", at="delete T")
+    killed = child.run(uri, "delete", target.id, "killed", stop=Stop("delete T", after=True))
     assert killed.died
-    assert killed.commands[-1] == "delete T"
     assert finish(announced)[0] == TemplateNotFound.__name__
     assert finish(before)[0] == TemplateNotFound.__name__
     assert actions(store, target.id) == ["created", "deleted"]
@@ -110,14 +107,14 @@ def test_two_deletions_the_one_that_happens_dies_at_once(
 def test_two_deletions_the_one_that_happens_dies_while_the_other_withdraws(
     frozen: Any, raw: Raw, store: Store, target: Template
 ) -> None:
-    withdraws = Stop(5, after=False, signal=signal.SIGSTOP)
-    first = frozen("delete", target.id, "first", at="delete T", number=4, then=withdraws)
+    withdraws = Stop("delete E", signal=signal.SIGSTOP)
+    first = frozen("delete", target.id, "first", at="delete T", then=withdraws)
     store.claim(target.id, "worker", actor="test")
     first.go_on()
     time.sleep(0.05)  # it leaves the one stop before it reaches the other
     first.wait_frozen()
     store.release(target.id, "worker", actor="test")
-    second = frozen("delete", target.id, "second", at="delete T", number=4, then=Stop(4, after=True))
+    second = frozen("delete", target.id, "second", at="delete T", then=Stop("delete T", after=True))
     second.go_on()
     assert second.join().died
     assert finish(first)[0] == TemplateNotFound.__name__
@@ -126,7 +123,7 @@ def test_two_deletions_the_one_that_happens_dies_while_the_other_withdraws(
 
 
 def test_a_deletion_that_meets_a_claim_withdraws(frozen: Any, raw: Raw, store: Store, target: Template) -> None:
-    deleting = frozen("delete", target.id, at="delete T", number=4)
+    deleting = frozen("delete", target.id, at="delete T")
     store.claim(target.id, "worker", actor="test")
     assert finish(deleting) == (
         TemplateInUse.__name__,
@@ -140,7 +137,7 @@ def test_a_deletion_that_meets_a_claim_withdraws(frozen: Any, raw: Raw, store: S
 
 
 def test_a_claim_that_comes_after_the_deletion_fails(frozen: Any, raw: Raw, store: Store, target: Template) -> None:
-    claiming = frozen("claim", target.id, "worker", at="findAndModify T", number=0)
+    claiming = frozen("claim", target.id, "worker", at="findAndModify T")
     store.delete(target.id, actor="test")
     assert finish(claiming)[0] == TemplateNotFound.__name__
     assert_whole(raw, [Write(target.id, "deleted", actor="test")])
@@ -149,7 +146,7 @@ def test_a_claim_that_comes_after_the_deletion_fails(frozen: Any, raw: Raw, stor
 def test_an_update_between_the_announcement_and_the_deletion_is_deleted_too(
     frozen: Any, raw: Raw, store: Store, target: Template
 ) -> None:
-    deleting = frozen("delete", target.id, at="delete T", number=4)
+    deleting = frozen("delete", target.id, at="delete T")
     updated = describe(store, target.id, "between")
     assert finish(deleting)[0] == "ok"
     assert actions(store, target.id) == ["created", "updated", "deleted"]
@@ -159,9 +156,9 @@ def test_an_update_between_the_announcement_and_the_deletion_is_deleted_too(
 def test_an_intent_in_the_place_of_a_committed_event_that_is_not_copied_yet(
     frozen: Any, uri: str, raw: Raw, store: Store, target: Template
 ) -> None:
-    deleting = frozen("delete", target.id, at="update E", number=3)
-    killed = child.run(uri, "update", target.id, {"description": "committed"}, stop=Stop(2, after=True))
-    assert killed.commands[-1] == "update T"
+    deleting = frozen("delete", target.id, at="update E")
+    killed = child.run(uri, "update", target.id, {"description": "committed"}, stop=Stop("update T", after=True))
+    assert killed.died
     deleting.go_on()
     deleting.join()  # finds the revision moved on, and deletes that one
     assert deleting.outcome[0] == "ok"
@@ -172,8 +169,8 @@ def test_an_intent_in_the_place_of_a_committed_event_that_is_not_copied_yet(
 def test_an_intent_in_the_place_of_a_committed_event_and_both_writers_dead(
     frozen: Any, uri: str, raw: Raw, store: Store, target: Template
 ) -> None:
-    deleting = frozen("delete", target.id, at="update E", number=3)
-    child.run(uri, "update", target.id, {"description": "committed"}, stop=Stop(2, after=True))
+    deleting = frozen("delete", target.id, at="update E")
+    child.run(uri, "update", target.id, {"description": "committed"}, stop=Stop("update T", after=True))
     deleting.process.kill()
     raw.worker_template_events.insert_one(
         # What it was about to send, had it died one command later.
@@ -190,7 +187,7 @@ def test_an_intent_in_the_place_of_a_committed_event_and_both_writers_dead(
 def test_a_copy_that_comes_late_changes_nothing(
     end: str, frozen: Any, raw: Raw, store: Store, target: Template
 ) -> None:
-    late = frozen("update", target.id, {"description": "late"}, at="insert E", number=3)
+    late = frozen("update", target.id, {"description": "late"}, at="insert E")
     describe(store, target.id, "next")
     describe(store, target.id, "and on")
     if end == "deleted":
@@ -202,7 +199,7 @@ def test_a_copy_that_comes_late_changes_nothing(
 
 
 def test_a_copy_of_a_creation_that_comes_after_the_deletion(frozen: Any, raw: Raw, store: Store) -> None:
-    creating = frozen("create", spec_with("new"), at="insert E", number=1)
+    creating = frozen("create", spec_with("new"), at="insert E")
     made = store.get_by_name("new")
     assert actions(store, made.id) == ["created"]
     store.delete(made.id, actor="test")
@@ -214,7 +211,7 @@ def test_a_copy_of_a_creation_that_comes_after_the_deletion(frozen: Any, raw: Ra
 def test_an_unconditional_update_lands_on_the_state_that_was_faster(
     frozen: Any, raw: Raw, store: Store, target: Template
 ) -> None:
-    updating = frozen("update", target.id, {"labels": {"a": "1"}}, at="update T", number=2)
+    updating = frozen("update", target.id, {"labels": {"a": "1"}}, at="update T")
     store.update(target.id, lambda spec: patched(spec, {"labels": {"b": "2"}}), actor="test")
     outcome, result = finish(updating)
     assert outcome == "ok"
@@ -224,7 +221,7 @@ def test_an_unconditional_update_lands_on_the_state_that_was_faster(
 
 
 def test_a_conditional_update_does_not(frozen: Any, raw: Raw, store: Store, target: Template) -> None:
-    updating = frozen("update", target.id, {"labels": {"a": "1"}}, 1, at="update T", number=2)
+    updating = frozen("update", target.id, {"labels": {"a": "1"}}, 1, at="update T")
     store.update(target.id, lambda spec: patched(spec, {"labels": {"b": "2"}}), actor="test")
     assert finish(updating)[0] == "RevisionMismatch"
     assert store.get(target.id).labels == {"b": "2"}
@@ -233,7 +230,7 @@ def test_a_conditional_update_does_not(frozen: Any, raw: Raw, store: Store, targ
 
 def test_a_revert_lands_on_the_update_that_was_faster(frozen: Any, raw: Raw, store: Store, target: Template) -> None:
     describe(store, target.id, "second")
-    reverting = frozen("revert", target.id, 1, at="update T", number=3)
+    reverting = frozen("revert", target.id, 1, at="update T")
     describe(store, target.id, "third")
     outcome, result = finish(reverting)
     assert (outcome, result["revision"], result["description"]) == ("ok", 4, "")
@@ -241,11 +238,11 @@ def test_a_revert_lands_on_the_update_that_was_faster(frozen: Any, raw: Raw, sto
 
 
 def test_a_rename_and_a_creation_of_one_name(frozen: Any, raw: Raw, store: Store, target: Template) -> None:
-    renaming = frozen("update", target.id, {"name": "wanted"}, at="update T", number=2)
+    renaming = frozen("update", target.id, {"name": "wanted"}, at="update T")
     holder = store.create(spec_with("wanted"), actor="test")
     assert finish(renaming)[0] == "NameTaken"
     assert store.get(target.id).name == "target"
-    creating = frozen("create", spec_with("free"), at="insert T", number=0)
+    creating = frozen("create", spec_with("free"), at="insert T")
     store.update(holder.id, lambda spec: patched(spec, {"name": "free"}), actor="test")
     assert finish(creating)[0] == "NameTaken"
     assert_whole(raw)
@@ -254,7 +251,7 @@ def test_a_rename_and_a_creation_of_one_name(frozen: Any, raw: Raw, store: Store
 def test_seeding_that_another_has_done_meanwhile(frozen: Any, uri: str, raw: Raw, store: Store, tmp_path: Path) -> None:
     file = tmp_path / "worker_templates.yaml"
     file.write_text(yaml.safe_dump({"templates": [spec_with(name) for name in ("a", "b", "c")]}))
-    seeding = frozen("seed", str(file), at="insert T", number=4)
+    seeding = frozen("seed", str(file), at="insert T")
     store.create(spec_with("b", description="by hand"), actor="test")
     other = child.run(uri, "seed", str(file)).outcome
     assert other is not None

@@ -1,8 +1,12 @@
-"""Kill -9 of the application before and after each command of the write protocol."""
+"""Kill -9 of the application after each write command of the write protocol.
+
+Between two writes, the data is the same wherever the process dies: that a command was not sent and that the one before
+it was answered are one case.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +15,7 @@ import pytest
 import yaml
 from pymongo.database import Database
 
-from flask_worker_templates.errors import NameTaken, TemplateNotFound
+from flask_worker_templates.errors import NameTaken, RestoreRefused, TemplateNotFound
 from flask_worker_templates.model.parameters import Window, trail_parameters
 from flask_worker_templates.model.spec import patched
 from flask_worker_templates.reconcile.seed import seed
@@ -24,6 +28,9 @@ from tests.support.strategies import spec_with
 
 Raw = Database[dict[str, Any]]
 WORKER = "worker-1"
+ACTIONS = {"create": "created", "update": "updated", "revert": "reverted", "restore": "restored"}
+IF_IT_HAPPENED = {"create": NameTaken, "delete": TemplateNotFound, "restore": RestoreRefused}
+"""What is said to those who ask for it again."""
 
 
 class Scene:
@@ -55,7 +62,11 @@ class Scene:
         return sorted(document["name"] for document in self.raw.worker_templates.find())
 
     def document(self) -> dict[str, Any] | None:
-        return self.raw.worker_templates.find_one({"_id": self.target})
+        return self.live(self.target)
+
+    def live(self, template_id: str) -> dict[str, Any] | None:
+        # What holds the place of a template that is being restored is none.
+        return self.raw.worker_templates.find_one({"_id": template_id, "restoring": {"$exists": False}})
 
 
 def _nothing(scene: Scene) -> None:
@@ -68,16 +79,26 @@ def _updated(scene: Scene) -> None:
 
 def _uncopied(scene: Scene) -> None:
     """As after a kill between the commit and the copy."""
-    killed = child.run(scene.uri, "update", scene.target, {"description": "first"}, stop=Stop(2, after=True))
-    assert killed.commands[-1] == "update T"
+    killed = child.run(scene.uri, "update", scene.target, {"description": "first"}, stop=Stop("update T", after=True))
     assert killed.died
     scene.writes.append(Write(scene.target, "updated", 2, "child"))
 
 
 def _announced(scene: Scene) -> None:
     """As after a kill between the intent of a deletion and the deletion."""
-    killed = child.run(scene.uri, "delete", scene.target, stop=Stop(3, after=True))
-    assert killed.commands[-1] == "update E"
+    killed = child.run(scene.uri, "delete", scene.target, stop=Stop("update E", after=True))
+    assert killed.died
+
+
+def _deleted(scene: Scene) -> None:
+    scene.update(scene.target, "first")
+    scene.delete(scene.target)
+
+
+def _half_restored(scene: Scene) -> None:
+    """As after a kill between the placeholder of a restore and its commit."""
+    _deleted(scene)
+    killed = child.run(scene.uri, "restore", scene.target, stop=Stop("insert T", after=True))
     assert killed.died
 
 
@@ -97,16 +118,23 @@ class Case:
 
     Attributes:
         commands: ``T`` is the collection of the templates, ``E`` that of the events.
-        commit: index of the command that makes the change; None where there is nothing to commit.
+        commit: the command that makes the change, the last of its name.
         happened: whether the change is in the database.
     """
 
     operation: str
     arguments: Callable[[Scene], tuple[Any, ...]]
     commands: tuple[str, ...]
-    commit: int | None
+    commit: str
     happened: Callable[[Scene], bool]
     before: Callable[[Scene], None] = _nothing
+
+    def points(self) -> Iterator[tuple[Stop, bool]]:
+        """The stops after each write, each with whether the change is made by then."""
+        writes = child.writes_of(self.commands)
+        last = len(writes) - 1 - writes[::-1].index(self.commit)
+        for number, stop in enumerate(child.after_each(writes)):
+            yield stop, number >= last
 
 
 SEEDING = (
@@ -116,13 +144,17 @@ SEEDING = (
 
 CASES = {
     "create": Case(
-        "create", lambda scene: (spec_with("new"),), ("insert T", "insert E"), 0, lambda scene: "new" in scene.names()
+        "create",
+        lambda scene: (spec_with("new"),),
+        ("insert T", "insert E"),
+        "insert T",
+        lambda scene: "new" in scene.names(),
     ),
     "update": Case(
         "update",
         lambda scene: (scene.target, {"description": "second"}),
         ("find T", "find E", "update T", "insert E"),
-        2,
+        "update T",
         lambda scene: (scene.document() or {})["description"] == "second",
         _updated,
     ),
@@ -130,14 +162,14 @@ CASES = {
         "update",
         lambda scene: (scene.target, {"name": "renamed"}),
         ("find T", "find E", "update T", "insert E"),
-        2,
+        "update T",
         lambda scene: scene.names() == ["renamed"],
     ),
     "update after a kill before the copy": Case(
         "update",
         lambda scene: (scene.target, {"description": "second"}),
         ("find T", "find E", "update E", "update T", "insert E"),
-        3,
+        "update T",
         lambda scene: (scene.document() or {})["description"] == "second",
         _uncopied,
     ),
@@ -145,7 +177,7 @@ CASES = {
         "update",
         lambda scene: (scene.target, {"description": "second"}),
         ("find T", "find E", "update T", "insert E", "update E"),
-        2,
+        "update T",
         lambda scene: (scene.document() or {})["description"] == "second",
         _announced,
     ),
@@ -153,7 +185,7 @@ CASES = {
         "revert",
         lambda scene: (scene.target, 1),
         ("find T", "find E", "find E", "update T", "insert E"),
-        3,
+        "update T",
         lambda scene: (scene.document() or {})["revision"] == 3,
         _updated,
     ),
@@ -161,7 +193,7 @@ CASES = {
         "delete",
         lambda scene: (scene.target,),
         ("find T", "findAndModify T", "find E", "update E", "delete T"),
-        4,
+        "delete T",
         lambda scene: scene.document() is None,
         _updated,
     ),
@@ -169,7 +201,7 @@ CASES = {
         "delete",
         lambda scene: (scene.target,),
         ("find T", "findAndModify T", "find E", "update E", "update E", "delete T"),
-        5,
+        "delete T",
         lambda scene: scene.document() is None,
         _uncopied,
     ),
@@ -177,22 +209,38 @@ CASES = {
         "delete",
         lambda scene: (scene.target,),
         ("find T", "findAndModify T", "find E", "update E", "delete T"),
-        4,
+        "delete T",
         lambda scene: scene.document() is None,
         _announced,
+    ),
+    "restore": Case(
+        "restore",
+        lambda scene: (scene.target,),
+        ("find T", "find E", "insert T", "find E", "update T", "insert E"),
+        "update T",
+        lambda scene: scene.document() is not None,
+        _deleted,
+    ),
+    "restore after a kill in a restore": Case(
+        "restore",
+        lambda scene: (scene.target,),
+        ("find T", "find E", "insert T", "update T", "find E", "update T", "insert E"),
+        "update T",
+        lambda scene: scene.document() is not None,
+        _half_restored,
     ),
     "claim": Case(
         "claim",
         lambda scene: (scene.target, WORKER),
         ("findAndModify T",),
-        0,
+        "findAndModify T",
         lambda scene: bool((scene.document() or {})["claims"]),
     ),
     "release": Case(
         "release",
         lambda scene: (scene.target, WORKER),
         ("findAndModify T",),
-        0,
+        "findAndModify T",
         lambda scene: not (scene.document() or {})["claims"],
         _claimed,
     ),
@@ -200,24 +248,23 @@ CASES = {
         "seed",
         lambda scene: (str(scene.file),),
         (*SEEDING, "insert T", "insert E"),
-        6,
+        "insert T",
         lambda scene: len(scene.names()) == 4,
     ),
     "seed again what was deleted": Case(
         "seed",
         lambda scene: (str(scene.file),),
         (*SEEDING, "find T", "find E", "insert T", "insert E"),
-        8,
+        "insert T",
         lambda scene: len(scene.names()) == 4,
         _deleted_seeds,
     ),
 }
 
 POINTS = [
-    pytest.param(case, Stop(number, after), id=f"{name}-{'after' if after else 'before'}-{number}-{command}")
+    pytest.param(case, stop, committed, id=f"{name}-{number}-{stop.command}")
     for name, case in CASES.items()
-    for number, command in enumerate(case.commands)
-    for after in (False, True)
+    for number, (stop, committed) in enumerate(case.points())
 ]
 
 
@@ -237,17 +284,15 @@ def test_the_table_names_every_command(case: Case, scene: Scene) -> None:
     assert_whole(scene.raw, scene.writes)
 
 
-@pytest.mark.parametrize(("case", "stop"), POINTS)
+@pytest.mark.parametrize(("case", "stop", "committed"), POINTS)
 def test_a_kill_leaves_the_change_done_or_not_done_and_the_next_one_completes(
-    case: Case, stop: Stop, scene: Scene
+    case: Case, stop: Stop, *, committed: bool, scene: Scene
 ) -> None:
     case.before(scene)
     killed = child.run(scene.uri, case.operation, *case.arguments(scene), stop=stop)
     assert killed.died, killed.outcome
-    assert tuple(killed.commands) == case.commands[: stop.number + 1]
 
     assert_whole(scene.raw, scene.writes)
-    committed = case.commit is not None and (stop.number, stop.after) >= (case.commit, True)
     assert case.happened(scene) == committed
     _history_is_readable(scene)
 
@@ -264,7 +309,7 @@ def _history_is_readable(scene: Scene) -> None:
     shown = {(event.template_id, event.revision): event for event in scene.store.trail(asked)}
     assert len(shown) == len(scene.store.trail(asked).items)
     for template_id in {key[0] for key in shown}:
-        document = scene.raw.worker_templates.find_one({"_id": template_id})
+        document = scene.live(template_id)
         history = scene.store.history(template_id, Window(1, 200))
         assert [event.revision for event in history] == list(range(history.total, 0, -1))
         assert [shown.pop((template_id, event.revision)) for event in history] == list(history)
@@ -281,16 +326,15 @@ def _repeat(case: Case, scene: Scene) -> None:
     again = child.run(scene.uri, case.operation, *case.arguments(scene))
     assert again.outcome is not None
     answer, result = again.outcome
-    if case.operation in {"create", "delete"} and answer != "ok":
-        # It had happened.
-        assert answer == {"create": NameTaken, "delete": TemplateNotFound}[case.operation].__name__
+    if case.operation in IF_IT_HAPPENED and answer != "ok":
+        assert answer == IF_IT_HAPPENED[case.operation].__name__
     else:
         assert answer == "ok", again.outcome
     assert case.happened(scene)
     if answer == "ok" and case.operation == "delete":
         scene.writes.append(Write(scene.target, "deleted", actor="child"))
-    if answer == "ok" and case.operation in {"create", "update", "revert"}:
-        action = {"create": "created", "update": "updated", "revert": "reverted"}[case.operation]
+    if answer == "ok" and case.operation in ACTIONS:
+        action = ACTIONS[case.operation]
         scene.writes.append(Write(result["id"], action, result["revision"], "child", result))
 
 
@@ -306,31 +350,41 @@ def _use(scene: Scene) -> None:
 
 
 SYNCING = (
-    *("find T", "find T", "find E", "find E", "find E", "find E", "find T"),  # every template, earlier deletions
-    "aggregate T",  # claims on what would go
-    *("listIndexes T", "listIndexes E"),
     *("insert T", "insert E"),  # a new one
-    *("find T", "find E", "update T", "insert E"),  # one that the file changed
-    *("find T", "findAndModify T", "find E", "update E", "delete T"),  # one that is gone from the file
+    *("update T", "insert E"),  # one that the file changed
+    *("update T", "insert E"),  # one that the file and a person changed, each another field
+    "update T",  # one that a person and then the file changed alike
+    *("findAndModify T", "update E", "delete T"),  # one that is gone from the file
 )
 
 
 @pytest.mark.parametrize("number", range(len(SYNCING)))
 def test_a_kill_in_a_sync_and_the_next_one_goes_on(number: int, scene: Scene) -> None:
+    seeds = [spec_with(f"seeded-{n}") for n in range(4)]
+    scene.file.write_text(yaml.safe_dump({"templates": seeds}))
     child.run(scene.uri, "seed", str(scene.file))
-    changed = [spec_with("seeded-0", description="changed"), spec_with("seeded-1"), spec_with("new")]
-    scene.file.write_text(yaml.safe_dump({"templates": changed}))
-    killed = child.run(scene.uri, "sync", str(scene.file), stop=Stop(number, after=True))
+    scene.update(scene.store.get_by_name("seeded-1").id, "by hand")
+    scene.update(scene.store.get_by_name("seeded-2").id, "alike")
+    wanted = [
+        spec_with("seeded-0", description="changed"),
+        spec_with("seeded-1", max_nodes=7),
+        spec_with("seeded-2", description="alike"),
+        spec_with("new"),
+    ]
+    scene.file.write_text(yaml.safe_dump({"templates": wanted}))
+    killed = child.run(scene.uri, "sync", str(scene.file), stop=child.after_each(SYNCING)[number])
     assert killed.died, killed.outcome
-    assert tuple(killed.commands) == SYNCING[: number + 1]
+    assert child.writes_of(killed.commands) == SYNCING[: number + 1]
     assert_whole(scene.raw, scene.writes)
 
     again = child.run(scene.uri, "sync", str(scene.file))
     assert again.outcome is not None
     assert again.outcome[0] == "ok", again.outcome
     assert again.outcome[1]["complete"]
-    assert scene.names() == ["new", "seeded-0", "seeded-1", "target"]
-    assert len(scene.store.trail(trail_parameters({"action": "synced"}))) == 1
+    assert scene.names() == ["new", "seeded-0", "seeded-1", "seeded-2", "target"]
+    assert len(scene.store.trail(trail_parameters({"action": "synced"}))) == 2
+    diverged = scene.store.get_by_name("seeded-1")
+    assert (diverged.description, diverged.max_nodes) == ("by hand", 7)
     assert_whole(scene.raw, scene.writes)
     idle = child.run(scene.uri, "sync", str(scene.file)).commands
     assert {command.split()[0] for command in idle} == {"find"}  # nothing to do, nothing written
@@ -342,15 +396,16 @@ def test_seeding_again_reads_once_and_writes_nothing(scene: Scene) -> None:
     assert child.run(scene.uri, "seed", str(scene.file)).commands == ["find T"]
 
 
-PREPARING = ("listIndexes T", "createIndexes T", "listIndexes E", "createIndexes E")
+PREPARING = ("createIndexes T", "createIndexes E", "createIndexes L")
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("number", range(len(PREPARING)))
-def test_a_kill_while_the_indexes_are_made(number: int, after: bool, database_uri: str) -> None:
-    killed = child.run(database_uri, "prepare", stop=Stop(number, after))
+@pytest.mark.parametrize("command", PREPARING)
+def test_a_kill_while_the_indexes_are_made(command: str, database_uri: str) -> None:
+    killed = child.run(database_uri, "prepare", stop=Stop(command, after=True))
     assert killed.died
-    assert tuple(killed.commands) == PREPARING[: number + 1]
+    made = PREPARING.index(command) + 1
+    assert child.writes_of(killed.commands) == PREPARING[:made]
     again = child.run(database_uri, "prepare")
     assert again.outcome == ("ok", None)
-    assert child.run(database_uri, "prepare").commands == ["listIndexes T", "listIndexes E"]
+    assert child.writes_of(again.commands) == PREPARING[made:]
+    assert child.run(database_uri, "prepare").commands == ["listIndexes T", "listIndexes E", "listIndexes L"]

@@ -6,7 +6,6 @@ import datetime as dt
 import json
 import logging
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -40,7 +39,7 @@ from tests.support.deployment import Deployment
 from tests.support.monitoring import monitored
 from tests.support.paths import ROOT
 from tests.support.specs import spec
-from tests.support.trail import check_trail, contents
+from tests.support.trail import contents
 
 LOG = "flask_worker_templates"
 
@@ -741,50 +740,27 @@ def test_files_that_cannot_be_read_make_a_start_fail_even_without_seeding(every_
 # --- Several processes ---
 
 PROCESS = """
-import signal, os, sys
+import sys
 import mongoengine
 from flask import Flask
-from pymongo import monitoring
 from flask_worker_templates import WorkerTemplates
 
-uri, path, start, kill_at = sys.argv[1:]
-
-class Kill(monitoring.CommandListener):
-    seen = 0
-    def started(self, event):
-        if event.command_name in ("insert", "update", "delete"):
-            Kill.seen += 1
-            if Kill.seen == int(kill_at):
-                os.kill(os.getpid(), signal.SIGKILL)
-    def succeeded(self, event): pass
-    def failed(self, event): pass
-
-mongoengine.connect(host=uri, event_listeners=[Kill()] if int(kill_at) else [], uuidRepresentation="standard")
+uri, path = sys.argv[1:]
+mongoengine.connect(host=uri, uuidRepresentation="standard")
 app = Flask("plain_host")
-app.config.update(WORKER_TEMPLATES_CONFIG_PATH=path, WORKER_TEMPLATES_SEED="off", WORKER_TEMPLATES_SYNC_ON_START=start)
-templates = WorkerTemplates(app)
+app.config.update(WORKER_TEMPLATES_CONFIG_PATH=path, WORKER_TEMPLATES_SEED="off", WORKER_TEMPLATES_SYNC_ON_START="safe")
+WorkerTemplates(app)
 print("ready", flush=True)
 sys.stdin.readline()
-if start == "safe":
-    answer = app.test_client().get("/api/v1/templates")
-    assert answer.status_code == 200, answer.text
-else:
-    with app.app_context():
-        templates.sync(prune=True, actor="killed")
+answer = app.test_client().get("/api/v1/templates")
+assert answer.status_code == 200, answer.text
 """
 
 
-def process(uri: str, path: Path, *, start: str = "off", kill_at: int = 0) -> subprocess.Popen[str]:
-    """A process that waits for a line, and then syncs, or serves a request after a sync at start.
-
-    Args:
-        uri: of the database.
-        path: of the definition file.
-        start: ``WORKER_TEMPLATES_SYNC_ON_START``.
-        kill_at: the process dies by SIGKILL before it sends its write command of this number.
-    """
+def process(uri: str, path: Path) -> subprocess.Popen[str]:
+    """A process that waits for a line, and then serves a request after a sync at start."""
     return subprocess.Popen(
-        [sys.executable, "-c", PROCESS, uri, str(path), start, str(kill_at)],
+        [sys.executable, "-c", PROCESS, uri, str(path)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -804,7 +780,7 @@ def test_processes_that_start_at_once_apply_each_change_once(
         deployment.edit(name, description="by hand")
     deployment.edit("t19", max_nodes=40)
     deployment.write(*(spec(name, max_nodes=500) for name in names))
-    started = [process(database_uri, deployment.path, start="safe") for _ in range(6)]
+    started = [process(database_uri, deployment.path) for _ in range(6)]
     try:
         for one in started:
             assert one.stdout is not None
@@ -827,28 +803,3 @@ def test_processes_that_start_at_once_apply_each_change_once(
         "t19": 40,
     }
     assert all(deployment.get(name).description == "by hand" for name in names[:10])
-
-
-@mongod_only
-def test_a_sync_that_was_killed_anywhere_is_finished_by_the_next_one(
-    make_app: AppFactory, database: Documents, database_uri: str
-) -> None:
-    killed = 0
-    while True:
-        database.drop_collection(TEMPLATES)
-        database.drop_collection(EVENTS)
-        deployment = Deployment(make_app, spec("t"), spec("u"), spec("base"), spec("gone"), WORKER_TEMPLATES_SEED="off")
-        deployment.edit("t", description="by hand")
-        deployment.edit("base", max_nodes=7)
-        deployment.write(spec("t", max_nodes=500), spec("u", max_nodes=500), spec("base", max_nodes=7), spec("new"))
-        one = process(database_uri, deployment.path, kill_at=killed + 1)
-        _, errors = one.communicate("\n", timeout=60)
-        if one.returncode == 0:
-            break
-        assert one.returncode == -signal.SIGKILL, errors
-        killed += 1
-        assert sync(deployment, prune=True).complete
-        assert deployment.states() == {"t": "edited", "u": "in_sync", "base": "in_sync", "new": "in_sync"}
-        check_trail(database)
-    # 2 for the new one, 2 for each of two updates, 1 for the base, 3 for the deletion
-    assert killed >= 10

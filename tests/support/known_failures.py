@@ -6,10 +6,6 @@ expected failure.
 
 from __future__ import annotations
 
-TABLE = "names the commands that were sent before deletions, notes and indexes of sets came in"
 KNOWN_FAILURES = {
-    "tests/chaos/test_failover.py::test_a_seeding_in_the_middle_of_which_the_primary": TABLE,
-    "tests/chaos/test_failover.py::test_a_sync_in_the_middle_of_which_the_primary": TABLE,
-    "tests/reconcile/test_sync.py::test_a_sync_that_was_killed_anywhere": TABLE,
     "tests/laws/test_scope.py::test_nor_after_many_changes": "failed once, cause not found",
 }
