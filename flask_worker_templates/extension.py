@@ -587,7 +587,7 @@ class WorkerTemplates:
             prune: delete templates of this file set whose entries are in no file now, unless they are in use.
             max_delete: the most templates that `prune` may delete.
             adopt: names of templates in collision to put under the files' management.
-            restore: names of deleted templates to create again.
+            restore: names of deleted templates to bring back, under their ids and with their histories.
             prune_any_source: let `prune` also delete what came from a file that is none of those that are looked for.
             only: names of the templates that the sync is about; None for all.
             choices: whose value single fields in conflict get, ``file`` or ``db``: by the name of the template and the

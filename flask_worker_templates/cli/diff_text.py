@@ -24,7 +24,7 @@ _KEPT = {
     State.EDITED: "sync keeps what the database holds",
     State.CONFLICT: "sync skips it",
     State.ORPHANED: "its entry is in no file; sync keeps it, --prune deletes it",
-    State.DELETED: "sync leaves it deleted, --restore creates it again",
+    State.DELETED: "sync leaves it deleted, --restore brings it back",
     State.COLLISION: "it did not come from this entry; sync keeps it, --adopt puts it under its management",
     State.MISSING: "sync leaves it alone",
 }

@@ -49,9 +49,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 def _decisions(function: F) -> F:
     """Add the options by which a person decides what a sync does not decide by itself."""
     for option in (
-        click.option(
-            "--restore", multiple=True, metavar="NAME", help="Create this deleted template again. Repeatable."
-        ),
+        click.option("--restore", multiple=True, metavar="NAME", help="Bring this deleted template back. Repeatable."),
         click.option(
             "--adopt",
             multiple=True,

@@ -86,7 +86,7 @@ class WorkerTemplatePlanOptionsSchema(ma.Schema):
     adopt = fields.List(
         fields.String(), metadata={"description": "Names of templates in collision to put under the files' management."}
     )
-    restore = fields.List(fields.String(), metadata={"description": "Names of deleted templates to create again."})
+    restore = fields.List(fields.String(), metadata={"description": "Names of deleted templates to bring back."})
     # Under another name inside: marshmallow has an `only` of its own.
     only_ = fields.List(
         fields.String(),

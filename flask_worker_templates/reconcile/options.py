@@ -25,7 +25,7 @@ class SyncOptions:
         prune: delete orphaned templates.
         max_delete: the most templates that `prune` may delete.
         adopt: names of templates in collision that the files shall manage from now on.
-        restore: names of deleted templates to create again.
+        restore: names of deleted templates to bring back, under their ids and with their histories.
         prune_any_source: let `prune` also delete orphans whose file is none that was looked for.
         only: names of the templates that the sync is about; None for all.
         choices: whose value single fields in conflict get: name of the template, path of the field, side. They go

@@ -54,7 +54,7 @@ def outcome(  # noqa: PLR0911  # a table, read from top to bottom
         choices: whose value single fields in conflict get, by path; goes before `on_conflict`.
         adopt: put a template in collision under the file's management. It keeps its own values, unless
             `on_conflict` is ``file`` or `choices` say so.
-        restore: create a deleted template again.
+        restore: bring a deleted template back, with the spec of its entry.
         prune: delete an orphaned template.
         recreate_renamed: create the template of an entry again that was renamed in the database.
     """

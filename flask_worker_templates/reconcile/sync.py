@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from flask_worker_templates.errors import (
     NameTaken,
+    RestoreRefused,
     RevisionMismatch,
     SyncRefused,
     TemplateInUse,
@@ -74,8 +75,8 @@ def carry_out(
 ) -> Iterator[SyncChange]:
     """Carry out a plan, and yield what became of each change as soon as that is known.
 
-    Templates are created first and deleted last. What is created from a file is ``seeded`` in the audit trail, what is
-    changed ``synced``, what is deleted ``deleted``, each by `actor`.
+    Templates are created first and deleted last. What is created from a file is ``seeded`` in the audit trail, what was
+    deleted and comes back ``restored``, what is changed ``synced``, what is deleted ``deleted``, each by `actor`.
 
     Args:
         store: where to.
@@ -104,8 +105,15 @@ def carry_out(
     if plan.forget:
         store.forget(plan.forget)
     by = _By(actor, message)
-    yield from _create(store, plan, by_action.get("create", []), by, progress)
-    writes: tuple[tuple[Action, _Write], ...] = (("update", _update), ("rebase", _update), ("delete", _delete(guard)))
+    creating = by_action.pop("create", [])
+    by_action["create"] = [step for step in creating if step.drift.deletion is not None]
+    yield from _create(store, plan, [step for step in creating if step.drift.deletion is None], by, progress)
+    writes: tuple[tuple[Action, _Write], ...] = (
+        ("create", _restore),
+        ("update", _update),
+        ("rebase", _update),
+        ("delete", _delete(guard)),
+    )
     for action, write in writes:
         steps = by_action.get(action, [])
         if action == "delete" and steps and not files.is_current():
@@ -181,10 +189,25 @@ def _tried(store: Store, plan: SyncPlan, step: Step, by: _By, write: _Write) -> 
     name, action = step.drift.name, step.outcome.action
     try:
         return SyncChange(name, action, "applied", revision=write(store, plan, step, by))
-    except (RevisionMismatch, TemplateNotFound, NameTaken, TemplateKeepsChanging):
+    except (RevisionMismatch, TemplateNotFound, NameTaken, RestoreRefused, TemplateKeepsChanging):
         return SyncChange(name, action, "stale", f"Worker template {name!r} was changed or deleted meanwhile.")
     except TemplateInUse as error:
         return SyncChange(name, action, "in_use", str(error))
+
+
+def _restore(store: Store, plan: SyncPlan, step: Step, by: _By) -> int | None:
+    deletion, declared = step.drift.deletion, step.drift.declared
+    assert deletion is not None  # noqa: S101  # what is restored was deleted
+    assert declared is not None  # noqa: S101  # and its entry is there still
+    origin = Origin(step.outcome.base, plan.ownership.source_of(declared.path), plan.ownership.file_set)
+    return store.restore(
+        deletion.template_id,
+        actor=by.actor,
+        message=by.message,
+        spec=step.outcome.spec,
+        origin=origin,
+        deletion=deletion.event_id,
+    ).revision
 
 
 def _update(store: Store, plan: SyncPlan, step: Step, by: _By) -> int | None:

@@ -30,7 +30,11 @@ def authorize_changes(hooks: Hooks, settings: Settings, store: Store, plan: Sync
     for step in plan.steps:
         if not step.writes:
             continue
-        before = None if step.drift.stored is None else store.get(step.drift.stored.id)
+        before = None
+        if step.drift.stored is not None:
+            before = store.get(step.drift.stored.id)
+        elif step.drift.deletion is not None:  # a deleted one that comes back is judged by its last state
+            before = store.last_state(step.drift.deletion.template_id)
         if before is not None:
             hooks.authorize("sync", before, settings)
         if step.outcome.spec is None:

@@ -43,6 +43,7 @@ class Restorations(Part):
         message: str | None = None,
         spec: Spec | None = None,
         origin: Origin | None = None,
+        deletion: str | None = None,
         guard: Guard | None = None,
     ) -> Template:
         """Bring a deleted template back.
@@ -53,6 +54,7 @@ class Restorations(Part):
             message: why.
             spec: that it is to have; by default the one that was deleted.
             origin: the definition file that it comes from; by default the one that it came from.
+            deletion: id of the event of the deletion that is undone; by default the newest.
             guard: raises where it may not be restored; asked about its last state.
 
         Raises:
@@ -67,28 +69,29 @@ class Restorations(Part):
             nonlocal began
             if template_id not in Insiders(db, self._scope).among([template_id]):
                 raise TemplateNotFound(template_id)  # that it is not deleted is not for everybody
-            deletion = _deletion(db, template_id)
-            if began not in {None, deletion["token"]}:  # a lost token starts again for the same deletion only
+            newest = _deletion(db, template_id)
+            # A lost token starts again for the same deletion only.
+            if began not in {None, newest["token"]} or deletion not in {None, newest["_id"]}:
                 raise RestoreRefused(template_id, "was restored and deleted by others at the same time")
-            began = deletion["token"]
-            return _last_state(db, deletion)
+            began = newest["token"]
+            return _last_state(db, newest)
 
         def write(db: Collections, document: Document, wanted: Spec | None) -> tuple[Document, Document] | None:
             assert wanted is not None  # noqa: S101
-            deletion = document[_DELETION]
-            restored = _restored(deletion, document, wanted, origin)
+            undone = document[_DELETION]
+            restored = _restored(document, wanted, origin)
             event = new_event(
                 template_id,
-                deletion["revision"] + 1,
+                undone["revision"] + 1,
                 wanted,
                 actor=actor,
                 action="restored",
                 message=message,
                 managed=restored["base"] is not None,
-                after=deletion,
+                after=undone,
             )
             restored |= {"revision": event["revision"], "updated_at": event["at"], "last_event": event}
-            if not self._replace_placeholder(db, restored, deletion["token"]):
+            if not self._replace_placeholder(db, restored, undone["token"]):
                 return None
             copy_event(db, event, self._copied)
             return restored, event
@@ -171,7 +174,7 @@ def _last_state(db: Collections, deletion: Document) -> Document:
     }
 
 
-def _restored(deletion: Document, last: Document, spec: Spec, origin: Origin | None) -> Document:
+def _restored(last: Document, spec: Spec, origin: Origin | None) -> Document:
     document: dict[str, Any] = {key: value for key, value in last.items() if key != _DELETION}
     document |= to_stored(spec)
     if origin is not None:

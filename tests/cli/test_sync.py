@@ -113,7 +113,7 @@ def test_a_base_that_lags_behind_is_no_drift_but_is_shown(make_app: AppFactory) 
             lambda d: d.edit(description="x"),
             "edited        t  ({path}:2, revision 2): sync keeps what the database holds",
         ),
-        (lambda d: d.delete(), ": sync leaves it deleted, --restore creates it again"),
+        (lambda d: d.delete(), ": sync leaves it deleted, --restore brings it back"),
         (
             lambda d: d.write(spec("same")),
             "orphaned      t  (revision 1, from {path}): its entry is in no file; sync keeps it, --prune deletes it",

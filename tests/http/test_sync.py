@@ -145,6 +145,28 @@ def test_the_authorizer_is_asked_to_sync_each_template_as_it_is_and_as_it_would_
     assert asked[-5:] == [("sync", None, None), *about_t, *about_u]
 
 
+def test_a_deleted_template_that_comes_back_is_judged_by_its_last_state_too(
+    conflict: Deployment, database: Documents
+) -> None:
+    conflict.delete("u")  # with 20 nodes; its entry has 7
+    options = {"restore": ["u"], "only": ["u"]}
+    refused: set[int] = set()
+
+    @conflict.templates.authorizer
+    def authorize(action: str, template: Any) -> bool:
+        return template is None or template.max_nodes not in refused
+
+    digest = plan(conflict, **options)["digest"]
+    before = contents(database)
+    for number in (20, 7):
+        refused.add(number)
+        problem(conflict.client().post(URL + "/sync", json={**options, "digest": digest}), 403)
+        assert contents(database) == before
+        refused.clear()
+    assert conflict.client().post(URL + "/sync", json={**options, "digest": digest}).status_code == 200
+    assert (conflict.get("u").max_nodes, conflict.get("u").revision) == (7, 3)
+
+
 def test_the_drift_is_paged_and_filtered_and_its_summary_counts_all(conflict: Deployment) -> None:
     client = conflict.client()
     first = client.get(URL + "/drift?page_size=1")

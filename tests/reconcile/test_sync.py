@@ -26,6 +26,7 @@ from flask_worker_templates import (
     template_updated,
 )
 from flask_worker_templates.model.spec import normalize
+from flask_worker_templates.model.template import Event
 from flask_worker_templates.reconcile.options import SyncOptions
 from flask_worker_templates.reconcile.plan import SyncPlan
 from flask_worker_templates.reconcile.plan_document import plan_document, read_plan
@@ -406,12 +407,38 @@ def test_an_orphan_that_someone_deletes_meanwhile_is_stale(orphans: Deployment) 
 # --- Restoring and adopting ---
 
 
-def test_restore_creates_a_deleted_template_again(every_state: Deployment) -> None:
-    sync(every_state, restore=["deleted"])
+def the_deletion(deployment: Deployment) -> Event:
+    with deployment.app.app_context():
+        (event,) = [event for event in deployment.templates.history(page_size=200) if event.action == "deleted"]
+    return event
+
+
+def test_restore_brings_a_deleted_template_back(every_state: Deployment) -> None:
+    deletion = the_deletion(every_state)
+    every_state.write(*(spec(name) for name in every_state.states() if name != "deleted"), spec("deleted", max_nodes=7))
+    result = sync(every_state, restore=["deleted"], only=["deleted"])
+    (change,) = result.changes
+    assert (change.action, change.status, change.revision) == ("create", "applied", deletion.revision + 1)
     assert every_state.states()["deleted"] == "in_sync"
     template = every_state.get("deleted")
-    assert (template.revision, template.is_seeded) == (1, True)
-    assert sync(every_state, restore=["deleted"]).changes == ()  # a repetition is no error
+    assert (template.id, template.revision, template.is_seeded) == (deletion.template_id, change.revision, True)
+    assert template.max_nodes == 7  # what the entry says
+    last = every_state.events("deleted")[-1]
+    assert (last.action, last.actor, last.template_id) == ("restored", "pipeline", deletion.template_id)
+    every_state.edit("deleted", max_nodes=8)
+    assert every_state.states()["deleted"] == "edited"  # it is managed by its file
+    assert sync(every_state, restore=["deleted"], only=["deleted"]).changes == ()  # a repetition is no error
+
+
+def test_a_deletion_that_was_made_again_since_the_plan_stands(every_state: Deployment) -> None:
+    plan = planned(every_state, restore=("deleted",))
+    template_id = the_deletion(every_state).template_id
+    with every_state.state() as state:
+        every_state.templates.restore(template_id)
+        every_state.templates.delete(template_id)
+        result = apply(state.store, plan, actor="pipeline")
+    assert statuses(result)["deleted"] == ("create", "stale")
+    assert "deleted" not in every_state.names()
 
 
 def test_adopt_puts_a_template_under_the_files_management(every_state: Deployment) -> None:
