@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from marshmallow import fields
 
 from flask_worker_templates.errors import InvalidParameters
 from flask_worker_templates.files.parse_yaml import read_yaml
-from flask_worker_templates.model.spec import FIELDS, WorkerTemplateSpecSchema
+from flask_worker_templates.model.rules import STANDARD, SpecRules
+from flask_worker_templates.model.spec import FIELDS
 from flask_worker_templates.model.suggestions import unknown
 
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)((?:\.[^=]+)?)=(.*)", re.DOTALL)
 _LABEL = re.compile(r"([A-Za-z0-9._/-]{1,63})(?:=(.*)|-)", re.DOTALL)
-_fields = WorkerTemplateSpecSchema().fields
 
 
 def split_assignments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -27,8 +27,12 @@ def split_assignments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     return names, assignments
 
 
-def patch_of(assignments: Iterable[str]) -> dict[str, Any]:
+def patch_of(assignments: Iterable[str], rules: SpecRules = STANDARD) -> dict[str, Any]:
     """Return the merge patch that assignments mean; ``field=`` brings the default of a field back.
+
+    Args:
+        assignments: as they were typed.
+        rules: of a spec in the app: they say which fields are strings.
 
     Raises:
         InvalidParameters: with everything that is no assignment to a field.
@@ -50,17 +54,18 @@ def patch_of(assignments: Iterable[str]) -> dict[str, Any]:
         for key in keys[:-1]:
             below = place.get(key)
             place[key] = place = below if isinstance(below, dict) else {}
-        place[keys[-1]] = None if text == "" else _value(keys, text)
+        place[keys[-1]] = None if text == "" else _value(rules.schema.fields, keys, text)
     if errors:
         raise InvalidParameters(errors)
     return patch
 
 
-def _value(keys: Sequence[str], text: str) -> Any:
-    field: Any = _fields[keys[0]]
+def _value(known: Mapping[str, fields.Field[Any]], keys: Sequence[str], text: str) -> Any:
+    field: Any = known[keys[0]]
     for key in keys[1:]:
         inner = getattr(field, "schema", None)
-        field = inner.fields.get(key) if inner is not None else field
+        if inner is not None:
+            field = next((one for name, one in inner.fields.items() if (one.data_key or name) == key), None)
     if isinstance(field, fields.String) or (keys[0] == "labels" and len(keys) > 1):
         return text
     read = read_yaml(text)

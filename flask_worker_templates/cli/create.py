@@ -10,12 +10,11 @@ from flask_worker_templates.errors import InvalidSpec
 from flask_worker_templates.model.spec import Spec, merge_patch
 from flask_worker_templates.runtime.app_state import AppState, current_state
 
-from .assignments import patch_of
 from .changes import Change, change_output_option, message_option, try_each
 from .completion import complete_assignments, complete_names
 from .find_templates import find
 from .output import command, examples
-from .set_fields import patch_of_typed
+from .set_fields import spec_patch
 from .typed_specs import parse_specs, read_source
 
 set_option = click.option(
@@ -53,9 +52,7 @@ def create(name: str | None, source: str | None, assignments: tuple[str, ...], m
     if (source is None) == (name is None):
         raise click.UsageError("Give either a NAME, with --set for its fields, or --file.")
     if source is None:
-        specs = [
-            current_state().rules.normalize(merge_patch({"name": name}, patch_of_typed(patch_of, list(assignments))))
-        ]
+        specs = [current_state().rules.normalize(merge_patch({"name": name}, spec_patch(assignments)))]
     elif assignments:
         raise click.UsageError("--set is for a NAME, not for --file.")
     else:
@@ -92,7 +89,5 @@ def copy(name: str, new: str, assignments: tuple[str, ...], message: str | None,
     """Create a template like another one, under a new name."""
     state = current_state()
     template = find(state.store, name)
-    spec = state.rules.normalize(
-        merge_patch(template.spec, {**patch_of_typed(patch_of, list(assignments)), "name": new})
-    )
+    spec = state.rules.normalize(merge_patch(template.spec, {**spec_patch(assignments), "name": new}))
     return try_each([new], _creator(state, {new: spec}, message), kind=kind)

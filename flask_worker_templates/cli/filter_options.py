@@ -14,7 +14,7 @@ from flask_worker_templates.errors import InvalidParameters
 from flask_worker_templates.model.parameters import ListSchema
 from flask_worker_templates.model.query_fields import QueryBoolean
 
-from .completion import complete_names
+from .completion import complete_extra, complete_names, rules_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -57,6 +57,7 @@ def _extra_option(function: F) -> F:
         metavar="KEY=VALUE",
         callback=keep,
         expose_value=False,
+        shell_complete=complete_extra,
         help="A field of the app's own has this value. Repeatable: any of the values of one field.",
     )(function)
 
@@ -97,7 +98,7 @@ def _option(name: str, field: fields.Field[Any], into: str) -> Callable[[F], F]:
         metavar="KEY=VALUE" if name == "label" else _metavar(field),
         callback=keep,
         expose_value=False,
-        shell_complete=_COMPLETED.get(name) or _complete_choices(field),
+        shell_complete=_COMPLETED.get(name) or _complete_choices(name, field),
         help=described + (" Repeatable." if many else ""),
     )
 
@@ -106,10 +107,14 @@ def _metavar(field: fields.Field[Any]) -> str:
     return "N" if isinstance(field, fields.Integer) else "TEXT"
 
 
-def _complete_choices(field: fields.Field[Any]) -> Callable[..., list[CompletionItem]]:
-    inner = field.inner if isinstance(field, fields.List) else field
-    choices = [str(one) for rule in inner.validators if isinstance(rule, validate.OneOf) for one in rule.choices]
-    return lambda context, option, typed: [CompletionItem(one) for one in choices if one.startswith(typed)]
+def _complete_choices(name: str, declared: fields.Field[Any]) -> Callable[..., list[CompletionItem]]:
+    def complete(context: click.Context, option: click.Parameter, typed: str) -> list[CompletionItem]:
+        field = rules_of(context).list_schema.fields.get(name, declared)  # an app may have choices of its own
+        inner = field.inner if isinstance(field, fields.List) else field
+        choices = [str(one) for rule in inner.validators if isinstance(rule, validate.OneOf) for one in rule.choices]
+        return [CompletionItem(one) for one in choices if one.startswith(typed)]
+
+    return complete
 
 
 def usage_error(error: InvalidParameters) -> click.UsageError:

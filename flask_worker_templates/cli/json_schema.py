@@ -13,6 +13,7 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import has_app_context
 
 from flask_worker_templates.model.fields import LABEL_KEY_PATTERN
+from flask_worker_templates.model.nullable import spell_null
 from flask_worker_templates.model.rules import STANDARD, SpecRules
 from flask_worker_templates.model.spec import DEFAULTS, WorkerTemplateSpecSchema
 from flask_worker_templates.reconcile.diff_document import WorkerTemplateDriftSchema
@@ -80,8 +81,7 @@ def _definitions(name: str, schema: ma.Schema) -> dict[str, Any]:
         for described in definition["properties"].values():
             if "example" in described:  # a word of OpenAPI
                 described["examples"] = [described.pop("example")]
-            if described.pop("nullable", False):  # another one
-                described["anyOf"] = [{"$ref": described.pop("$ref")}, {"type": "null"}]
+    spell_null(definitions)
     return definitions
 
 

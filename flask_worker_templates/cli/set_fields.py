@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import click
 
 from flask_worker_templates.errors import InvalidParameters
+from flask_worker_templates.runtime.app_state import current_state
 
 from .assignments import label_patch_of, patch_of, split_assignments, split_labels
 from .changes import message_option
@@ -31,7 +33,7 @@ def set_fields(arguments: tuple[str, ...], update: Update) -> int:
     names, assignments = split_assignments(arguments)
     if not names or not assignments:
         raise click.UsageError("Give at least one NAME and one FIELD=VALUE.")
-    return update.patch_each(names, patch_of_typed(patch_of, assignments))
+    return update.patch_each(names, spec_patch(assignments))
 
 
 @click.command("label")
@@ -54,6 +56,15 @@ def label(arguments: tuple[str, ...], targets: Targets, update: Update) -> int:
         raise click.UsageError("Give at least one KEY=VALUE or KEY-.")
     patch = patch_of_typed(label_patch_of, labels)
     return targets.patch(names, patch, update, f"set {' '.join(labels)} on")
+
+
+def spec_patch(typed: Sequence[str]) -> dict[str, Any]:
+    """Return the patch that ``field=value`` arguments mean by the rules of the app.
+
+    Raises:
+        UsageError: with everything that is wrong with them.
+    """
+    return patch_of_typed(partial(patch_of, rules=current_state().rules), list(typed))
 
 
 def patch_of_typed(read: Callable[[list[str]], dict[str, Any]], typed: list[str]) -> dict[str, Any]:

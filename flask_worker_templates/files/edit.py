@@ -21,9 +21,9 @@ from typing import Any
 
 from marshmallow import ValidationError
 
-from flask_worker_templates.errors import InvalidSpec
+from flask_worker_templates.errors import HostSchemaError, InvalidSpec
 from flask_worker_templates.model.rules import STANDARD, SpecRules
-from flask_worker_templates.model.spec import DEFAULTS, Spec, WorkerTemplateSpecSchema, same
+from flask_worker_templates.model.spec import DEFAULTS, Spec, same
 
 from .draft import CannotEdit
 from .parse_json import read_json
@@ -34,7 +34,6 @@ from .syntax_tree import BREAKS
 __all__ = ["CannotEdit", "edited"]
 
 _MOST_ROUNDS = 1_000
-_fields = WorkerTemplateSpecSchema().fields
 
 
 def edited(
@@ -115,19 +114,19 @@ def _meaning(entry: Any, rules: SpecRules) -> Spec:
     """Return what an entry means, its values in normal form: half-way through the edits some may break the rules."""
     try:
         return rules.normalize(entry)
-    except InvalidSpec:
+    except (InvalidSpec, HostSchemaError):
         spec = {**DEFAULTS, "license_type": rules.license_default, **entry}
     # Half a port range is completed by the defaults, and so is half a deprecation.
     spec["port_range"] = {**DEFAULTS["port_range"], **spec["port_range"]}
     if spec["deprecation"] is not None:
         spec["deprecation"] = {"replaced_by": None, **spec["deprecation"]}
-    return {name: _normalized(name, value) for name, value in spec.items()}
+    return {name: _normalized(rules, name, value) for name, value in spec.items()}
 
 
-def _normalized(name: str, value: Any) -> Any:
+def _normalized(rules: SpecRules, name: str, value: Any) -> Any:
     try:
-        return _fields[name].deserialize(value)
-    except (KeyError, ValidationError):
+        return rules.schema.fields[name].deserialize(value)
+    except (KeyError, ValidationError, HostSchemaError):
         return value
 
 

@@ -11,6 +11,7 @@ import marshmallow as ma
 from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.routing import Rule
 
+from flask_worker_templates.model.nullable import spell_null
 from flask_worker_templates.model.parameters import WORKER_ID_PATTERN, WriteSchema
 from flask_worker_templates.model.rules import SpecRules
 from flask_worker_templates.model.spec import WorkerTemplateSpecSchema
@@ -230,6 +231,7 @@ def describe(
         tag: the one of all operations; by default each has the one of its class.
     """
     doc = Doc(spec_rules)
+    of_the_host = set(spec.components.schemas)
     # First, so that each later mention of these classes refers to what this app's rules make of them.
     for component, schema in openapi_schemas.of_spec(spec_rules).items():
         spec.components.schema(component, schema=schema)
@@ -247,3 +249,7 @@ def describe(
             operations={operation.method.lower(): described},
             parameters=[one for one in (_TEMPLATE_ID, _WORKER_ID, _REVISION) if f":{one['name']}>" in rule.rule],
         )
+    if spec.openapi_version.minor > 0:
+        for component, described in spec.components.schemas.items():
+            if component not in of_the_host:
+                spell_null(described)

@@ -47,6 +47,7 @@ class SpecRules:
         self.license_default = license_default
         self.extra = extra or ExtraFields()
         self._schema = WorkerTemplateSpecSchema(self)
+        self._defaults = {name: it.load_default for name, it in self._schema.fields.items() if not it.required}
         self.list_schema = list_schema(self)
         self.select_schema = select_schema(self)
         self.repeatable = repeatable(self.list_schema)
@@ -226,11 +227,14 @@ class SpecRules:
             if name == "extra" and (value or self.extra.schema is not None):
                 # Never remembered: what the host's validators say may depend on more than the value.
                 spec[name] = field.deserialize(value)
+            elif value is ma.missing:
+                default = self._defaults[name]
+                spec[name] = default() if callable(default) else default
             elif type(value) is dict and len(value) <= _SMALL:
                 # With the types, because 1, 1.0 and True are the same key. Copied, because the caller may change it.
                 items = tuple((key, type(inner), inner) for key, inner in value.items())
                 spec[name] = dict(self.remembered(name, "dict", items))
-            elif name in _DISTINCT or value is ma.missing or type(value) is dict:
+            elif name in _DISTINCT or type(value) is dict:
                 spec[name] = field.deserialize(value)
             else:
                 spec[name] = self.remembered(name, type(value).__name__, value)

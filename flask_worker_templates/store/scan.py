@@ -64,7 +64,7 @@ def scan_templates(db: Collections, before: Known, found: Known, rules: SpecRule
     """Add to `found` what there is among the templates; what was known before is looked at again."""
     unclear: list[str] = []
     names: dict[str, list[str]] = defaultdict(list)
-    for raw in _suspects(db.templates_raw, suspect_templates(), before.templates, CHECKED):
+    for raw in _suspects(db.templates_raw, suspect_templates(rules), before.templates, CHECKED):
         document = decoded(raw)
         name = document.get("name")
         if type(name) is str and nfc(name) != name:

@@ -11,9 +11,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+import marshmallow as ma
 from marshmallow import fields, validate
 
+from flask_worker_templates.errors import HostSchemaError
+from flask_worker_templates.model.extra import ExtraFields
 from flask_worker_templates.model.fields import WORD_PATTERN, Choice, Labels, Price, StrictBoolean, StrictInteger, Text
+from flask_worker_templates.model.rules import SpecRules
 from flask_worker_templates.model.spec import WorkerTemplateSpecSchema
 
 Schema = dict[str, Any]
@@ -47,15 +51,15 @@ _LEASE: Schema = {
 _CLAIMS: Schema = {"bsonType": "array", "items": _object({**_CLAIM, **_LEASE}, list(_CLAIM))}
 
 
-def suspect_templates() -> dict[str, Any]:
-    """Return the query for the documents of the templates that may be none, or out of bounds."""
+def suspect_templates(rules: SpecRules) -> dict[str, Any]:
+    """Return the query for the documents of the templates that may be none, or out of the bounds of an app."""
     dates = ("created_at", "updated_at", "last_event.at")
-    return _not_surely(_template(), dates, {"$expr": {"$and": _FITTING}})
+    return _not_surely(_template(rules), dates, {"$expr": {"$and": _FITTING}})
 
 
 def suspect_events() -> dict[str, Any]:
     """Return the query for the documents of the events that may be none."""
-    return _not_surely(_event(_spec(bounds=False)), ("at",))
+    return _not_surely(_event(_spec()), ("at",))
 
 
 def bad_claims() -> dict[str, Any]:
@@ -68,8 +72,8 @@ def _not_surely(schema: Schema, dates: tuple[str, ...], *others: dict[str, Any])
     return {"$nor": [{"$and": [{"$jsonSchema": schema}, *within, *others]}]}
 
 
-def _template() -> Schema:
-    spec, values = _spec(bounds=True), _spec(bounds=False)
+def _template(rules: SpecRules) -> Schema:
+    spec, values = _spec(rules), _spec()
     return _object(
         {
             **spec["properties"],
@@ -93,9 +97,23 @@ def _event(spec: Schema) -> Schema:
     return _object(owned, list(owned))
 
 
-def _spec(*, bounds: bool) -> Schema:
-    """Return the schema of a spec's fields, with their bounds or with their types alone."""
-    return _nested(WorkerTemplateSpecSchema().fields, bounds)
+def _spec(rules: SpecRules | None = None) -> Schema:
+    """Return the schema of a spec's fields, with their bounds by the rules of an app, or with their types alone."""
+    schema = _nested(WorkerTemplateSpecSchema().fields, rules is not None)
+    if rules is not None:
+        properties = schema["properties"]
+        properties["license_type"] = _STRING | {"enum": list(rules.license_types)}
+        if not _fits(rules.extra, {}):  # a key is required: no value is surely fine
+            properties["extra"] = {"not": {}}
+    return schema
+
+
+def _fits(extra: ExtraFields, value: dict[str, Any]) -> bool:
+    try:
+        extra.normalize(value)
+    except (ma.ValidationError, HostSchemaError):
+        return False
+    return True
 
 
 def _nested(known: Mapping[str, fields.Field[Any]], bounds: bool) -> Schema:

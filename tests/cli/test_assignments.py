@@ -8,6 +8,9 @@ import pytest
 
 from flask_worker_templates import InvalidParameters
 from flask_worker_templates.cli.assignments import label_patch_of, patch_of, split_assignments, split_labels
+from flask_worker_templates.model.extra import ExtraFields
+from flask_worker_templates.model.rules import SpecRules
+from tests.support.own_fields import GpuFields
 
 
 @pytest.mark.parametrize(
@@ -34,6 +37,14 @@ from flask_worker_templates.cli.assignments import label_patch_of, patch_of, spl
 )
 def test_an_assignment_is_a_merge_patch(typed: list[str], patch: dict[str, Any]) -> None:
     assert patch_of(typed) == patch
+
+
+def test_what_the_app_declares_as_a_string_stays_one() -> None:
+    rules = SpecRules(extra=ExtraFields(GpuFields))
+    typed = ["extra.user_data=1", "extra.gpu_count=1", "extra.gpu.model=80", "extra.subnets={eu: [a]}", "extra.old="]
+    assert patch_of(typed, rules) == {
+        "extra": {"user_data": "1", "gpu_count": 1, "gpu": {"model": "80"}, "subnets": {"eu": ["a"]}, "old": None}
+    }
 
 
 def test_an_unknown_field_is_named_with_one_that_may_be_meant() -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.apps import AppFactory
 from tests.support.backends import mongomock_only
+from tests.support.own_fields import GpuFields
 from tests.support.shell import Shell, Terminal
 
 
@@ -49,6 +51,22 @@ def offered(printed: str) -> list[str]:
 )
 def test_what_is_completed(seeded: Shell, words: list[str], expected: list[str]) -> None:
     result = seeded.app.test_cli_runner().invoke(env=asked_for(*words), prog_name="flask")
+    assert offered(result.stdout) == expected
+
+
+@mongomock_only
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["list", "--license-type", ""], ["BASIC", "PRO"]),
+        (["set", "small", "extra.g"], ["extra.gpu_count=", "extra.gpu="]),
+        (["list", "--extra", "z"], ["zone="]),
+    ],
+    ids=str,
+)
+def test_what_the_app_declares_is_completed(make_app: AppFactory, words: list[str], expected: list[str]) -> None:
+    app = make_app(extra=GpuFields, WORKER_TEMPLATES_LICENSE_TYPES=["BASIC", "PRO"])
+    result = app.test_cli_runner().invoke(env=asked_for(*words), prog_name="flask")
     assert offered(result.stdout) == expected
 
 

@@ -182,6 +182,25 @@ def test_two_apps_in_one_process_have_their_own_rules(make_app: AppFactory) -> N
     assert example["license_type"] == "BASIC"
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "field"),
+    [
+        ({}, {"WORKER_TEMPLATES_LICENSE_TYPES": ["BASIC"]}, "license_type"),
+        ({}, {"extra": ma.Schema.from_dict({"zone": fields.String(required=True)})}, "extra.zone"),
+        ({"extra": GpuFields}, {"extra": ma.Schema.from_dict({"gpu_count": fields.String()})}, "extra.gpu_count"),
+    ],
+    ids=str,
+)
+def test_what_todays_rules_forbid_is_named_by_the_status(
+    make_app: AppFactory, before: dict[str, Any], after: dict[str, Any], field: str
+) -> None:
+    made = create(make_app(**before).test_client())
+    app = make_app(**after)
+    assert app.test_client().get(one(made)).get_json() == made
+    [warning] = app.extensions["worker_templates"].status().warnings
+    assert f"break the rules: {field}: " in warning
+
+
 def test_a_licence_type_that_was_retired_is_shown_and_an_edit_must_leave_it(make_app: AppFactory) -> None:
     made = create(make_app().test_client(), license_type="EVALUATION")
     client = make_app(WORKER_TEMPLATES_LICENSE_TYPES=["PERSONAL"]).test_client()

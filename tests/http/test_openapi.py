@@ -219,6 +219,13 @@ def test_on_a_hosts_api_it_is_the_same_beside_the_hosts_own(version: str) -> Non
     assert set(ours) == set(own_document()["paths"])
     # The host's document has groups of its own: ours are one among them.
     assert {str(described.pop("tags")) for _, _, described in operations({"paths": ours})} == {"['worker-templates']"}
+    patch = document["components"]["schemas"]["WorkerTemplatePatch"]["properties"]
+    for name in ("deprecation", "port_range"):
+        if version == "3.1.0":
+            assert {"type": "null"} in patch[name]["anyOf"]
+        else:
+            assert patch[name]["nullable"] is True
+    assert ("'nullable':" in str(document)) is (version != "3.1.0")
     if version == "3.0.3":
         own = own_document()
         for _, _, described in operations(own):
