@@ -142,7 +142,7 @@ def print_changes(done: Sequence[Change], kind: str) -> None:
             about = "" if len(done) == 1 else f"{change.name}: "
             say(f"{terminal.styled('Error', 'bad', err=True)}: {about}{change.error}")
         elif change.status != "skipped":
-            click.echo(change.name if kind == "name" else _line(change))
+            terminal.echo(change.name if kind == "name" else _line(change))
             for hint in change.hints if kind == "text" else ():
                 say(hint)
     if len(done) > 1:

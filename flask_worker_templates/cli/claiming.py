@@ -20,6 +20,7 @@ from flask_worker_templates.model.parameters import (
 from flask_worker_templates.model.template import rfc3339
 from flask_worker_templates.runtime.app_state import current_state
 
+from . import terminal
 from .changes import Change, change_output_option, try_each
 from .completion import complete_names
 from .filter_options import options_of, usage_error
@@ -54,7 +55,7 @@ def claims(name: str | None, filters: dict[str, Any], kind: str) -> None:
         print_json({"version": VERSION, "claims": [claim.to_dict() for claim in found]})
     elif kind == "name":
         for claim in found:
-            click.echo(claim.worker_id)
+            terminal.echo(claim.worker_id)
     else:
         print_table(_columns(of_all=name is None, exact=kind == "wide"), found)
         none = "There are no such claims." if filters or name is None else "No worker claims it."

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import click
-
 from flask_worker_templates.model.records import ABSENT
 from flask_worker_templates.model.spec import flatten
 from flask_worker_templates.model.template import rfc3339
@@ -58,24 +56,24 @@ def print_diff(plan: SyncPlan, kind: str, *, err: bool = False) -> None:
         if step.writes or step.drift.state not in WITHOUT_DRIFT or step.drift.renamed_from is not None:
             _print_step(step, plan.ownership.file_set, err)
     for deletion in plan.forget:
-        click.echo(
+        terminal.echo(
             f"forget        {deletion.name}  (deleted by {deletion.actor} at {rfc3339(deletion.at)}): its entry is in "
             "no file; sync notes that, so that a new entry of this name is new",
             err=err,
         )
     counts = [f"{count} {state}" for state, count in plan.counts().items() if count]
-    click.echo(f"{'Drift' if plan.has_drift else 'No drift'}: {', '.join(counts) or 'no templates'}.", err=err)
+    terminal.echo(f"{'Drift' if plan.has_drift else 'No drift'}: {', '.join(counts) or 'no templates'}.", err=err)
 
 
 def _print_step(step: Step, file_set: str, err: bool) -> None:
     drift = step.drift
     what = step.reason or _ACTIONS.get(step.outcome.action) or _KEPT.get(drift.state, "sync keeps it")
     state = terminal.styled(f"{drift.state:<12}", _MEANINGS.get(drift.state), err=err)
-    click.echo(f"{state}  {drift.name}  ({', '.join(_where(step, file_set))}): {what}", err=err)
+    terminal.echo(f"{state}  {drift.name}  ({', '.join(_where(step, file_set))}): {what}", err=err)
     after = flatten(step.outcome.spec or {})
     for field in drift.fields:
         result = "undecided" if step.outcome.action == "refuse" else leaf_text(after.get(field.path, ABSENT))
-        click.echo(
+        terminal.echo(
             f"    {field.path}: file {leaf_text(field.file)}, database {leaf_text(field.database)}, "
             f"last applied {leaf_text(field.base)} → after sync {result}",
             err=err,

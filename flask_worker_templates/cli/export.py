@@ -22,6 +22,7 @@ from flask_worker_templates.reconcile.export import (
 )
 from flask_worker_templates.runtime.app_state import current_state
 
+from . import terminal
 from .output import (
     CONFLICT,
     DRIFT,
@@ -114,7 +115,7 @@ def export(*, write: bool, dry_run: bool, add: Path | None, max_remove: int, pat
 def _left_out(reasons: Mapping[str, str]) -> int:
     """Say what was left out and why, and return the exit code."""
     for reason in reasons.values():
-        click.echo(f"Left out: {reason}", err=True)
+        terminal.echo(f"Left out: {reason}", err=True)
     return CONFLICT if reasons else OK
 
 
@@ -131,13 +132,20 @@ def _print(done: FileExport, dry_run: bool) -> None:
     """Print what was changed, for people: with a dry run the diff, which `git apply` takes."""
     for content in done.contents:
         if dry_run:
-            click.echo("".join(unified_diff(content)).encode(), nl=False)  # in the encoding of the file
+            _print_diff("".join(unified_diff(content)))
         for change in content.edit.changes:
             details = ", ".join(change.fields) or change.note
             if change.action == "renamed":
                 details = change.note
             more = f"  ({details})" if details else ""
-            click.echo(f"{change.action:<8}  {change.name}  in {content.path}{more}", err=dry_run)
+            terminal.echo(f"{change.action:<8}  {change.name}  in {content.path}{more}", err=dry_run)
     counts = [f"{number} {action}" for action, number in count_changes(done.contents).items()]
     verb = "Would be" if dry_run else "Done"
-    click.echo(f"{verb}: {', '.join(counts)}." if counts else "The files and the database agree.", err=True)
+    terminal.echo(f"{verb}: {', '.join(counts)}." if counts else "The files and the database agree.", err=True)
+
+
+def _print_diff(text: str) -> None:
+    if terminal.is_terminal():
+        terminal.echo(text.rstrip("\n"))
+    else:
+        click.echo(text.encode(), nl=False)  # in the encoding of the file

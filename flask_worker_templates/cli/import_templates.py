@@ -102,17 +102,17 @@ def _create(state: AppState, plan: Takeover, present: list[str]) -> list[str]:
 
 def _show(plan: Takeover) -> None:
     for spec, origin in plan.creates:
-        click.echo(f"{terminal.styled('create', 'good')}   {spec['name']}  (from {origin})")
+        terminal.echo(f"{terminal.styled('create', 'good')}   {spec['name']}  (from {origin})")
     for name in plan.present:
-        click.echo(f"present  {name}")
+        terminal.echo(f"present  {name}")
     for origin, reasons in plan.unfit:
-        click.echo(f"{terminal.styled('unfit', 'bad')}    {origin}")
+        terminal.echo(f"{terminal.styled('unfit', 'bad')}    {origin}")
         _show_reasons(reasons)
 
 
 def _show_reasons(reasons: Sequence[str]) -> None:
     for reason in reasons:
-        click.echo(f"         {reason}")
+        terminal.echo(f"         {reason}")
 
 
 def _pair(text: str) -> tuple[str, str]:

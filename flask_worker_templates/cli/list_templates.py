@@ -15,6 +15,7 @@ from flask_worker_templates.model.template import Template
 from flask_worker_templates.runtime.app_state import current_state
 from flask_worker_templates.store.store import Store
 
+from . import terminal
 from .filter_options import SORTS, filter_options, usage_error
 from .find_templates import find_all
 from .output import VERSION, all_items, command, counted, examples, output_option, print_json, print_table, say
@@ -68,7 +69,7 @@ def print_templates(found: list[Template], kind: str) -> None:
         print_definitions(found)
     elif kind == "name":
         for template in found:
-            click.echo(template.name)
+            terminal.echo(template.name)
     else:
         counts = current_state().store.claim_counts([template.id for template in found])
         print_table(columns(counts, wide=kind == "wide"), found)

@@ -129,7 +129,9 @@ class Interrupted(WorkerTemplatesError):
 def print_json(value: Any) -> None:
     """Print a JSON document on standard output."""
     # Escaped where the output could not hold it: the document is printed whatever the encoding is.
-    click.echo(json.dumps(value, indent=2, ensure_ascii=not terminal.is_utf8(sys.stdout)))
+    text = json.dumps(value, indent=2, ensure_ascii=not terminal.is_utf8(sys.stdout))
+    # And where a terminal would take it for a command. To a program it is the same.
+    click.echo("".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text))
 
 
 def print_error(error: WorkerTemplatesError, kind: str) -> None:
@@ -137,14 +139,14 @@ def print_error(error: WorkerTemplatesError, kind: str) -> None:
     if kind == "json":
         print_json(error_document(error))
     elif isinstance(error, InvalidFiles):
-        click.echo(str(error), err=True)
+        terminal.echo(str(error), err=True)
     else:
         say(f"{terminal.styled('Error', 'bad', err=True)}: {error}")
 
 
 def say(text: str) -> None:
     """Tell people something beside the result, on standard error."""
-    click.echo(text, err=True)
+    terminal.echo(text, err=True)
 
 
 def warn(text: str) -> None:

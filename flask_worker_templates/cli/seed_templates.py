@@ -8,6 +8,7 @@ from flask_worker_templates.model.template import rfc3339
 from flask_worker_templates.reconcile.seed import SeedResult
 from flask_worker_templates.runtime.app_state import current_state
 
+from . import terminal
 from .output import VERSION, command, config_option, examples, format_option, print_json, progress, read_files, warn
 
 
@@ -43,8 +44,8 @@ def seed_templates(paths: tuple[str, ...], dry_run: bool, kind: str) -> None:
 
 def _print_seeding(result: SeedResult) -> None:
     for name in result.created:
-        click.echo(f"{'would create' if result.dry_run else 'created'}  {name}")
+        terminal.echo(f"{'would create' if result.dry_run else 'created'}  {name}")
     for deletion in result.respected:
-        click.echo(f"deleted  {deletion.name}  (by {deletion.actor} at {rfc3339(deletion.at)}; stays deleted)")
+        terminal.echo(f"deleted  {deletion.name}  (by {deletion.actor} at {rfc3339(deletion.at)}; stays deleted)")
     verb = "would be created" if result.dry_run else "created"
-    click.echo(f"{len(result.created)} {verb}, {result.existing} already present.")
+    terminal.echo(f"{len(result.created)} {verb}, {result.existing} already present.")

@@ -9,6 +9,7 @@ import click
 from flask_worker_templates.errors import InvalidParameters
 from flask_worker_templates.runtime.app_state import current_state
 
+from . import terminal
 from .filter_options import usage_error
 from .list_templates import print_definitions
 from .output import VERSION, command, counted, examples, output_option, print_json, print_table, say
@@ -55,7 +56,7 @@ def select(kind: str, **needs: Any) -> int:
         print_definitions(fits)
     elif kind == "name":
         for template in fits:
-            click.echo(template.name)
+            terminal.echo(template.name)
     else:
         counts = state.store.claim_counts([template.id for template in fits])
         print_table(columns(counts, wide=kind == "wide"), fits)

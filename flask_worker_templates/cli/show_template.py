@@ -52,7 +52,7 @@ def show(name: str, revision: int | None, kind: str) -> None:
         print_definitions([template])
         return
     if kind == "name":
-        click.echo(template.name)
+        terminal.echo(template.name)
         return
     claims = state.store.claims(template.id, Window(1, _SHOWN_CLAIMS))
     workers = [claim.worker_id for claim in claims]
@@ -119,7 +119,7 @@ def _print_revision(event: Event, kind: str) -> None:
     elif kind == "yaml":
         click.echo(definition_file([event.spec], "yaml").encode(), nl=False)
     elif kind == "name":
-        click.echo(event.name)
+        terminal.echo(event.name)
     else:
         lines: list[Line] = [
             *_spec_lines(event.spec),

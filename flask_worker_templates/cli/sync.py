@@ -23,6 +23,7 @@ from flask_worker_templates.reconcile.sync_document import sync_document
 from flask_worker_templates.reconcile.sync_result import SyncChange, SyncResult, unfinished
 from flask_worker_templates.runtime.app_state import DEFAULT_CONFIG_PATH, AppState, current_state
 
+from . import terminal
 from .diff_text import print_diff
 from .output import (
     CONFLICT,
@@ -105,17 +106,17 @@ def diff(paths: tuple[str, ...], out: Path | None, kind: str, **decisions: Any) 
         _foretell(plan)
         return DRIFT if plan.has_drift else OK
     if plan.refusals:
-        click.echo(f"No plan is written to {out}, because sync would be refused.", err=True)
+        terminal.echo(f"No plan is written to {out}, because sync would be refused.", err=True)
         return _refused(plan)
     try:
         write_private(out, (json.dumps(plan_document(plan), indent=2, ensure_ascii=False) + "\n").encode())
     except OSError as error:
-        click.echo(f"Error: the plan cannot be written to {out}: {error.strerror}.", err=True)
+        terminal.echo(f"Error: the plan cannot be written to {out}: {error.strerror}.", err=True)
         return ERROR
     if not plan.writes:
-        click.echo(f"The plan in {out} has no changes: there is nothing to apply.", err=True)
+        terminal.echo(f"The plan in {out} has no changes: there is nothing to apply.", err=True)
         return OK
-    click.echo(f"The plan is in {out}. Apply it with: flask worker-templates sync {out}", err=True)
+    terminal.echo(f"The plan is in {out}. Apply it with: flask worker-templates sync {out}", err=True)
     return DRIFT
 
 
@@ -219,12 +220,12 @@ def _carry_out(state: AppState, plan: SyncPlan, *, yes: bool, kind: str) -> int:
     if plan.refusals:
         code = _refused(plan)
     elif not (plan.writes or plan.hindered):
-        click.echo("Nothing to do.", err=True)
+        terminal.echo("Nothing to do.", err=True)
     elif yes or _confirmed(plan):
         result, interrupted = _apply(state, plan)
         code = ERROR if interrupted else OK if result.complete else CONFLICT
     else:
-        click.echo("Nothing was written.", err=True)
+        terminal.echo("Nothing was written.", err=True)
         code = ERROR
     if kind == "json":
         print_json(sync_document(result, plan, complete=code == OK))
@@ -241,9 +242,9 @@ def _confirmed(plan: SyncPlan) -> bool:
     sources = [f"{step.drift.name} from {step.drift.stored.source}" for step in doomed if step.drift.stored]
     deletions = f" ({counted(doomed, 'deletion')}: {', '.join(sources)})" if doomed else ""
     try:
-        return click.confirm(f"Apply {counted(changes, 'change')}{deletions}?", err=True)
+        return click.confirm(terminal.visible(f"Apply {counted(changes, 'change')}{deletions}?"), err=True)
     except click.Abort:  # Ctrl-C or Ctrl-D is a no, after which the document is printed as after any other
-        click.echo(err=True)
+        terminal.echo(err=True)
         return False
 
 
@@ -259,10 +260,10 @@ def _apply(state: AppState, plan: SyncPlan) -> tuple[SyncResult, bool]:
             for change in changes:
                 done.append(change)  # what is done so far counts if it is interrupted
     except KeyboardInterrupt:
-        click.echo("\nInterrupted. What was applied until now stays. Run sync again to finish.", err=True)
+        terminal.echo("\nInterrupted. What was applied until now stays. Run sync again to finish.", err=True)
         return SyncResult((*done, *unfinished(plan, done)), forgotten if done else ()), True
     except DatabaseUnavailable:
-        click.echo("What was applied until now stays. Run sync again to finish.", err=True)
+        terminal.echo("What was applied until now stays. Run sync again to finish.", err=True)
         raise
     return SyncResult(tuple(done), forgotten), False
 
@@ -270,14 +271,14 @@ def _apply(state: AppState, plan: SyncPlan) -> tuple[SyncResult, bool]:
 def _refused(plan: SyncPlan) -> int:
     """Say why a sync may not begin, and return the exit code."""
     for refusal in plan.refusals:
-        click.echo(f"Refused: {refusal.message}", err=True)
+        terminal.echo(f"Refused: {refusal.message}", err=True)
     return CONFLICT if all(refusal.conflict for refusal in plan.refusals) else ERROR
 
 
 def _foretell(plan: SyncPlan) -> None:
     """Say why a sync would be refused, where none was asked for."""
     for refusal in plan.refusals:
-        click.echo(f"Sync would be refused: {refusal.message}", err=True)
+        terminal.echo(f"Sync would be refused: {refusal.message}", err=True)
 
 
 _DONE = {"create": "created", "update": "updated", "rebase": "rebased", "delete": "deleted"}
@@ -287,6 +288,6 @@ def _print_result(result: SyncResult) -> None:
     for change in result.changes:
         if change.status == "applied":
             revision = f"  (revision {change.revision})" if change.action == "update" else ""
-            click.echo(f"{_DONE[change.action]:<8}  {change.name}{revision}")
+            terminal.echo(f"{_DONE[change.action]:<8}  {change.name}{revision}")
         else:
-            click.echo(f"Not applied ({change.action} {change.name}): {change.message}", err=True)
+            terminal.echo(f"Not applied ({change.action} {change.name}): {change.message}", err=True)

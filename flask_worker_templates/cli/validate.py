@@ -17,6 +17,7 @@ from flask_worker_templates.model.extra import ExtraFields
 from flask_worker_templates.model.rules import SpecRules
 from flask_worker_templates.runtime.app_state import current_state
 
+from . import terminal
 from .output import (
     ERROR,
     OK,
@@ -85,11 +86,11 @@ def report_validity(read: Callable[[], FileSet], kind: str, *, root: Path) -> in
     else:
         for warning in warnings:
             if kind == "github":
-                click.echo(f"::warning ::{_data(warning)}")
+                terminal.echo(f"::warning ::{_data(warning)}")
             else:
                 warn(warning)
         valid = f"Valid: {counted(files.entries, 'template')} in {counted(files.files, 'file')}."
-        click.echo(valid, err=kind == "github")
+        terminal.echo(valid, err=kind == "github")
     return OK
 
 
@@ -112,7 +113,7 @@ def _annotate(error: InvalidFiles, root: Path) -> None:
         place += [f"line={fault.line}"] if fault.line else []
         place += [f"col={fault.column}"] if fault.column else []
         text = f"{fault.field}: {fault.message}" if fault.field else fault.message
-        click.echo(f"::error {','.join(place)}::{_data(text)}")
+        terminal.echo(f"::error {','.join(place)}::{_data(text)}")
 
 
 def _in_workspace(path: str, root: Path) -> str:

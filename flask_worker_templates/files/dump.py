@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 from flask_worker_templates.model.rules import STANDARD, SpecRules
 from flask_worker_templates.model.spec import DEFAULTS, FIELDS, Spec
 
-from .scalars import is_literal, string
+from .scalars import is_literal, json_text, string
 
 Kind = Literal["yaml", "json"]
 
@@ -24,7 +24,7 @@ def definition_file(specs: Iterable[Spec], kind: Kind, rules: SpecRules = STANDA
     """Return a definition file with these templates, in their order; the same text for the same specs."""
     entries = [declaration(spec, rules) for spec in specs]
     if kind == "json":
-        return json.dumps({"templates": entries}, indent=2, ensure_ascii=False) + "\n"
+        return json_text({"templates": entries}, 2) + "\n"
     if not entries:
         return "templates: []\n"
     blocks = ("\n".join(item_lines(YAML.lines(entry, 2), "  ")) for entry in entries)
@@ -98,11 +98,11 @@ class _Json:
         return self.inline(value)
 
     def inline(self, value: Any, style: str = "") -> str:
-        return json.dumps(value, ensure_ascii=False)
+        return json_text(value)
 
     def indented(self, value: Any, step: str) -> str:
         """Return a value on several lines, which `step` indents."""
-        return json.dumps(value, ensure_ascii=False, indent=step)
+        return json_text(value, step)
 
 
 YAML = _Yaml()

@@ -107,8 +107,11 @@ _NOT_A_STRING = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-# Control characters, what ends a line in YAML 1.1 only, the byte order mark and lone surrogates.
-_ESCAPED = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff\ufffe\uffff]")
+# Control characters, what ends a line in YAML 1.1 only, what turns the direction of a text around, the byte order mark
+# and lone surrogates.
+_NOT_SEEN = "\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff\ufffe\uffff"
+_ESCAPED = re.compile(f"[\x00-\x1f{_NOT_SEEN}]")
+_ESCAPED_IN_JSON = re.compile(f"[{_NOT_SEEN}]")
 _PLAIN_START = re.compile(r"""(?:[^\s\-?:,\[\]{}#&*!|>'"%@`]|-[^\s\-?:,\[\]{}#&*!|>'"%@`])""")
 _PLAIN_NEVER = re.compile(r":\s|:\Z|\s#|\s\Z|\A(?:---|\.\.\.)")
 _PLAIN_NEVER_IN_BRACKETS = re.compile(r"[,?\[\]{}:]")
@@ -142,8 +145,13 @@ def string(text: str, style: str = "", *, flow: bool) -> str:
 
 def double_quoted(text: str) -> str:
     """Return a string in double quotes, which mean the same in JSON and in every YAML."""
-    quoted = json.dumps(text, ensure_ascii=False)
-    return _ESCAPED.sub(lambda found: f"\\u{ord(found.group()):04x}", quoted)
+    return json_text(text)
+
+
+def json_text(value: Any, indent: int | str | None = None) -> str:
+    """Return the JSON of a value, in which everything that is written can be seen."""
+    written = json.dumps(value, ensure_ascii=False, indent=indent)
+    return _ESCAPED_IN_JSON.sub(lambda found: f"\\u{ord(found.group()):04x}", written)
 
 
 def is_literal(text: str) -> bool:

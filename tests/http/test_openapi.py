@@ -62,7 +62,7 @@ def test_every_parameter_is_described_and_typed() -> None:
         for parameter in listed:
             assert parameter["description"], (path, parameter["name"])
             assert parameter["schema"]["type"]
-            assert parameter["required"] is (parameter["in"] == "path")
+            assert parameter["required"] is (parameter["in"] == "path" or parameter["name"] == "from")
         in_path = {parameter["name"] for parameter in listed if parameter["in"] == "path"}
         assert in_path == set(re.findall(r"{(\w+)}", path))
 
