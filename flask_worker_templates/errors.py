@@ -263,12 +263,12 @@ class DuplicateNames(WorkerTemplatesError):
         more: whether there are others.
     """
 
-    MOST = 20
-    """So many names are listed."""
+    MAX_LISTED = 20
+    """The maximum number of names in the message."""
 
     def __init__(self, names: Mapping[str, int], collection: str) -> None:
-        self.names = dict(itertools.islice(names.items(), self.MOST))
-        self.more = len(names) > self.MOST
+        self.names = dict(itertools.islice(names.items(), self.MAX_LISTED))
+        self.more = len(names) > self.MAX_LISTED
         listed = ", ".join(f"{name!r} ({count} times)" for name, count in self.names.items())
         listed += ", and more" * self.more
         super().__init__(

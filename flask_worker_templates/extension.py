@@ -20,7 +20,7 @@ from .model.claim import Claim
 from .model.extra import ExtraFields
 from .model.fields import is_utf8
 from .model.parameters import (
-    Window,
+    Paging,
     claim_parameters,
     claims_parameters,
     message_of,
@@ -263,7 +263,7 @@ class WorkerTemplates:
             return store.trail(asked)
         if given:
             raise InvalidParameters({key: ["Only for the history of all templates."] for key in sorted(given)})
-        return store.history(_id(template_id), Window(asked["page"], asked["page_size"]))
+        return store.history(_id(template_id), Paging(asked["page"], asked["page_size"]))
 
     def revision(self, template_id: str | uuid.UUID, revision: int) -> Event:
         """Return the event of one revision, which holds the spec that it made; also of a deleted template.
@@ -294,7 +294,7 @@ class WorkerTemplates:
             InvalidParameters: if a parameter has a value that it cannot take.
         """
         asked = page_parameters({"page": page, "page_size": page_size})
-        return self._ready().store.claims(_id(template_id), Window(asked["page"], asked["page_size"]))
+        return self._ready().store.claims(_id(template_id), Paging(asked["page"], asked["page_size"]))
 
     def all_claims(
         self,

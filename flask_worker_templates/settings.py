@@ -15,7 +15,7 @@ from ._defaults import LICENSE_TYPES
 from .errors import SettingsError
 
 PREFIX = "WORKER_TEMPLATES_"
-LONGEST_FILE_SET = 100
+MAX_FILE_SET_LENGTH = 100
 
 
 class Secret(str):
@@ -58,8 +58,8 @@ def _name(value: Any) -> str:
 
 
 def _set_name(value: Any) -> str:
-    if not isinstance(value, str) or not value.strip() or not value.isprintable() or len(value) > LONGEST_FILE_SET:
-        raise ValueError(f"a string of 1 to {LONGEST_FILE_SET} printable characters")
+    if not isinstance(value, str) or not value.strip() or not value.isprintable() or len(value) > MAX_FILE_SET_LENGTH:
+        raise ValueError(f"a string of 1 to {MAX_FILE_SET_LENGTH} printable characters")
     return value
 
 

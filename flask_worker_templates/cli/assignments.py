@@ -9,7 +9,7 @@ from typing import Any
 from marshmallow import fields
 
 from flask_worker_templates.errors import InvalidParameters
-from flask_worker_templates.files.parse_yaml import read_yaml
+from flask_worker_templates.files.parse_yaml import parse_yaml
 from flask_worker_templates.model.rules import STANDARD, SpecRules
 from flask_worker_templates.model.spec import FIELDS
 from flask_worker_templates.model.suggestions import unknown
@@ -68,7 +68,7 @@ def _value(known: Mapping[str, fields.Field[Any]], keys: Sequence[str], text: st
             field = next((one for name, one in inner.fields.items() if (one.data_key or name) == key), None)
     if isinstance(field, fields.String) or (keys[0] == "labels" and len(keys) > 1):
         return text
-    read = read_yaml(text)
+    read = parse_yaml(text)
     return read.value if read.complete else text
 
 

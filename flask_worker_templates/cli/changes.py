@@ -24,7 +24,7 @@ from .output import VERSION, Interrupted, counted, listed, output_option, print_
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-LONGEST_MESSAGE = 500
+MAX_MESSAGE_LENGTH = 500
 
 
 def _checked(context: click.Context, option: click.Parameter, message: str | None) -> str | None:
@@ -32,8 +32,8 @@ def _checked(context: click.Context, option: click.Parameter, message: str | Non
         return None
     message = message.strip()
     # One line: it could else look like entries of its own in a log.
-    if len(message) > LONGEST_MESSAGE or not message.isprintable():
-        raise click.BadParameter(f"Must be one line of at most {LONGEST_MESSAGE} printable characters.")
+    if len(message) > MAX_MESSAGE_LENGTH or not message.isprintable():
+        raise click.BadParameter(f"Must be one line of at most {MAX_MESSAGE_LENGTH} printable characters.")
     return message
 
 

@@ -11,7 +11,7 @@ from flask_worker_templates.files.parsed import printable
 from flask_worker_templates.model.ages import age
 from flask_worker_templates.model.claim import MAX_TTL_SECONDS, MIN_TTL_SECONDS, Claim
 from flask_worker_templates.model.parameters import (
-    MOST_PAGE_SIZE,
+    MAX_PAGE_SIZE,
     ClaimsSchema,
     claim_parameters,
     claims_parameters,
@@ -47,7 +47,7 @@ def claims(name: str | None, filters: dict[str, Any], kind: str) -> None:
         asked["template"] = find(store, name).name
     try:
         found: list[Claim] = all_items(
-            lambda page: store.all_claims(claims_parameters({**asked, "page": page, "page_size": MOST_PAGE_SIZE}))
+            lambda page: store.all_claims(claims_parameters({**asked, "page": page, "page_size": MAX_PAGE_SIZE}))
         )
     except InvalidParameters as error:
         raise usage_error(error) from None

@@ -14,7 +14,7 @@ from flask_worker_templates.model.rules import SpecRules
 from flask_worker_templates.model.spec import FIELDS, NESTED
 from flask_worker_templates.runtime.app_state import EXTENSION
 
-_MOST = 200
+_MAX = 200
 
 
 def complete_names(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
@@ -25,14 +25,14 @@ def complete_names(context: click.Context, parameter: click.Parameter, typed: st
     except WorkerTemplatesError:
         return []
     already = context.params.get(parameter.name or "") or ()
-    return [CompletionItem(name) for name in names if name not in already][:_MOST]
+    return [CompletionItem(name) for name in names if name not in already][:_MAX]
 
 
 def complete_deleted_names(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
     """Return the names of templates that were deleted last, and begin as it was typed."""
     state = _state(context)
     try:
-        deletions = state.store.trail(trail_parameters({"action": "deleted", "page_size": _MOST}))
+        deletions = state.store.trail(trail_parameters({"action": "deleted", "page_size": _MAX}))
     except WorkerTemplatesError:
         return []
     return [CompletionItem(name) for name in sorted({event.name for event in deletions}) if name.startswith(typed)]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask_worker_templates.errors import TemplateNotFound
-from flask_worker_templates.model.parameters import MOST_PAGE_SIZE, Window, trail_parameters
+from flask_worker_templates.model.parameters import MAX_PAGE_SIZE, Paging, trail_parameters
 from flask_worker_templates.model.template import Event, Template
 from flask_worker_templates.store.store import Store
 
@@ -39,7 +39,7 @@ def find_all(store: Store, filters: Mapping[str, Any]) -> list[Template]:
         InvalidParameters: if a filter has a value that it cannot take.
     """
     return all_items(
-        lambda page: store.page(store.rules.list_parameters({**filters, "page": page, "page_size": MOST_PAGE_SIZE})),
+        lambda page: store.page(store.rules.list_parameters({**filters, "page": page, "page_size": MAX_PAGE_SIZE})),
     )
 
 
@@ -84,7 +84,7 @@ def find_deletion(store: Store, key: str) -> Event:
 
 def _newest_event(store: Store, template_id: str) -> Event | None:
     try:
-        return next(iter(store.history(template_id, Window(1, 1))), None)
+        return next(iter(store.history(template_id, Paging(1, 1))), None)
     except TemplateNotFound:
         return None
 

@@ -11,9 +11,9 @@ from flask_worker_templates.errors import InvalidParameters, RevisionNotFound
 from flask_worker_templates.files.parsed import printable
 from flask_worker_templates.model.ages import moment_of
 from flask_worker_templates.model.parameters import (
-    MOST_PAGE_SIZE,
+    MAX_PAGE_SIZE,
+    Paging,
     TrailSchema,
-    Window,
     trail_parameters,
 )
 from flask_worker_templates.model.spec import changes
@@ -31,7 +31,7 @@ from .print_events import print_events
 from .side_by_side import side_by_side
 
 _limit_option = click.option(
-    "--limit", type=click.IntRange(1, MOST_PAGE_SIZE), default=20, show_default=True, help="The most entries to show."
+    "--limit", type=click.IntRange(1, MAX_PAGE_SIZE), default=20, show_default=True, help="The most entries to show."
 )
 
 
@@ -57,7 +57,7 @@ def history(name: str, limit: int, pair: tuple[int, int] | None, kind: str) -> N
     if pair is not None:
         _print_comparison(event_at(store, template_id, pair[0]), event_at(store, template_id, pair[1]), kind)
         return
-    events = store.history(template_id, Window(1, limit))
+    events = store.history(template_id, Paging(1, limit))
     _print(events, kind, names=False)
     if kind != "json":
         _say_of_others(store, name, template_id)
@@ -100,7 +100,7 @@ def _print(events: Page[Event], kind: str, *, names: bool) -> None:
 
 def _say_of_others(store: Store, name: str, template_id: str) -> None:
     """Say which other templates had the same name and were deleted: their histories are found by their ids."""
-    deleted = store.trail(trail_parameters({"name": name, "action": "deleted", "page_size": MOST_PAGE_SIZE}))
+    deleted = store.trail(trail_parameters({"name": name, "action": "deleted", "page_size": MAX_PAGE_SIZE}))
     for other in dict.fromkeys(event.template_id for event in deleted if event.template_id != template_id):
         say(f"Another template of this name was deleted: history {other} shows its changes.")
 
@@ -111,9 +111,9 @@ def event_at(store: Store, template_id: str, revision: int) -> Event:
     Raises:
         RevisionNotFound: if there is no such revision.
     """
-    total = store.history(template_id, Window(1, 1)).total
+    total = store.history(template_id, Paging(1, 1)).total
     if 1 <= revision <= total:
-        for event in store.history(template_id, Window(total - revision + 1, 1)):
+        for event in store.history(template_id, Paging(total - revision + 1, 1)):
             if event.revision == revision:
                 return event
     raise RevisionNotFound(template_id, revision)

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from flask_worker_templates.errors import InvalidParameters, NameTaken
-from flask_worker_templates.files.parse_yaml import read_yaml
+from flask_worker_templates.files.parse_yaml import parse_yaml
 from flask_worker_templates.reconcile.takeover import Given, Shape, Takeover, from_files, plan_takeover
 from flask_worker_templates.runtime.app_state import AppState, current_state
 
@@ -123,5 +123,5 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _value(text: str) -> Any:
-    parsed = read_yaml(text)
+    parsed = parse_yaml(text)
     return text if parsed.problems or parsed.value is None else parsed.value

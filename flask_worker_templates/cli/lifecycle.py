@@ -7,7 +7,7 @@ import shlex
 
 import click
 
-from flask_worker_templates.model.parameters import Window
+from flask_worker_templates.model.parameters import Paging
 from flask_worker_templates.model.template import Template
 from flask_worker_templates.runtime.app_state import AppState, current_state
 
@@ -101,7 +101,7 @@ def delete(names: tuple[str, ...], yes: bool, update: Update) -> int:
 
 
 def _before_deletion(state: AppState, template: Template) -> str:
-    claims = state.store.claims(template.id, Window(1, _SHOWN_CLAIMS))
+    claims = state.store.claims(template.id, Paging(1, _SHOWN_CLAIMS))
     used = "no worker claims it"
     if claims:
         more = ", …" if claims.total > len(claims) else ""

@@ -10,7 +10,7 @@ import click
 from flask_worker_templates.errors import InvalidParameters
 from flask_worker_templates.files.dump import definition_file
 from flask_worker_templates.model.claim import Claim
-from flask_worker_templates.model.parameters import MOST_PAGE_SIZE, claims_parameters
+from flask_worker_templates.model.parameters import MAX_PAGE_SIZE, claims_parameters
 from flask_worker_templates.model.template import Template
 from flask_worker_templates.runtime.app_state import current_state
 from flask_worker_templates.store.store import Store
@@ -57,7 +57,7 @@ def outdated_claims(store: Store) -> list[Claim]:
     Raises:
         InvalidParameters: if there are too many claims to look at.
     """
-    asked = {"outdated": True, "expired": False, "page_size": MOST_PAGE_SIZE}
+    asked = {"outdated": True, "expired": False, "page_size": MAX_PAGE_SIZE}
     return all_items(lambda page: store.all_claims(claims_parameters({**asked, "page": page})))
 
 

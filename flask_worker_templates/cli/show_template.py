@@ -12,7 +12,7 @@ import click
 from flask_worker_templates.files.dump import definition_file
 from flask_worker_templates.files.parsed import printable
 from flask_worker_templates.model.ages import age
-from flask_worker_templates.model.parameters import Window
+from flask_worker_templates.model.parameters import Paging
 from flask_worker_templates.model.spec import flatten
 from flask_worker_templates.model.template import Event, Template, rfc3339
 from flask_worker_templates.runtime.app_state import current_state
@@ -54,7 +54,7 @@ def show(name: str, revision: int | None, kind: str) -> None:
     if kind == "name":
         terminal.echo(template.name)
         return
-    claims = state.store.claims(template.id, Window(1, _SHOWN_CLAIMS))
+    claims = state.store.claims(template.id, Paging(1, _SHOWN_CLAIMS))
     workers = [claim.worker_id for claim in claims]
     file = where_from(state, template)
     if kind == "json":

@@ -10,7 +10,7 @@ from flask_worker_templates.files.parsed import printable
 from .field_changes import Change, value_text
 from .table import Style, text_width
 
-_LEAST_ROOM = 60
+_MIN_ROOM = 60
 _GAP = "  "
 
 
@@ -25,7 +25,7 @@ def side_by_side(changes: Sequence[Change], heads: tuple[str, str], room: int, s
     """
     field_width = max([len("FIELD"), *(text_width(change["field"]) for change in changes)])
     each = (room - field_width - 2 * len(_GAP)) // 2
-    if room < _LEAST_ROOM or each < field_width // 2:
+    if room < _MIN_ROOM or each < field_width // 2:
         yield from _below(changes, heads, style)
         return
     rows = [(change["field"], _text(change, "from"), _text(change, "to")) for change in changes]

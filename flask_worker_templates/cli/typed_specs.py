@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from flask_worker_templates.errors import Fault, InvalidFiles, InvalidSpec
-from flask_worker_templates.files.parse_json import read_json
-from flask_worker_templates.files.parse_yaml import read_yaml
+from flask_worker_templates.files.parse_json import parse_json
+from flask_worker_templates.files.parse_yaml import parse_yaml
 from flask_worker_templates.files.parsed import Parsed, describe
 from flask_worker_templates.model.spec import Spec
 from flask_worker_templates.runtime.app_state import current_state
 
-_MOST_BYTES = 10_000_000
+_MAX_BYTES = 10_000_000
 _BESIDE_TEMPLATES = ("templates", "$schema")
 
 
@@ -26,8 +26,8 @@ def read_source(source: str) -> tuple[str, str]:
     """
     name = "standard input" if source == "-" else source
     try:
-        data = sys.stdin.buffer.read(_MOST_BYTES + 1) if source == "-" else _read_file(source)
-        if len(data) > _MOST_BYTES:
+        data = sys.stdin.buffer.read(_MAX_BYTES + 1) if source == "-" else _read_file(source)
+        if len(data) > _MAX_BYTES:
             raise InvalidFiles([Fault(name, None, None, None, "Larger than 10 MB.")])
         return data.decode("utf-8-sig"), name
     except UnicodeDecodeError:
@@ -38,7 +38,7 @@ def read_source(source: str) -> tuple[str, str]:
 
 def _read_file(path: str) -> bytes:
     with Path(path).open("rb") as file:
-        return file.read(_MOST_BYTES + 1)
+        return file.read(_MAX_BYTES + 1)
 
 
 def parse_specs(text: str, name: str, stored: Spec | None = None) -> list[Spec]:
@@ -52,7 +52,7 @@ def parse_specs(text: str, name: str, stored: Spec | None = None) -> list[Spec]:
     Raises:
         InvalidFiles: with every fault and its place.
     """
-    parsed = read_json(text, locate=True) if text.lstrip()[:1] in ("{", "[") else read_yaml(text, locate=True)
+    parsed = parse_json(text, locate=True) if text.lstrip()[:1] in ("{", "[") else parse_yaml(text, locate=True)
     faults = [Fault(name, problem.line, problem.column, None, problem.message) for problem in parsed.problems]
     specs: list[Spec] = []
     if parsed.complete:

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 
 from flask_worker_templates.errors import InvalidInput, InvalidSpec, NameTaken
 from flask_worker_templates.files.dump import YAML, declaration
-from flask_worker_templates.files.parse_yaml import read_yaml
+from flask_worker_templates.files.parse_yaml import parse_yaml
 from flask_worker_templates.model.rules import SpecRules
 from flask_worker_templates.model.spec import Spec, flatten, same, unflatten
 from flask_worker_templates.model.template import Template
@@ -144,7 +144,7 @@ class EditPages(Door):
             spec = spec_of(request.form, self.controls)
             return Draft(spec, yaml_of(spec, self.state.rules))
         text = request.form["yaml"].replace("\r\n", "\n")
-        parsed = read_yaml(text)
+        parsed = parse_yaml(text)
         if parsed.problems:
             places = [f"line {one.line}, column {one.column}: {one.message}" for one in parsed.problems]
             return Draft(None, text, "The YAML cannot be read. " + " ".join(places))

@@ -9,7 +9,7 @@ from flask import redirect, request
 from werkzeug.wrappers import Response
 
 from flask_worker_templates.errors import RevisionMismatch, TemplateInUse, TemplateNotFound
-from flask_worker_templates.model.parameters import Window, page_parameters
+from flask_worker_templates.model.parameters import Paging, page_parameters
 from flask_worker_templates.model.spec import Spec, changes, flatten, same
 
 from .door import Door, number_of
@@ -39,11 +39,11 @@ class TemplatePages(Door):
     def template(self, template_id: str) -> str:
         """Show one template."""
         asked = page_parameters({"page": request.args.get("page", "1"), "page_size": str(_EVENTS_SHOWN)})
-        window = Window(asked["page"], asked["page_size"])
+        paging = Paging(asked["page"], asked["page_size"])
         try:
             template = self.readable(template_id)
         except TemplateNotFound:
-            return self._deleted(template_id, window)
+            return self._deleted(template_id, paging)
         return render(
             "template",
             "templates",
@@ -51,16 +51,16 @@ class TemplatePages(Door):
             template=template,
             facts=list(facts(template.spec)),
             standing=standing_of(self, template),
-            claims=self.store.claims(template.id, Window(1, _CLAIMS_SHOWN), guard=self.reading),
-            events=self.store.history(template.id, window, guard=self.reading),
+            claims=self.store.claims(template.id, Paging(1, _CLAIMS_SHOWN), guard=self.reading),
+            events=self.store.history(template.id, paging, guard=self.reading),
             may={action: self.may(action, template) for action in ("create", "update", "delete", "claim")},
         )
 
-    def _deleted(self, template_id: str, window: Window) -> str:
+    def _deleted(self, template_id: str, paging: Paging) -> str:
         """Show what is left of a deleted template: its history, and the way back."""
         last = self.store.last_state(template_id)
         self.authorize("read", last)
-        events = self.store.history(template_id, window, guard=self.reading)
+        events = self.store.history(template_id, paging, guard=self.reading)
         newest = self.store.revision(template_id, last.revision, guard=self.reading)
         if newest.action != "deleted":  # its document is there, and is no template
             raise TemplateNotFound(template_id)
@@ -127,7 +127,7 @@ class TemplatePages(Door):
             "delete",
             "templates",
             template=template,
-            claims=self.store.claims(template.id, Window(1, _CLAIMS_SHOWN), guard=self.reading),
+            claims=self.store.claims(template.id, Paging(1, _CLAIMS_SHOWN), guard=self.reading),
             standing=standing_of(self, template),
             seeds_again=self.settings.reseed_deleted,
             fault=fault,

@@ -26,14 +26,14 @@ from flask_worker_templates.model.rules import STANDARD, SpecRules
 from flask_worker_templates.model.spec import DEFAULTS, Spec, same
 
 from .draft import CannotEdit
-from .parse_json import read_json
-from .parse_yaml import read_yaml
+from .parse_json import parse_json
+from .parse_yaml import parse_yaml
 from .rounds import Round
 from .syntax_tree import BREAKS
 
 __all__ = ["CannotEdit", "edited"]
 
-_MOST_ROUNDS = 1_000
+_MAX_ROUNDS = 1_000
 
 
 def edited(
@@ -85,7 +85,7 @@ def edited(
 
 def _read(text: str, is_json: bool) -> tuple[dict[str, Any], list[Any]]:
     """Return what stands beside the templates, and the entries."""
-    parsed = (read_json if is_json else read_yaml)(text)
+    parsed = (parse_json if is_json else parse_yaml)(text)
     if not parsed.complete or parsed.problems:
         said = parsed.problems[0].message if parsed.problems else "it cannot be read"
         raise CannotEdit(f"the result would not be valid: {said}")
@@ -99,8 +99,8 @@ def _is_json_too(text: str) -> bool:
     """Tell whether a YAML text is JSON, with the same meaning: then it stays JSON."""
     if not text.lstrip().startswith("{"):
         return False
-    read = read_json(text)
-    return read.complete and not read.problems and repr(read.value) == repr(read_yaml(text).value)
+    read = parse_json(text)
+    return read.complete and not read.problems and repr(read.value) == repr(parse_yaml(text).value)
 
 
 def _specs(entries: Iterable[Any], rules: SpecRules) -> list[Spec]:
@@ -131,7 +131,7 @@ def _normalized(rules: SpecRules, name: str, value: Any) -> Any:
 
 
 def _changed(text: str, wanted: Sequence[Spec], eol: str, is_json: bool, rules: SpecRules) -> str:
-    for _ in range(_MOST_ROUNDS):
+    for _ in range(_MAX_ROUNDS):
         have = [_meaning(entry, rules) for entry in _read(text, is_json)[1]]
         if same(have, list(wanted)):
             return text

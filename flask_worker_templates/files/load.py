@@ -23,8 +23,8 @@ from flask_worker_templates.model.rules import STANDARD, SpecRules
 from flask_worker_templates.model.spec import FREE_KEYS, NESTED, Spec, WorkerTemplateSpecSchema
 from flask_worker_templates.model.suggestions import READ_ONLY, UNKNOWN, unknown
 
-from .parse_json import read_json
-from .parse_yaml import read_yaml
+from .parse_json import parse_json
+from .parse_yaml import parse_yaml
 from .parsed import MAX_FAULTS, Parsed, describe, position_at, printable, shown
 from .paths import FoundFile, Unusable, is_meant, skipped_directories
 from .pipes import is_pipe, read_pipe
@@ -46,8 +46,8 @@ _REQUIRED = {(name,) for name, it in _fields.items() if it.required} | {
     if inner.required
 }
 _LABEL_KEY = re.compile(LABEL_KEY_PATTERN.removesuffix("$") + r"\Z")
-_LONGEST_MESSAGE = 300
-_LONGEST_NAME = 60
+_MAX_MESSAGE_LENGTH = 300
+_MAX_NAME_LENGTH = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,7 @@ def is_json(path: str) -> bool:
 
 
 def _looks_like_json(text: str) -> bool:
-    return text.lstrip().startswith("{") and read_json(text).complete
+    return text.lstrip().startswith("{") and parse_json(text).complete
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +206,7 @@ class _Reading:
             self.faults.append(Fault(file.path, error.line, error.column, None, str(error)))
             return
         as_json = is_json(file.path) or (file.is_pipe and _looks_like_json(text))
-        read = read_json if as_json else read_yaml
+        read = parse_json if as_json else parse_yaml
         parsed = read(text)
         findings = list(islice(self._examine(file, parsed), MAX_FAULTS)) if parsed.complete else []
         if findings:
@@ -311,8 +311,8 @@ def _located(file: FoundFile, parsed: Parsed, finding: _Finding, rules: SpecRule
     place, value, there = parsed.find(finding.path)
     in_entry = len(finding.path) > 1 and finding.path[0] == "templates"
     inner = finding.path[2:] if in_entry else finding.path
-    name = ".".join(printable(str(part)[:_LONGEST_NAME]) for part in inner) or None
-    message = printable(finding.message[:_LONGEST_MESSAGE])
+    name = ".".join(printable(str(part)[:_MAX_NAME_LENGTH]) for part in inner) or None
+    message = printable(finding.message[:_MAX_MESSAGE_LENGTH])
     at_key = not there
     if finding.message.startswith(UNKNOWN) or finding.message == READ_ONLY:
         at_key = True

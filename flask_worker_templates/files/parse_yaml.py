@@ -41,7 +41,7 @@ from .scalars import LOADER, NON_PRINTABLE, resolve
 
 # libyaml compares each %TAG directive with all before it: as many as fit into a file would take minutes.
 _TAG_DIRECTIVE = re.compile(r"^%TAG\b", re.MULTILINE)
-_MOST_TAG_DIRECTIVES = 100
+_MAX_TAG_DIRECTIVES = 100
 
 _MERGE = object()
 _OPEN = object()
@@ -55,7 +55,7 @@ _HINTS = {
 }
 
 
-def read_yaml(text: str, *, locate: bool = False) -> Parsed:
+def parse_yaml(text: str, *, locate: bool = False) -> Parsed:
     """Read one YAML document.
 
     Args:
@@ -68,7 +68,7 @@ def read_yaml(text: str, *, locate: bool = False) -> Parsed:
     parsed = Parsed()
     loader = None
     try:
-        if next(islice(_TAG_DIRECTIVE.finditer(text), _MOST_TAG_DIRECTIVES, None), None):
+        if next(islice(_TAG_DIRECTIVE.finditer(text), _MAX_TAG_DIRECTIVES, None), None):
             parsed.fail(1, 1, "Too many %TAG directives: remove them, tags are not allowed.")
         loader = LOADER(text)
         parsed.value = _Builder(loader, parsed, locate=locate).document()

@@ -22,10 +22,10 @@ MAX_KEYS = 1_000
 MAX_FAULTS = 1_000
 """Faults that are listed; reading stops there, so that a hostile file costs neither time nor memory."""
 
-LARGEST_INTEGER = 2**63 - 1
+MAX_INTEGER = 2**63 - 1
 """No field takes a larger whole number, and MongoDB holds none."""
 
-_LONGEST_SHOWN = 60
+_MAX_SHOWN_LENGTH = 60
 
 
 class Place(NamedTuple):
@@ -116,7 +116,7 @@ class Stop(Exception):  # it ends the reading, the problems are the error
 def shown(value: object) -> str:
     """Return a value as it can stand in a message: short, on one line, nothing unprintable in it."""
     if isinstance(value, str):
-        return printable(repr(value[:_LONGEST_SHOWN])) + ("…" if len(value) > _LONGEST_SHOWN else "")
+        return printable(repr(value[:_MAX_SHOWN_LENGTH])) + ("…" if len(value) > _MAX_SHOWN_LENGTH else "")
     return describe(value)
 
 
@@ -133,7 +133,7 @@ def describe(value: object) -> str:
 
 def is_bounded(number: float) -> bool:
     """Tell whether a number is finite and, if whole, fits into 64 bits."""
-    return abs(number) <= LARGEST_INTEGER if isinstance(number, int) else math.isfinite(number)
+    return abs(number) <= MAX_INTEGER if isinstance(number, int) else math.isfinite(number)
 
 
 def too_large(text: str) -> str:

@@ -31,8 +31,8 @@ NON_PRINTABLE = Reader.NON_PRINTABLE
 # Of the base classes: resolvers and constructors that a host adds to SafeLoader have no effect here.
 _resolver: Any = Resolver()
 _constructor: Any = SafeConstructor()
-_LONGEST_NUMBER = 100
-_LONGEST_RESOLVED = 1000
+_MAX_NUMBER_LENGTH = 100
+_MAX_RESOLVED_LENGTH = 1000
 
 # --- Reading ---
 
@@ -41,7 +41,7 @@ def resolve(text: str) -> tuple[Any, str | None]:
     """Return what a plain scalar means in YAML 1.1, or itself and why it is refused."""
     # No field takes so long a string, so that its type makes no difference; the resolver's patterns would take
     # seconds and hundreds of megabytes for megabytes of `1:1:1`.
-    if len(text) > _LONGEST_RESOLVED:
+    if len(text) > _MAX_RESOLVED_LENGTH:
         return text, None
     tag = _resolver.resolve(ScalarNode, text, (True, False))
     kind = tag.rpartition(":")[2]
@@ -61,7 +61,7 @@ def resolve(text: str) -> tuple[Any, str | None]:
 def _number(kind: str, tag: str, text: str) -> tuple[Any, str | None]:
     construct = _constructor.construct_yaml_int if kind == "int" else _constructor.construct_yaml_float
     try:
-        number = construct(ScalarNode(tag, text)) if len(text) <= _LONGEST_NUMBER else math.inf
+        number = construct(ScalarNode(tag, text)) if len(text) <= _MAX_NUMBER_LENGTH else math.inf
     except ValueError:  # 0x_ looks like a number to the resolver, and is none
         return text, f"{shown(text)} is not a valid number: correct it, or quote it to mean the string."
     if not is_bounded(number):
@@ -89,7 +89,7 @@ _CORE_NUMBERS: tuple[tuple[re.Pattern[str], Callable[[str], int | float]], ...] 
 
 def core_number(text: str) -> int | float | None:
     """Return the number that a plain scalar is in the core schema of YAML 1.2; None if it is none."""
-    if len(text) > _LONGEST_NUMBER:
+    if len(text) > _MAX_NUMBER_LENGTH:
         return None
     return next((convert(text) for pattern, convert in _CORE_NUMBERS if pattern.fullmatch(text)), None)
 

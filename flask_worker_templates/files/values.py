@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .draft import CannotEdit, Draft
-from .parse_yaml import read_yaml
+from .parse_yaml import parse_yaml
 from .syntax_tree import BREAKS, Node, skip_space
 
 _WIDTH = 80
@@ -68,7 +68,7 @@ def _block_scalar(draft: Draft, node: Node, value: str) -> str | None:
         lines = "".join(folded).split("\n")
     body = draft.eol.join(indent + line if line else "" for line in lines)
     text = draft.text[node.start : header.start(4)] + body
-    read = read_yaml("k: " + text + draft.eol)
+    read = parse_yaml("k: " + text + draft.eol)
     # At the end there may be a line break, which is cut where it does not count.
     means = read.value["k"] if not read.problems and isinstance(read.value, dict) else None
     return text if isinstance(means, str) and means.rstrip("\n") == value else None

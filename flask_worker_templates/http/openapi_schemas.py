@@ -214,7 +214,7 @@ class WorkerTemplatePatchSchema(WorkerTemplateSpecSchema):
         metadata={"description": "Why it should not be used any more; null if it may be.", "nullable": True},
     )
     labels = fields.Dict(  # type: ignore[assignment]
-        values=fields.String(allow_none=True, metadata={"maxLength": Labels.LONGEST_VALUE, "pattern": TEXT_PATTERN}),
+        values=fields.String(allow_none=True, metadata={"maxLength": Labels.MAX_VALUE_LENGTH, "pattern": TEXT_PATTERN}),
         metadata={"description": "Labels to set; null removes one.", "example": {"team": None, "owner": "ops"}},
     )
 

@@ -89,7 +89,7 @@ def empty_response(code: int, headers: Mapping[str, str] | None = None) -> Respo
     return response
 
 
-MOST_BYTES = 8_000_000
+MAX_BYTES = 8_000_000
 """The size of an answer. No answer grows without a bound, however much was stored."""
 
 
@@ -99,8 +99,8 @@ def json_response(body: bytes, code: int = 200, headers: Mapping[str, str] | Non
     Raises:
         Problem: 422 if it would be larger than an answer may be.
     """
-    if len(body) > MOST_BYTES:
-        raise Problem(422, f"The answer would be larger than {MOST_BYTES:,} bytes: ask for less at a time.")
+    if len(body) > MAX_BYTES:
+        raise Problem(422, f"The answer would be larger than {MAX_BYTES:,} bytes: ask for less at a time.")
     return _response(body + b"\n", code, [*_JSON_HEADERS, *(headers or {}).items()])
 
 

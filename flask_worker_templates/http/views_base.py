@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from flask import Response, request
 
 from flask_worker_templates.errors import InvalidInput, InvalidParameters, TemplateNotFound
-from flask_worker_templates.model.parameters import Window, page_parameters, worker_id_of, write_parameters
+from flask_worker_templates.model.parameters import Paging, page_parameters, worker_id_of, write_parameters
 from flask_worker_templates.model.spec import Spec
 from flask_worker_templates.model.template import Page, Template, to_json
 from flask_worker_templates.store.store import Guard, Precondition, Store
@@ -18,7 +18,7 @@ from flask_worker_templates.store.store import Guard, Precondition, Store
 from .conditional import precondition
 from .converters import TEMPLATE_ID
 from .requests import query_arguments, read_json
-from .responses import JSON, MOST_BYTES, Problem, json_response, pagination
+from .responses import JSON, MAX_BYTES, Problem, json_response, pagination
 
 if TYPE_CHECKING:
     from flask_worker_templates.runtime.app_state import AppState
@@ -176,9 +176,9 @@ def array_response(items: Iterable[bytes], page: Page[Any]) -> Response:
         found.append(item)
         size += len(item) + 1
         largest = max(largest, len(item))
-        if size >= MOST_BYTES:
-            fits = MOST_BYTES // (largest + 2)
-            message = f"Must be at most {fits} here: the answer would be larger than {MOST_BYTES:,} bytes."
+        if size >= MAX_BYTES:
+            fits = MAX_BYTES // (largest + 2)
+            message = f"Must be at most {fits} here: the answer would be larger than {MAX_BYTES:,} bytes."
             raise Problem(422, "The answer would be too large.", {"query": {"page_size": [message]}})
     headers = pagination(page) if page.cursor is None else {"X-Next-Cursor": page.cursor}
     return json_response(b"[" + b",".join(found) + b"]", headers=headers)
@@ -205,14 +205,14 @@ def message() -> str | None:
     return query(write_parameters, query_arguments()).get("message") or None if request.query_string else None
 
 
-def window() -> Window:
+def paging() -> Paging:
     """Return the page that the current request asks for.
 
     Raises:
         Problem: 422 with every error.
     """
     asked = query(page_parameters, query_arguments())
-    return Window(asked["page"], asked["page_size"])
+    return Paging(asked["page"], asked["page_size"])
 
 
 def worker(worker_id: str) -> str:

@@ -20,7 +20,7 @@ from .converters import WORKER_ID
 from .operation import operation
 from .requests import no_query, query_arguments
 from .responses import empty_response, json_response
-from .views_base import ONE, Views, page_response, query, window, worker
+from .views_base import ONE, Views, page_response, paging, query, worker
 
 CLAIMS = ONE + "/claims"
 CLAIM = f"{CLAIMS}/{WORKER_ID}"
@@ -74,7 +74,7 @@ class ClaimViews(Views):
     def list_claims(self, template_id: str) -> Response:
         """List the workers that claim a template, oldest claim first."""
         with self._asking("read", template_id) as guard:
-            return page_response(self._store.claims(template_id, window(), guard=guard))
+            return page_response(self._store.claims(template_id, paging(), guard=guard))
 
     @operation(
         "PUT",

@@ -18,7 +18,7 @@ from flask_worker_templates.model.template import to_json
 from .operation import operation
 from .requests import no_query, query_arguments
 from .responses import json_response
-from .views_base import ONE, Views, message, page_response, query, template_response, window
+from .views_base import ONE, Views, message, page_response, paging, query, template_response
 
 
 class HistoryViews(Views):
@@ -46,7 +46,7 @@ class HistoryViews(Views):
     def get_history(self, template_id: str) -> Response:
         """List the changes of a template, newest first; also of one that was deleted."""
         with self._asking("read", template_id) as guard:
-            return page_response(self._store.history(template_id, window(), guard=guard))
+            return page_response(self._store.history(template_id, paging(), guard=guard))
 
     @operation(
         "POST",

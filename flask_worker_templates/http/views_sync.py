@@ -10,7 +10,7 @@ import marshmallow as ma
 from flask import Response
 
 from flask_worker_templates.errors import InvalidFiles, InvalidSpec, SyncRefused
-from flask_worker_templates.model.parameters import Window
+from flask_worker_templates.model.parameters import Paging
 from flask_worker_templates.model.template import Page, to_json
 from flask_worker_templates.runtime.sync_access import authorize_changes
 
@@ -57,14 +57,14 @@ class SyncViews(Views):
 
         self._authorize("read")
         asked = query(drift_parameters, query_arguments(frozenset({"state"})))
-        window = Window(asked["page"], asked["page_size"])
+        paging = Paging(asked["page"], asked["page_size"])
         plan = self._plan(None)
         states = asked.get("state")
         found = [step for step in plan.steps if states is None or step.drift.state.value in states]
-        shown = found[window.skip : window.skip + window.size]
+        shown = found[paging.skip : paging.skip + paging.size]
         # A template may have come from a file that is none of the configured ones.
         document = diff_document(plan, show_sources=False, steps=shown)
-        headers = pagination(Page(tuple(shown), len(found), window.page, window.size))
+        headers = pagination(Page(tuple(shown), len(found), paging.page, paging.size))
         return json_response(to_json(document), headers=headers)
 
     @operation(

@@ -181,21 +181,21 @@ class Price(fields.Float):
 class Labels(fields.Dict):
     """A map of string to string. Its errors are keyed by the label: ``{"labels": {"a b": ["…"]}}``."""
 
-    MOST = 64
-    LONGEST_VALUE = 256
+    MAX = 64
+    MAX_VALUE_LENGTH = 256
 
     _key = Pattern(LABEL_KEY_PATTERN, "A label key is 1–63 characters of A-Z a-z 0-9 . _ / -.")
-    _value = Text(max=LONGEST_VALUE)
+    _value = Text(max=MAX_VALUE_LENGTH)
 
     def __init__(self, *, metadata: Mapping[str, Any] | None = None, **kw: Any) -> None:
-        values = fields.String(metadata={"maxLength": self.LONGEST_VALUE, "pattern": TEXT_PATTERN})
-        super().__init__(values=values, metadata={"maxProperties": self.MOST, **(metadata or {})}, **kw)
+        values = fields.String(metadata={"maxLength": self.MAX_VALUE_LENGTH, "pattern": TEXT_PATTERN})
+        super().__init__(values=values, metadata={"maxProperties": self.MAX, **(metadata or {})}, **kw)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kw: Any) -> dict[Any, Any]:
         if not isinstance(value, Mapping):
             raise self.make_error("invalid")
-        if len(value) > self.MOST:
-            raise ma.ValidationError(f"At most {self.MOST} labels.")
+        if len(value) > self.MAX:
+            raise ma.ValidationError(f"At most {self.MAX} labels.")
         labels: dict[str, str] = {}
         errors: dict[str, list[str]] = {}
         for key, text in value.items():

@@ -33,10 +33,10 @@ SORTS = {
 }
 """Names that a list can be sorted by, and the stored fields they mean."""
 
-MOST_PAGE_SIZE = 200
-MOST_PAGES = 1_000_000
-LONGEST_NAME = 100
-LONGEST_CURSOR = 256
+MAX_PAGE_SIZE = 200
+MAX_PAGES = 1_000_000
+MAX_NAME_LENGTH = 100
+MAX_CURSOR_LENGTH = 256
 
 
 class PageSchema(ma.Schema):
@@ -47,8 +47,8 @@ class PageSchema(ma.Schema):
 
         unknown = ma.RAISE
 
-    page = QueryInteger(1, MOST_PAGES, load_default=1, metadata={"description": "Page number, from 1."})
-    page_size = QueryInteger(1, MOST_PAGE_SIZE, load_default=50, metadata={"description": "Items per page."})
+    page = QueryInteger(1, MAX_PAGES, load_default=1, metadata={"description": "Page number, from 1."})
+    page_size = QueryInteger(1, MAX_PAGE_SIZE, load_default=50, metadata={"description": "Items per page."})
 
 
 class ListSchema(PageSchema):
@@ -64,8 +64,8 @@ class ListSchema(PageSchema):
         max=100,
         metadata={"description": "Text within name, description, instance type or labels, without regard to case."},
     )
-    name = Text(max=LONGEST_NAME, metadata={"description": "Exactly this name."})
-    name_prefix = Text(max=LONGEST_NAME, metadata={"description": "Names that start with this."})
+    name = Text(max=MAX_NAME_LENGTH, metadata={"description": "Exactly this name."})
+    name_prefix = Text(max=MAX_NAME_LENGTH, metadata={"description": "Names that start with this."})
     license_type = fields.List(
         Choice(LICENSE_TYPES),
         # No example: Swagger UI would send it with "Try it out".
@@ -120,11 +120,11 @@ class TrailSchema(PageSchema):
         validate=validate.OneOf(ACTIONS),
         metadata={"description": "Only this kind of change."},
     )
-    name = Text(max=LONGEST_NAME, metadata={"description": "Templates that had exactly this name after the change."})
+    name = Text(max=MAX_NAME_LENGTH, metadata={"description": "Templates that had exactly this name after the change."})
     since = QueryTime(metadata={"description": "Changes at this time or later (RFC 3339, or a date)."})
     until = QueryTime(metadata={"description": "Changes before this time (RFC 3339, or a date)."})
     after = Text(
-        max=LONGEST_CURSOR,
+        max=MAX_CURSOR_LENGTH,
         metadata={
             "description": "Follows the trail: the events after this cursor, oldest first. Each comes exactly once, "
             "even if it is committed later under an earlier time. `start` begins with the first event. The next cursor "
@@ -154,7 +154,7 @@ class ClaimsSchema(PageSchema):
     """The parameters of the list of all claims."""
 
     worker_id = Text(max=200, metadata={"description": "Claims of exactly this worker."})
-    template = Text(max=LONGEST_NAME, metadata={"description": "Claims of the template of exactly this name."})
+    template = Text(max=MAX_NAME_LENGTH, metadata={"description": "Claims of the template of exactly this name."})
     outdated = QueryBoolean(
         metadata={
             "description": "Only claims of an earlier revision since which a field that matters to a machine has "
@@ -345,7 +345,7 @@ def worker_id_of(value: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class Paging:
     """Which part of a list: page `page` of `size` items."""
 
     page: int

@@ -16,7 +16,7 @@ import marshmallow as ma
 from marshmallow import fields
 
 from flask_worker_templates.errors import InvalidInput, InvalidPlan
-from flask_worker_templates.files.parse_json import read_json
+from flask_worker_templates.files.parse_json import parse_json
 from flask_worker_templates.files.parsed import printable
 from flask_worker_templates.model.fields import Choice, StrictBoolean, StrictInteger
 
@@ -161,7 +161,7 @@ def read_plan(text: str) -> ReviewedPlan:
     Raises:
         InvalidPlan: with what is wrong.
     """
-    parsed = read_json(text)
+    parsed = parse_json(text)
     if parsed.problems:
         faults = parsed.problems[:_MAX_PROBLEMS]
         raise InvalidPlan([f"line {one.line}, column {one.column}: {one.message}" for one in faults])

@@ -13,8 +13,8 @@ from typing import Any
 
 from flask_worker_templates.errors import HostSchemaError, InvalidSpec
 from flask_worker_templates.files.load import is_json
-from flask_worker_templates.files.parse_json import read_json
-from flask_worker_templates.files.parse_yaml import read_yaml
+from flask_worker_templates.files.parse_json import parse_json
+from flask_worker_templates.files.parse_yaml import parse_yaml
 from flask_worker_templates.files.paths import FoundFile, Unusable, find_files, read_bytes
 from flask_worker_templates.model.rules import SpecRules
 from flask_worker_templates.model.spec import Spec
@@ -135,7 +135,7 @@ def from_files(paths: Sequence[str], *, root: Path) -> Iterator[Given]:
         except (Unusable, UnicodeDecodeError) as error:
             yield Given(found.path, problem=str(error))
             continue
-        parsed = (read_json if is_json(found.path) else read_yaml)(text)
+        parsed = (parse_json if is_json(found.path) else parse_yaml)(text)
         if parsed.problems:
             for problem in parsed.problems:
                 yield Given(f"{found.path}:{problem.line}:{problem.column}", problem=problem.message)

@@ -26,7 +26,7 @@ from flask_worker_templates.store.stored_form import template_of
 from . import signals
 from .commands import in_command
 from .hooks import Hooks
-from .startup import LEAST_WAIT_SECONDS, Prepared, Readiness, Status
+from .startup import MIN_WAIT_SECONDS, Prepared, Readiness, Status
 
 if TYPE_CHECKING:
     from flask_worker_templates.files.load import FileSet
@@ -90,7 +90,7 @@ class AppState:
             # one ends it, so that nobody waits for long in vain.
             readiness=Readiness(
                 prepare,
-                wait=max(LEAST_WAIT_SECONDS, 6 * settings.db_timeout_ms / 1000),
+                wait=max(MIN_WAIT_SECONDS, 6 * settings.db_timeout_ms / 1000),
                 database=Prepared(access),
             ),
             root=app_directory(app),

@@ -29,7 +29,7 @@ UsageCheck = Callable[[Template], int | str | None]
 ScopeHook = Callable[[], "Mapping[str, Any] | Sequence[Mapping[str, Any]] | Scope"]
 
 ANONYMOUS = "anonymous"
-LONGEST_ACTOR = 256
+MAX_ACTOR_LENGTH = 256
 _SCOPE = "flask_worker_templates.scope"
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -120,7 +120,7 @@ class Hooks:
         clean = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
         if loaded and _is_ours(clean):
             clean = f"user:{clean}"
-        return clean[:LONGEST_ACTOR] or ANONYMOUS
+        return clean[:MAX_ACTOR_LENGTH] or ANONYMOUS
 
     @property
     def usage_guard(self) -> Guard | None:

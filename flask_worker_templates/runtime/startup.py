@@ -26,7 +26,7 @@ log = logging.getLogger("flask_worker_templates")
 RETRY_SECONDS = 5.0
 """The least time between two attempts after a failure."""
 
-LEAST_WAIT_SECONDS = 30.0
+MIN_WAIT_SECONDS = 30.0
 """Others wait at least so long for the one that prepares."""
 
 # Not the number of the thread: an async receiver of a signal runs in a thread of its own, with the context of this one.

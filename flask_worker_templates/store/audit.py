@@ -14,7 +14,7 @@ from typing import Any
 from pymongo.collection import Collection
 
 from flask_worker_templates.errors import TemplateNotFound
-from flask_worker_templates.model.parameters import Window
+from flask_worker_templates.model.parameters import Paging
 from flask_worker_templates.model.scope import ALL, Scope
 from flask_worker_templates.model.spec import Spec
 from flask_worker_templates.model.template import Event, Page, Template
@@ -64,29 +64,29 @@ def last_state(db: Collections, template_id: str) -> LastState:
     return LastState(event, template_of({**deleted, "revision": event["revision"], "updated_at": event["at"]}))
 
 
-def history(db: Collections, last: LastState, window: Window) -> Page[Event]:
+def history(db: Collections, last: LastState, paging: Paging) -> Page[Event]:
     """Return the events of one template up to a state, newest first."""
     template_id, total = last.template.id, last.event["revision"]  # revisions run from 1 without a gap
     if db.census.has_bad_events(template_id):
-        return _history_with_gaps(db, last.event, window)
-    high = total - window.skip
-    low = high - window.size  # its predecessor, for the changes of the oldest one shown
+        return _history_with_gaps(db, last.event, paging)
+    high = total - paging.skip
+    low = high - paging.size  # its predecessor, for the changes of the oldest one shown
     query = {"template_id": template_id, "revision": {"$gte": low, "$lte": high}}
     by_revision = {event["revision"]: event for event in db.census.sound_events(db.events.find(query))}
     if db.census.has_bad_events(template_id):
-        return _history_with_gaps(db, last.event, window)
+        return _history_with_gaps(db, last.event, paging)
     if high >= total:
         by_revision[total] = last.event
     shown = [by_revision[n] for n in range(high, max(low, 0), -1) if n in by_revision]
-    return Page(events_of(db, shown, by_revision.values()), total, window.page, window.size)
+    return Page(events_of(db, shown, by_revision.values()), total, paging.page, paging.size)
 
 
-def _history_with_gaps(db: Collections, last: Document, window: Window) -> Page[Event]:
+def _history_with_gaps(db: Collections, last: Document, paging: Paging) -> Page[Event]:
     """Return the events of a template among whose documents some are none: all are read, to count the others."""
     query = {"template_id": last["template_id"], "revision": {"$gte": 1, "$lt": last["revision"]}}
     found = [last, *db.census.sound_events(db.events.find(query).sort([("revision", -1)]))]
-    shown = found[window.skip : window.skip + window.size]
-    return Page(events_of(db, shown, found), len(found), window.page, window.size)
+    shown = found[paging.skip : paging.skip + paging.size]
+    return Page(events_of(db, shown, found), len(found), paging.page, paging.size)
 
 
 def spec_at(db: Collections, document: Mapping[str, Any], revision: int) -> Spec | None:
@@ -111,31 +111,31 @@ def trail(db: Collections, asked: Mapping[str, Any]) -> Page[Event]:
         asked: parameters as `query.TrailSchema` loads them.
     """
     db.census.look_again(db)
-    window = Window(asked["page"], asked["page_size"])
+    paging = Paging(asked["page"], asked["page_size"])
     conditions = trail_conditions(dict(asked))
     # One before the page, to know which stretch of time it covers, and one after it, to know whether it is the last.
-    before = min(window.skip, 1)
+    before = min(paging.skip, 1)
     while True:
         bad = db.census.events()
         query = all_of([*conditions, *without(bad)])
         cursor = db.events.find(query).sort([("at", -1), ("_id", -1)])
-        found = list(cursor.skip(window.skip - before).limit(window.size + before + 1))
+        found = list(cursor.skip(paging.skip - before).limit(paging.size + before + 1))
         rows = db.census.sound_events(found)
         if len(rows) == len(found) or len(db.census.events()) == len(bad):
             break
     previous = rows[0] if before and rows else None
-    page, following = rows[before : before + window.size], rows[before + window.size :]
+    page, following = rows[before : before + paging.size], rows[before + paging.size :]
     if before and not page:
-        return Page((), _count(db, query, bad), window.page, window.size)
+        return Page((), _count(db, query, bad), paging.page, paging.size)
 
     shown = without_void(page, db.templates)
     # What stands between two pages belongs to the later one; the last page takes all that is left.
     shown += unrecorded(db, conditions, shown, previous, page[-1] if following else None)
     shown.sort(key=order_of, reverse=True)
 
-    total = window.skip + len(shown) if not following else _count(db, query, bad)
+    total = paging.skip + len(shown) if not following else _count(db, query, bad)
     events = events_of(db, shown, predecessors(db, shown))
-    return Page(events, max(total, window.skip + len(page)), window.page, window.size)
+    return Page(events, max(total, paging.skip + len(page)), paging.page, paging.size)
 
 
 def predecessors(db: Collections, shown: Sequence[Document]) -> list[Document]:

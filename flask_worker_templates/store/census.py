@@ -22,7 +22,7 @@ from flask_worker_templates._forks import renew_in_children
 from flask_worker_templates.errors import TemplateNotFound
 from flask_worker_templates.model.rules import STANDARD
 
-from .scan import EVENTS, MOST_KNOWN, TEMPLATES, Bad, Known, key_of, scan_events, scan_templates
+from .scan import EVENTS, MAX_KNOWN, TEMPLATES, Bad, Known, key_of, scan_events, scan_templates
 from .soundness import check_template
 from .stored_claims import check_claims
 from .stored_events import check_event
@@ -39,16 +39,16 @@ T = TypeVar("T")
 SHARE = 100
 """A scan is made again when this many times its own duration has passed."""
 
-LEAST_PAUSE_SECONDS = 1.0
+MIN_PAUSE_SECONDS = 1.0
 """The least time between two scans."""
 
 AT_ONCE_SECONDS = 0.025
 """A scan that takes longer than this is made by a thread of its own, while requests go on."""
 
-MOST_SECONDS = 1.0
+MAX_SECONDS = 1.0
 """The most time for the scan of one collection; what it does not reach is found when a reader meets it."""
 
-MOST_NAMED = 20
+MAX_NAMED = 20
 """The most documents of one kind that are named in the warnings; the others are counted."""
 
 
@@ -65,7 +65,7 @@ class _Schedule:
 
     def done(self, seconds: float) -> None:
         self.seconds = seconds
-        self.next = time.monotonic() + max(LEAST_PAUSE_SECONDS, SHARE * seconds)
+        self.next = time.monotonic() + max(MIN_PAUSE_SECONDS, SHARE * seconds)
 
 
 class Census:
@@ -133,9 +133,9 @@ class Census:
 
     def _met(self, known: dict[bytes, Bad], bad: Bad, sentence: Callable[[Bad], str]) -> None:
         key = key_of(bad.id)
-        if key not in known and len(known) < MOST_KNOWN:
+        if key not in known and len(known) < MAX_KNOWN:
             known[key] = bad
-            if len(known) <= MOST_NAMED:
+            if len(known) <= MAX_NAMED:
                 self._say(sentence(bad))
 
     def forget(self, template_id: str) -> None:
@@ -245,7 +245,7 @@ class Census:
     def _timed(scan: Callable[[], None], schedule: _Schedule) -> bool:
         start = time.monotonic()
         try:
-            with pymongo.timeout(MOST_SECONDS):
+            with pymongo.timeout(MAX_SECONDS):
                 scan()
         except PyMongoError as error:  # the database is away or slow, which others tell of, or this takes too long
             log.debug("The documents could not all be looked at: %.300s", error)
@@ -259,7 +259,7 @@ class Census:
             self._say(warning)
 
     def _say(self, warning: str) -> None:
-        if warning not in self._said and len(self._said) < MOST_KNOWN:
+        if warning not in self._said and len(self._said) < MAX_KNOWN:
             self._said.add(warning)
             log.warning("%s", warning)
 
@@ -288,7 +288,7 @@ def _alike(names: Sequence[str]) -> str:
 
 def _few(found: Sequence[T], sentence: Callable[[T], str], others: str) -> Iterator[str]:
     """Yield a sentence for each of the first few, and how many others there are."""
-    yield from map(sentence, found[:MOST_NAMED])
-    if len(found) > MOST_NAMED:
-        at_least = "At least " if len(found) >= MOST_KNOWN else ""
-        yield f"{at_least}{len(found) - MOST_NAMED:,} {others}."
+    yield from map(sentence, found[:MAX_NAMED])
+    if len(found) > MAX_NAMED:
+        at_least = "At least " if len(found) >= MAX_KNOWN else ""
+        yield f"{at_least}{len(found) - MAX_NAMED:,} {others}."

@@ -9,7 +9,7 @@ from typing import Any
 
 from flask_worker_templates.errors import InvalidParameters, TemplateNotFound
 from flask_worker_templates.model.claim import Claim, ClaimCount
-from flask_worker_templates.model.parameters import Window
+from flask_worker_templates.model.parameters import Paging
 from flask_worker_templates.model.scope import Scope
 from flask_worker_templates.model.spec import Spec, changes, flatten
 from flask_worker_templates.model.template import Page, Template
@@ -26,7 +26,7 @@ from .stored_events import event_spec
 from .stored_form import from_stored, template_of
 from .stored_types import Malformed
 
-MOST_READ = 10_000
+MAX_READ = 10_000
 """The most claims that are read to find the outdated or the expired ones among them."""
 
 _CHUNK = 1000  # events in one query
@@ -39,13 +39,13 @@ class ClaimReads(Part):
     """The part of the store that reads claims."""
 
     def claims(
-        self, template_id: str, window: Window, *, guard: Callable[[Template], None] | None = None
+        self, template_id: str, paging: Paging, *, guard: Callable[[Template], None] | None = None
     ) -> Page[Claim]:
         """Return the claims of a template, oldest first.
 
         Args:
             template_id: which one.
-            window: which claims.
+            paging: which of the claims.
             guard: raises where they may not be shown, given the template that they were read with.
 
         Raises:
@@ -54,14 +54,14 @@ class ClaimReads(Part):
         limit = self._access.time_limit()
         with self._access.operation(limit) as db:
             now = self._rules.clock.now(db)
-            document = read_claims(db, template_id, window, scope_conditions(self._scope), now)
+            document = read_claims(db, template_id, paging, scope_conditions(self._scope), now)
         if guard is not None:
             with limit.stopped():
                 guard(template_of(document))
         with self._access.operation(limit) as db:
             rows = [{"_id": template_id, "claims": claim, "now": document[_NOW]} for claim in document["claims"]]
             items = _shown(db, rows, {template_id: document}, self._rules, self._scope)
-        return Page(tuple(items), document[_TOTAL], window.page, window.size)
+        return Page(tuple(items), document[_TOTAL], paging.page, paging.size)
 
     def claim_counts(self, template_ids: Sequence[str]) -> dict[str, ClaimCount]:
         """Return how many claims each of some templates has; those that there are not are left out."""
@@ -82,18 +82,18 @@ class ClaimReads(Part):
             asked: parameters as `parameters.ClaimsSchema` loads them.
 
         Raises:
-            InvalidParameters: if more claims than `MOST_READ` would have to be read.
+            InvalidParameters: if more claims than `MAX_READ` would have to be read.
         """
-        window = Window(asked["page"], asked["page_size"])
+        paging = Paging(asked["page"], asked["page_size"])
         filtered = [key for key in ("outdated", "expired") if key in asked]
         with self._access.operation() as db:
             pipeline, hint = _rows(asked, self._rules.clock.now(db), scope_conditions(self._scope))
             if filtered:
-                rows = _aggregate(db, [*pipeline, {"$limit": MOST_READ + 1}], hint)
-                if len(rows) > MOST_READ:
+                rows = _aggregate(db, [*pipeline, {"$limit": MAX_READ + 1}], hint)
+                if len(rows) > MAX_READ:
                     raise InvalidParameters(
                         {
-                            key: [f"There are more than {MOST_READ:,} claims: name a template or a worker too."]
+                            key: [f"There are more than {MAX_READ:,} claims: name a template or a worker too."]
                             for key in filtered
                         }
                     )
@@ -102,27 +102,27 @@ class ClaimReads(Part):
                     for claim in _shown_with_templates(db, rows, self._rules, self._scope)
                     if all(getattr(claim, key) == asked[key] for key in filtered)
                 ]
-                page, total = claims[window.skip : window.skip + window.size], len(claims)
+                page, total = claims[paging.skip : paging.skip + paging.size], len(claims)
             else:
-                paged = [*pipeline, {"$skip": window.skip}, {"$limit": window.size}]
+                paged = [*pipeline, {"$skip": paging.skip}, {"$limit": paging.size}]
                 rows = _aggregate(db, paged, hint)
                 page = _shown_with_templates(db, rows, self._rules, self._scope)
-                total = window.skip + len(rows)
-                if len(rows) == window.size or (not rows and window.page > 1):
+                total = paging.skip + len(rows)
+                if len(rows) == paging.size or (not rows and paging.page > 1):
                     counted = _aggregate(db, [*pipeline, {"$group": {"_id": None, "total": {"$sum": 1}}}], hint)
                     total = max(total if rows else 0, counted[0]["total"] if counted else 0)
-        return Page(tuple(page), total, window.page, window.size)
+        return Page(tuple(page), total, paging.page, paging.size)
 
 
 def read_claims(
-    db: Collections, template_id: str, window: Window, within: Sequence[Document] = (), now: Any = None
+    db: Collections, template_id: str, paging: Paging, within: Sequence[Document] = (), now: Any = None
 ) -> Document:
-    """Return a template with the claims of a window, how many it has, and the time.
+    """Return a template with the claims of one page, how many it has, and the time.
 
     Args:
         db: where from.
         template_id: which template.
-        window: which claims.
+        paging: which of the claims.
         within: conditions that the template must meet.
         now: expression for the time.
 
@@ -132,7 +132,7 @@ def read_claims(
     shown = {
         _IS_ARRAY: {"$isArray": "$claims"},
         _TOTAL: {"$size": CLAIMS},
-        "claims": {"$slice": [CLAIMS, window.skip, window.size]},
+        "claims": {"$slice": [CLAIMS, paging.skip, paging.size]},
         _NOW: now,
     }
     pipeline: list[dict[str, Any]] = [{"$match": all_of([{"_id": template_id}, *within])}, {"$addFields": shown}]

@@ -19,7 +19,7 @@ CLAIMS: dict[str, Any] = {"$cond": [{"$isArray": "$claims"}, "$claims", []]}
 
 _WORKERS = {"$cond": [{"$isArray": "$claims"}, "$claims.worker_id", []]}
 
-_LEAST = float("-inf")  # what is no number is less
+_MIN = float("-inf")  # what is no number is less
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class ClaimRules:
 def _is_live(db: Collections, claim: str, now: Any) -> dict[str, Any]:
     ttl, renewed_at = f"{claim}.ttl_seconds", f"{claim}.renewed_at"
     # A lease that is none (by hand, damaged) never ends: it must not stop the whole command.
-    is_lease = {"$and": [{"$isNumber": ttl}, {"$gte": [ttl, _LEAST]}, is_date(db, renewed_at)]}
+    is_lease = {"$and": [{"$isNumber": ttl}, {"$gte": [ttl, _MIN]}, is_date(db, renewed_at)]}
     # By subtraction: mongomock cannot add to a time.
     runs = {"$lt": [{"$subtract": [now, renewed_at]}, {"$multiply": [ttl, 1000]}]}
     return {"$cond": [is_lease, runs, True]}

@@ -57,7 +57,7 @@ class Copied:
     """
 
     SECONDS = 60.0
-    MOST = 1000
+    MAX = 1000
 
     def __init__(self) -> None:
         self._times: OrderedDict[str, float] = OrderedDict()
@@ -65,14 +65,14 @@ class Copied:
     def add(self, event: Document) -> None:
         """Keep in mind that an event was copied, and confirmed."""
         self._times[event["token"]] = time.monotonic()
-        if len(self._times) > self.MOST:
+        if len(self._times) > self.MAX:
             self._times.popitem(last=False)
 
     def __contains__(self, event: Document) -> bool:
         return time.monotonic() - self._times.get(event["token"], -self.SECONDS) < self.SECONDS
 
 
-MOST_AHEAD = timedelta(minutes=5)
+MAX_AHEAD = timedelta(minutes=5)
 """How far an event may be ahead of this host's clock and still be followed in time by the next event."""
 
 
@@ -119,7 +119,7 @@ def new_event(
         turn: for a deletion, its turn.
     """
     at = now()
-    if after is not None and after["at"] - at <= MOST_AHEAD:
+    if after is not None and after["at"] - at <= MAX_AHEAD:
         # Later than the event before it, even if that is of the same millisecond or of a host whose clock is a little
         # ahead: the trail is ordered by time, and a change must not stand before the one it was made to. But the times
         # of a host whose clock is far ahead are not carried on: only its own events are wrong.

@@ -134,6 +134,6 @@ def duplicate_names(collection: Collection[Document]) -> dict[str, int]:
         {"$group": {"_id": "$name", "count": {"$sum": 1}}},
         {"$match": {"count": {"$gt": 1}}},
         {"$sort": {"_id": 1}},
-        {"$limit": DuplicateNames.MOST + 1},
+        {"$limit": DuplicateNames.MAX_LISTED + 1},
     ]
     return {str(row["_id"]): row["count"] for row in collection.aggregate(pipeline, allowDiskUse=True)}

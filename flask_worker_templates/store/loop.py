@@ -31,7 +31,7 @@ Guard = Callable[[Template, Template | None], None]
 The second one is None for a deletion, a claim and a release, and the first one itself where nothing would change.
 """
 
-MOST_ROUNDS = 50
+MAX_ROUNDS = 50
 """The most times that a guard is asked about one write."""
 
 
@@ -123,7 +123,7 @@ class _Asking:
     def __call__(self, document: Document, spec: Spec | None, *, unchanged: bool = False) -> None:
         if document["revision"] == self._passed:
             return
-        if self._rounds == MOST_ROUNDS:
+        if self._rounds == MAX_ROUNDS:
             raise TemplateKeepsChanging(document["_id"], self._rounds)
         self._rounds += 1
         template = template_of(document)

@@ -12,7 +12,7 @@ from typing import Any
 
 from flask_worker_templates.errors import InvalidParameters
 from flask_worker_templates.model.image_name import ImageName
-from flask_worker_templates.model.parameters import LONGEST_NAME, SORTS
+from flask_worker_templates.model.parameters import MAX_NAME_LENGTH, SORTS
 from flask_worker_templates.model.query_fields import ExtraCondition
 from flask_worker_templates.model.scope import Condition, Scope
 from flask_worker_templates.model.spec import DEFAULTS
@@ -93,16 +93,16 @@ def matching_patterns(db: Collections, image: str, within: list[dict[str, Any]])
         if not isinstance(pattern, str):
             continue
         characters += len(pattern)
-        if characters > MOST_PATTERN_CHARACTERS:
+        if characters > MAX_PATTERN_CHARACTERS:
             raise InvalidParameters({"ami": [_TOO_MANY_PATTERNS]})
         patterns.append(pattern)
     return ImageName(image).matched_by(patterns)
 
 
-MOST_PATTERN_CHARACTERS = 2_000_000
+MAX_PATTERN_CHARACTERS = 2_000_000
 """Characters of all distinct patterns together that are matched against one image: half a second of work."""
 _TOO_MANY_PATTERNS = (
-    f"The templates have too many different ami_pattern values to search: more than {MOST_PATTERN_CHARACTERS:,} "
+    f"The templates have too many different ami_pattern values to search: more than {MAX_PATTERN_CHARACTERS:,} "
     "characters in all. Delete templates with patterns that nobody needs."
 )
 
@@ -155,7 +155,7 @@ def _condition(condition: Condition, prefix: str) -> dict[str, Any]:
 
 def _begins(prefix: str) -> dict[str, Any]:
     # A range, which the index on names serves. Nothing that begins so is beyond its end: no name is longer.
-    return {"$gte": prefix, "$lte": prefix + "\U0010ffff" * LONGEST_NAME}
+    return {"$gte": prefix, "$lte": prefix + "\U0010ffff" * MAX_NAME_LENGTH}
 
 
 def without(ids: Sequence[Any]) -> list[dict[str, Any]]:

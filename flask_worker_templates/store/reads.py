@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast
 
 from flask_worker_templates.errors import InvalidParameters, TemplateNotFound
 from flask_worker_templates.model.fields import is_utf8
-from flask_worker_templates.model.parameters import Window
+from flask_worker_templates.model.parameters import Paging
 from flask_worker_templates.model.selection import Selection, selection
 from flask_worker_templates.model.spec import DEFAULTS
 from flask_worker_templates.model.template import Event, Page, Template
@@ -86,7 +86,7 @@ class Reads(Part):
 
     def _page(self, asked: Mapping[str, Any], read: Callable[[bytes], R]) -> Page[R]:
         """Return one page of the templates; counted only where the page and the one after it do not tell."""
-        window = Window(asked["page"], asked["page_size"])
+        paging = Paging(asked["page"], asked["page_size"])
         with self._access.operation() as db:
             db.census.look_again(db)
             wanted = self._wanted(db, asked)
@@ -95,20 +95,20 @@ class Reads(Part):
                 query = all_of([*wanted, *without(absent)])
                 # One more than the page holds: it says whether this page is the last one.
                 found = find_raw(
-                    db, query, PRESENTED, sort=order(asked["sort"]), skip=window.skip, limit=window.size + 1
+                    db, query, PRESENTED, sort=order(asked["sort"]), skip=paging.skip, limit=paging.size + 1
                 )
                 items, met = self._read_all(db, found, read)
                 if not met:
                     break
                 db.census.look(db, events=False)  # there may be more where these are
                 absent += met + db.census.templates()
-            if len(found) <= window.size and (found or window.page == 1):
-                total = window.skip + len(found)
+            if len(found) <= paging.size and (found or paging.page == 1):
+                total = paging.skip + len(found)
             else:
                 total = _count(db, wanted, query, absent)
                 # What was found counts, whatever a count of a moment later or the server's own says of it.
-                total = max(total, window.skip + len(found)) if found else min(total, window.skip)
-        return Page(tuple(items[: window.size]), total, window.page, window.size)
+                total = max(total, paging.skip + len(found)) if found else min(total, paging.skip)
+        return Page(tuple(items[: paging.size]), total, paging.page, paging.size)
 
     def _read_all(
         self, db: Collections, found: Sequence[bytes], read: Callable[[bytes], R]

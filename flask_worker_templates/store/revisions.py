@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from flask_worker_templates.errors import RevisionNotFound, TemplateNotFound
-from flask_worker_templates.model.parameters import Window
+from flask_worker_templates.model.parameters import Paging
 from flask_worker_templates.model.records import Comparison
 from flask_worker_templates.model.spec import changes
 from flask_worker_templates.model.template import Event, Page, Template
@@ -27,12 +27,12 @@ Nothing that is later than this state is shown: the template may change between 
 class Revisions(Part):
     """The part of the store that reads what was; also of a deleted template."""
 
-    def history(self, template_id: str, window: Window, *, guard: ReadGuard | None = None) -> Page[Event]:
+    def history(self, template_id: str, paging: Paging, *, guard: ReadGuard | None = None) -> Page[Event]:
         """Return the events of one template, newest first.
 
         Args:
             template_id: which one.
-            window: which events.
+            paging: which of the events.
             guard: raises where they may not be shown.
 
         Raises:
@@ -42,9 +42,9 @@ class Revisions(Part):
         last = self._asked_about(template_id, limit, guard)
         with self._access.operation(limit) as db:
             if self._scope.everything:
-                page = audit.history(db, last, window)
+                page = audit.history(db, last, paging)
             else:
-                page = history_within(db, last, window, self._scope)
+                page = history_within(db, last, paging, self._scope)
             recheck(db, template_id)
         return page
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 TEMPLATES = "worker_templates"
 EVENTS = "worker_template_events"
 
-MOST_KNOWN = 10_000
+MAX_KNOWN = 10_000
 """The most documents of one kind that are kept in mind."""
 
 
@@ -108,7 +108,7 @@ def key_of(document_id: Any) -> bytes:
 
 
 def _add(known: dict[bytes, Bad], bad: Bad) -> None:
-    if len(known) < MOST_KNOWN:
+    if len(known) < MAX_KNOWN:
         known[key_of(bad.id)] = bad
 
 
@@ -126,8 +126,8 @@ def _suspects(
 def _with_bad_claims(db: Collections, ids: list[str]) -> list[Document]:
     suspect = bad_claims() if is_real(db.templates) else {}
     found: list[Document] = []
-    for start in range(0, len(ids), MOST_KNOWN):
-        query = {"_id": {"$in": ids[start : start + MOST_KNOWN]}, **suspect}
+    for start in range(0, len(ids), MAX_KNOWN):
+        query = {"_id": {"$in": ids[start : start + MAX_KNOWN]}, **suspect}
         found += filter(_claims_are_bad, db.templates.find(query, {"name": 1, "claims": 1}))
     return found
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from flask_worker_templates.model.parameters import Window
+from flask_worker_templates.model.parameters import Paging
 from flask_worker_templates.model.scope import Scope
 from flask_worker_templates.model.template import Event, Page
 
@@ -22,15 +22,15 @@ CHUNK = 500
 """Events that are looked at together."""
 
 
-def history_within(collections: Collections, state: audit.LastState, window: Window, scope: Scope) -> Page[Event]:
+def history_within(collections: Collections, state: audit.LastState, paging: Paging, scope: Scope) -> Page[Event]:
     """Return the events of one template up to a state, which is inside, that are inside too, newest first."""
     last = state.event
     before = {"template_id": state.template.id, "revision": {"$lt": last["revision"]}}
     query = all_of([before, *scope_conditions(scope, "spec.")])
     # The last one stands in the template's document, and may not be copied to the events yet.
     newest = [last] if scope.contains(whole_spec(collections, last)) else []
-    shown = newest[window.skip :]
-    skip, limit = max(window.skip - len(newest), 0), window.size - len(shown)
+    shown = newest[paging.skip :]
+    skip, limit = max(paging.skip - len(newest), 0), paging.size - len(shown)
     while True:
         bad = collections.census.events()
         sound = all_of([query, *without(bad)])
@@ -40,7 +40,7 @@ def history_within(collections: Collections, state: audit.LastState, window: Win
             break
     total = len(newest) + collections.events.count_documents(sound)
     shown += events[: max(limit, 0)]
-    return Page(events_within(collections, shown, scope), total, window.page, window.size)
+    return Page(events_within(collections, shown, scope), total, paging.page, paging.size)
 
 
 def trail_within(collections: Collections, asked: Mapping[str, Any], scope: Scope) -> Page[Event]:
@@ -51,7 +51,7 @@ def trail_within(collections: Collections, asked: Mapping[str, Any], scope: Scop
         asked: parameters as `parameters.TrailSchema` loads them.
         scope: what may be seen.
     """
-    window = Window(asked["page"], asked["page_size"])
+    paging = Paging(asked["page"], asked["page_size"])
     conditions = trail_conditions(dict(asked))
     insiders = Insiders(collections, scope)
     query = all_of([*conditions, *scope_conditions(scope, "spec."), *without(collections.census.events())])
@@ -67,16 +67,16 @@ def trail_within(collections: Collections, asked: Mapping[str, Any], scope: Scop
         shown.sort(key=audit.order_of, reverse=True)
         there = insiders.among([event["template_id"] for event in shown])
         inside = [event for event in shown if event["template_id"] in there]
-        late = max(window.skip - passed, 0)
+        late = max(paging.skip - passed, 0)
         passed += len(inside[:late])
         kept += inside[late:]
-        if following is None or len(kept) > window.size:
+        if following is None or len(kept) > paging.size:
             break
         previous = chunk[-1]
         chunk, following = taken(rows, following)
-    page, more = kept[: window.size], len(kept) > window.size
+    page, more = kept[: paging.size], len(kept) > paging.size
     total = passed + len(kept)
-    return Page(events_within(collections, page, scope), total, window.page, window.size, exact=not more)
+    return Page(events_within(collections, page, scope), total, paging.page, paging.size, exact=not more)
 
 
 class Insiders:

@@ -150,8 +150,8 @@ def _of(field: fields.Field[Any], bounds: bool) -> Schema:  # noqa: PLR0911  # a
         case Price():  # a number that is finite, which NaN is not
             return {"bsonType": ["double", "int", "long"], "minimum": 0 if bounds else -1e308, "maximum": 1e308}
         case Labels():
-            label = f"^[A-Za-z0-9._/-]{{1,63}}={_PRINTABLE}{{0,{Labels.LONGEST_VALUE}}}\\z" if bounds else "="
-            at_most = {"maxItems": Labels.MOST} if bounds else {}
+            label = f"^[A-Za-z0-9._/-]{{1,63}}={_PRINTABLE}{{0,{Labels.MAX_VALUE_LENGTH}}}\\z" if bounds else "="
+            at_most = {"maxItems": Labels.MAX} if bounds else {}
             return {"bsonType": "array", "items": {**_STRING, "pattern": label}, **at_most}
         case fields.Nested():
             return _nested(field.schema.fields, bounds)

@@ -25,7 +25,7 @@ FINE = {200, 201, 204, 304}
 LOGICAL = {404, 409, 412}
 """Answers that the load brings upon itself: gone, taken, in use, moved on."""
 SHARED_NAMES = 5
-MOST_TEMPLATES = 40
+MAX_TEMPLATES = 40
 CONNECTION_REQUESTS = 25
 """Requests that a client sends over one connection. Over the next one, another worker process may answer."""
 
@@ -176,7 +176,7 @@ class Client:
     # What it does. Each step is given an actor of its own.
 
     def _create(self, actor: str) -> None:
-        if len(self._known) >= MOST_TEMPLATES:
+        if len(self._known) >= MAX_TEMPLATES:
             return self._delete(actor)
         name = f"shared-{self._random.randrange(SHARED_NAMES)}" if self._random.random() < 0.5 else actor
         spec = {

@@ -16,7 +16,7 @@ import yaml
 from pymongo.database import Database
 
 from flask_worker_templates.errors import TemplateInUse, TemplateNotFound
-from flask_worker_templates.model.parameters import Window, trail_parameters
+from flask_worker_templates.model.parameters import Paging, trail_parameters
 from flask_worker_templates.model.spec import patched
 from flask_worker_templates.model.template import Template
 from flask_worker_templates.store.store import Store
@@ -60,7 +60,7 @@ def describe(store: Store, template_id: str, text: str) -> Template:
 
 def actions(store: Store, template_id: str) -> list[str]:
     """Of one template, oldest first; the whole trail must say the same."""
-    one = list(store.history(template_id, Window(1, 200)))
+    one = list(store.history(template_id, Paging(1, 200)))
     assert [event for event in store.trail(trail_parameters({})) if event.template_id == template_id] == one
     return [event.action for event in reversed(one)]
 

@@ -16,7 +16,7 @@ import yaml
 from pymongo.database import Database
 
 from flask_worker_templates.errors import NameTaken, RestoreRefused, TemplateNotFound
-from flask_worker_templates.model.parameters import Window, trail_parameters
+from flask_worker_templates.model.parameters import Paging, trail_parameters
 from flask_worker_templates.model.spec import patched
 from flask_worker_templates.reconcile.seed import seed
 from flask_worker_templates.store.store import Store
@@ -310,7 +310,7 @@ def _history_is_readable(scene: Scene) -> None:
     assert len(shown) == len(scene.store.trail(asked).items)
     for template_id in {key[0] for key in shown}:
         document = scene.live(template_id)
-        history = scene.store.history(template_id, Window(1, 200))
+        history = scene.store.history(template_id, Paging(1, 200))
         assert [event.revision for event in history] == list(range(history.total, 0, -1))
         assert [shown.pop((template_id, event.revision)) for event in history] == list(history)
         if document is None:

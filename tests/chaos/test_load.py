@@ -33,7 +33,7 @@ pytestmark = pytest.mark.server
 
 TIMEOUT_MS = 4000
 CLIENTS = 3
-LEAST = 60
+MIN = 60
 """So many changes are acknowledged in a run, if need be after its time is over."""
 PATIENCE = 120.0
 """So many seconds after the time of a run it ends all the same."""
@@ -119,7 +119,7 @@ def _run(
             def unfinished() -> bool:
                 if time.monotonic() < begun + seconds:
                     return True
-                done = load.acknowledged >= LEAST and sum(faults.values()) >= fewest and enough(raw)
+                done = load.acknowledged >= MIN and sum(faults.values()) >= fewest and enough(raw)
                 return not done and time.monotonic() < begun + seconds + PATIENCE
 
             while unfinished():
@@ -160,7 +160,7 @@ def _seeding_completes(uri: str, definitions: Path, raw: Raw) -> list[str]:
 
 
 def _assert_fine(
-    summary: Summary, *, faults: int, stall: float, recovery: float | None = None, at_least: int = LEAST
+    summary: Summary, *, faults: int, stall: float, recovery: float | None = None, at_least: int = MIN
 ) -> None:
     print(summary)
     assert not summary.violations, "\n".join(summary.violations[:50])
@@ -285,7 +285,7 @@ def test_long(scenario: str, tmp_path: Path, mongod: Mongod, stack: ExitStack, p
         print(summary, flush=True)
     recovery = None if scenario == "workers" else RECOVERY
     _assert_fine(
-        summary, at_least=max(LEAST, int(seconds)), faults=max(3, int(seconds / 10)), stall=30, recovery=recovery
+        summary, at_least=max(MIN, int(seconds)), faults=max(3, int(seconds / 10)), stall=30, recovery=recovery
     )
     if scenario == "workers":
         assert summary.synced > 0

@@ -22,7 +22,7 @@ from flask_worker_templates.errors import (
     TemplateNotFound,
     WorkerTemplatesError,
 )
-from flask_worker_templates.model.parameters import Window
+from flask_worker_templates.model.parameters import Paging
 from flask_worker_templates.model.spec import patched
 from flask_worker_templates.model.template import Template
 from flask_worker_templates.store.store import Store
@@ -208,7 +208,7 @@ def test_claims_against_a_deletion(turn: int, raw: Raw, store: Store, target: Te
 def test_one_worker_claims_many_times_at_once(raw: Raw, store: Store, target: Template) -> None:
     results = at_once(*[lambda: store.claim(target.id, "worker", actor="test")[1]] * 10)
     assert Counter(results) == {"made": 1, "unchanged": 9}
-    assert store.claims(target.id, Window(1, 10)).total == 1
+    assert store.claims(target.id, Paging(1, 10)).total == 1
     assert_whole(raw, [], [Use(target.id, "worker")])
 
 

@@ -14,7 +14,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from flask_worker_templates.files.edit import CannotEdit, edited
-from flask_worker_templates.files.parse_json import read_json
+from flask_worker_templates.files.parse_json import parse_json
 from flask_worker_templates.model.spec import Spec, flatten, normalize
 from tests.support.handwritten import json_files, meant, yaml_files
 from tests.support.owned_comments import Owned, labelled_files, listed_files
@@ -63,7 +63,7 @@ DEPRECATION = {"message": "no: longer", "replaced_by": "large"}
 
 
 def meant_json(text: str) -> list[Spec]:
-    return [normalize(entry) for entry in read_json(text).value["templates"]]
+    return [normalize(entry) for entry in parse_json(text).value["templates"]]
 
 
 def change(edit: Callable[[list[Any]], Any], text: str = FILE, added: list[Spec] | None = None) -> str:

@@ -20,7 +20,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from flask_worker_templates.errors import InvalidFiles
-from flask_worker_templates.files import parse_yaml, scalars
+from flask_worker_templates.files import parse_yaml as yaml_parser
+from flask_worker_templates.files import scalars
 from flask_worker_templates.files.load import FileSet, read_files
 from flask_worker_templates.files.parsed import MAX_DEPTH, MAX_FAULTS
 from flask_worker_templates.files.paths import MAX_BYTES
@@ -84,7 +85,7 @@ class TestArbitraryContent:
     @settings(max_examples=300)
     def test_the_characters_that_mean_something(self, root: Path, name: str, loader: Any, content: str) -> None:
         with pytest.MonkeyPatch.context() as patch, within(SECOND):
-            patch.setattr(parse_yaml, "LOADER", loader)
+            patch.setattr(yaml_parser, "LOADER", loader)
             read(root, content, name)
 
     @pytest.mark.parametrize("name", ["t.yaml", "t.json"])
@@ -340,7 +341,7 @@ class TestSizes:
         assert name == "t.yaml" or "is not a finite number" in found[0]
 
     def test_numbers_that_break_the_parser_in_python(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(parse_yaml, "LOADER", yaml.SafeLoader)
+        monkeypatch.setattr(yaml_parser, "LOADER", yaml.SafeLoader)
         for content in (r'"\UFFFFFFFF"', "%YAML 1." + "1" * 5000 + "\n---\n"):
             assert "Not valid YAML" in only_fault(tmp_path, content)
 

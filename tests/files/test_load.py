@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from yaml.reader import Reader
 
 from flask_worker_templates.errors import Fault, InvalidFiles
-from flask_worker_templates.files import parse_yaml, scalars
+from flask_worker_templates.files import parse_yaml as yaml_parser
+from flask_worker_templates.files import scalars
 from flask_worker_templates.files.load import FileSet, read_files
-from flask_worker_templates.files.parse_yaml import read_yaml
+from flask_worker_templates.files.parse_yaml import parse_yaml
 from flask_worker_templates.files.parsed import shown
 from flask_worker_templates.model.spec import normalize
 from tests.support.strategies import raw_specs
@@ -263,7 +264,7 @@ class TestMeaning:
         ],
     )
     def test_a_plain_scalar_means_what_the_safe_loader_says(self, text: str) -> None:
-        parsed, expected = read_yaml(f"- {text}"), yaml.safe_load(f"- {text}")
+        parsed, expected = parse_yaml(f"- {text}"), yaml.safe_load(f"- {text}")
         assert parsed.value == expected
         assert type(parsed.value[0]) is type(expected[0])
 
@@ -273,7 +274,7 @@ class TestMeaning:
             expected = yaml.load(f"[{text}]", Loader=scalars.LOADER)  # safe, and parses what is parsed here
         except (yaml.YAMLError, ValueError, OverflowError):
             return
-        parsed = read_yaml(f"[{text}]")
+        parsed = parse_yaml(f"[{text}]")
         if any("to YAML 1.2" in problem.message for problem in parsed.problems):
             return  # tests/files/test_scalars.py says which
         assert (parsed.complete and not parsed.problems) == is_plain_json(expected)
@@ -303,7 +304,7 @@ templates:
         expected = yaml.safe_load(text.replace("    *type : x\n", ""))["templates"]
         assert [e.spec for e in folder.read("t.yaml").entries] == [normalize(item) for item in expected]
         assert [e.line for e in folder.read("t.yaml").entries] == [2, 8, 11]
-        assert read_yaml(text).value == yaml.safe_load(text)
+        assert parse_yaml(text).value == yaml.safe_load(text)
 
     def test_of_several_merged_mappings_the_first_wins(self) -> None:
         # As https://yaml.org/type/merge.html says. The safe loader of PyYAML 6.0.4 lets the last one win, unless the
@@ -315,7 +316,7 @@ merged:
   <<: [{license_type: ENTERPRISE}, *base, *other]
   name: first wins
 """
-        assert read_yaml(text).value["merged"] == {
+        assert parse_yaml(text).value["merged"] == {
             "name": "first wins",
             "license_type": "ENTERPRISE",
             "max_nodes": 5,
@@ -385,7 +386,7 @@ merged:
         for loader in {yaml.SafeLoader, scalars.LOADER}:
             monkeypatch.setattr(loader, "yaml_implicit_resolvers", dict(loader.yaml_implicit_resolvers))
             loader.add_implicit_resolver("!env", re.compile(r"\$\w+"), ["$"])
-        assert read_yaml("[$HOME, $]").value == ["$HOME", "$"]
+        assert parse_yaml("[$HOME, $]").value == ["$HOME", "$"]
 
 
 @pytest.fixture(params=["libyaml", "python"])
@@ -393,7 +394,7 @@ def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     """PyYAML with libyaml, and without it."""
     name: str = request.param
     if name == "python":
-        monkeypatch.setattr(parse_yaml, "LOADER", yaml.SafeLoader)
+        monkeypatch.setattr(yaml_parser, "LOADER", yaml.SafeLoader)
     else:
         assert scalars.LOADER is yaml.CSafeLoader
     return name
@@ -574,11 +575,11 @@ class TestFaultsOfStructure:
         refused = [chr(code) for code in range(0x10000) if not 0xD800 <= code < 0xE000]
         for char in refused:
             if Reader.NON_PRINTABLE.search(char):
-                [problem] = read_yaml(f"- é\n- é{char}").problems
+                [problem] = parse_yaml(f"- é\n- é{char}").problems
                 assert (problem.line, problem.column) == (2, 4)
                 assert problem.message == f"Not valid YAML: the character {shown(char)} is not allowed here."
             elif char not in '\n\r\x85\u2028\u2029"\\':
-                assert read_yaml(f'"{char}"').complete
+                assert parse_yaml(f'"{char}"').complete
 
     def test_structure_and_spec_faults_come_together(self, folder: Folder) -> None:
         text = "templates:\n" + entry("a", "labels: {x: y, x: z}\nmax_nodes: 0") + "  - 1: x\n"

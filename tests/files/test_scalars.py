@@ -16,7 +16,7 @@ from yaml.resolver import Resolver
 
 from flask_worker_templates.files import scalars
 from flask_worker_templates.files.dump import YAML
-from flask_worker_templates.files.parse_yaml import read_yaml
+from flask_worker_templates.files.parse_yaml import parse_yaml
 from flask_worker_templates.files.scalars import core_number, double_quoted, resolve, string
 
 # Strings that are numbers, dates or words to some reader, though PyYAML takes them for strings or writes them raw.
@@ -82,12 +82,12 @@ class TestReading:
     def test_a_number_that_two_versions_read_differently_is_refused_with_both_readings(
         self, text: str, readings: str
     ) -> None:
-        [problem] = read_yaml(f"k: {text}").problems
+        [problem] = parse_yaml(f"k: {text}").problems
         assert problem.message == (
             f"'{text}' is {readings}: write the number in decimal digits, or quote it to mean the string."
         )
         assert (problem.line, problem.column) == (1, 4)
-        assert read_yaml(f"k: '{text}'").value == {"k": text}
+        assert parse_yaml(f"k: '{text}'").value == {"k": text}
 
     @pytest.mark.parametrize(
         ("text", "number"),
@@ -136,8 +136,8 @@ class TestWriting:
         assert yaml.safe_load(file) == expected, file
         for version in ((1, 1), (1, 2)):
             assert read_by_other(file, version) == expected, file
-        assert read_yaml(file).value == expected
-        assert not read_yaml(file).problems
+        assert parse_yaml(file).value == expected
+        assert not parse_yaml(file).problems
 
     @given(texts, st.sampled_from(["", "'", '"']), st.booleans())
     def test_no_string_without_quotes_is_a_number_or_a_word_in_any_version(

@@ -31,7 +31,7 @@ with atheris.instrument_imports(include=["flask_worker_templates"]):
     from flask_worker_templates.model.spec import flatten, normalize, patched
     from flask_worker_templates.store import queries
 
-MOST = 2048  # bytes of a body; below the longest input, so that the limit is met too
+MAX = 2048  # bytes of a body; below the longest input, so that the limit is met too
 OPERATORS = {"$eq", "$gte", "$lte", "$lt", "$in", "$all"}
 
 SPEC: dict[str, Any] = {
@@ -50,8 +50,8 @@ app = Flask(__name__)
 def read_body(accepted: tuple[str, ...]) -> Any:
     """Read the body of the current request, which must be what Python's own reader makes of it."""
     body = request.environ["wsgi.input"].getvalue()
-    found = requests.read_json(accepted, most=MOST)
-    if len(body) > MOST or found != json.loads(body.decode("utf-8-sig")):
+    found = requests.read_json(accepted, most=MAX)
+    if len(body) > MAX or found != json.loads(body.decode("utf-8-sig")):
         raise AssertionError(found)
     return found
 
@@ -123,7 +123,7 @@ def only_compares(condition: dict[str, Any]) -> None:
 
 def check_window(asked: dict[str, Any]) -> None:
     """Check that the page asked for is one that MongoDB can skip to."""
-    if not 0 <= parameters.Window(asked["page"], asked["page_size"]).skip < 2**31 or asked["page_size"] > 200:
+    if not 0 <= parameters.Paging(asked["page"], asked["page_size"]).skip < 2**31 or asked["page_size"] > 200:
         raise AssertionError(asked)
 
 

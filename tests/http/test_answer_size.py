@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 from pymongo.database import Database
 
-from flask_worker_templates.http.responses import MOST_BYTES
+from flask_worker_templates.http.responses import MAX_BYTES
 from flask_worker_templates.store.connection import EVENTS, TEMPLATES
 from tests.support.backends import mongomock_only
 from tests.support.calls import URL, create, one, problem
@@ -39,7 +39,7 @@ def test_a_page_that_would_be_too_large_names_one_that_fits(
     assert f"Must be at most {fits} here" in message
     fitting = client.get(f"{URL}{tail}?page_size={fits}")
     assert fitting.status_code == 200
-    assert MOST_BYTES * 0.8 < len(fitting.data) <= MOST_BYTES
+    assert MAX_BYTES * 0.8 < len(fitting.data) <= MAX_BYTES
 
 
 def test_a_history_is_bounded_too(client: FlaskClient) -> None:

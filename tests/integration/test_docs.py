@@ -22,7 +22,7 @@ from flask_worker_templates.model.spec import FIELDS
 from flask_worker_templates.settings import PREFIX, Settings
 from tests.support.markdown import blocks, commands
 from tests.support.paths import ROOT
-from tests.support.pictures import DIRECTORY, MOST_BYTES, PICTURES
+from tests.support.pictures import DIRECTORY, MAX_BYTES, PICTURES
 from tests.support.reader import DATABASE, README, Reader
 from tests.support.servers import Mongod
 
@@ -119,7 +119,7 @@ def test_the_pictures_are_those_that_the_script_makes_and_load_fast() -> None:
     assert shown == set(PICTURES)
     sizes = {path.stem: path.stat().st_size for path in DIRECTORY.iterdir()}
     assert set(sizes) == shown
-    assert max(sizes.values()) <= MOST_BYTES
+    assert max(sizes.values()) <= MAX_BYTES
     first_screen = README.read_text().partition("<!-- start -->")[0]
     assert re.search(r"!\[[^\]]+\]\(docs/pictures/templates\.png\)", first_screen)
 

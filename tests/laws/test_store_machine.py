@@ -32,7 +32,7 @@ from flask_worker_templates.errors import (
     TemplateInUse,
     TemplateNotFound,
 )
-from flask_worker_templates.model.parameters import Window, list_parameters, trail_parameters
+from flask_worker_templates.model.parameters import Paging, list_parameters, trail_parameters
 from flask_worker_templates.model.records import Seed
 from flask_worker_templates.model.spec import Spec
 from flask_worker_templates.settings import Settings
@@ -243,7 +243,7 @@ class Protocol(RuleBasedStateMachine):
         }
         expected = set()
         for one, model in self.model.items():
-            page = self.store.history(one, Window(1, 200))
+            page = self.store.history(one, Paging(1, 200))
             assert [(event.action, event.actor, event.spec) for event in reversed(page)] == model.events
             assert page.total == len(model.events)
             expected |= {(one, number) for number in range(1, len(model.events) + 1)}

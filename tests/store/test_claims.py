@@ -21,7 +21,7 @@ from flask_worker_templates import (
     TemplateNotFound,
 )
 from flask_worker_templates.model.claim import Claim
-from flask_worker_templates.model.parameters import Window, claims_parameters
+from flask_worker_templates.model.parameters import Paging, claims_parameters
 from flask_worker_templates.model.spec import Spec, patched
 from flask_worker_templates.model.template import Template
 from flask_worker_templates.settings import Settings
@@ -65,7 +65,7 @@ def patch(**changes: Any) -> Callable[[Spec], Spec]:
 
 
 def shown(store: Store, template: Template) -> dict[str, Claim]:
-    return {claim.worker_id: claim for claim in store.claims(template.id, Window(1, 200))}
+    return {claim.worker_id: claim for claim in store.claims(template.id, Paging(1, 200))}
 
 
 def listed(store: Store, **asked: Any) -> list[tuple[str | None, str]]:
@@ -281,7 +281,7 @@ def test_all_claims(store: Store, clock: MovableClock, monkeypatch: pytest.Monke
     assert {page.total for page in pages} == {5}
     outdated = store.all_claims(claims_parameters({"outdated": True, "page": 2, "page_size": 1}))
     assert ([claim.worker_id for claim in outdated], outdated.total) == (["w3"], 2)
-    monkeypatch.setattr(claim_list, "MOST_READ", 3)
+    monkeypatch.setattr(claim_list, "MAX_READ", 3)
     with pytest.raises(InvalidParameters, match="name a template or a worker"):
         store.all_claims(claims_parameters({"outdated": True}))
     assert listed(store, outdated=True, template="b") == [("b", "w1"), ("b", "w3")]
@@ -405,10 +405,10 @@ def test_a_lease_that_is_none_never_ends_and_stops_nothing(
     # What does not make the claims malformed is shown; the others make the document no template, once they are met.
     sound = kind in {"no date", "more than there is time"}
     if sound:
-        assert [claim.expired for claim in store.claims(one.id, Window(1, 9))] == [False, True]
+        assert [claim.expired for claim in store.claims(one.id, Paging(1, 9))] == [False, True]
     else:
         with pytest.raises(TemplateNotFound):
-            store.claims(one.id, Window(1, 9))
+            store.claims(one.id, Paging(1, 9))
         for act in (store.claim, store.release):
             with pytest.raises(TemplateNotFound):
                 act(one.id, "broken", actor="w")

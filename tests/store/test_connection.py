@@ -34,7 +34,7 @@ from pymongo.errors import (
 
 from flask_worker_templates.errors import DatabaseRefused, DatabaseUnavailable, SettingsError, WorkerTemplatesError
 from flask_worker_templates.http.responses import problem_of
-from flask_worker_templates.model.parameters import Window
+from flask_worker_templates.model.parameters import Paging
 from flask_worker_templates.model.records import Seed
 from flask_worker_templates.model.spec import patched
 from flask_worker_templates.settings import Settings
@@ -394,7 +394,7 @@ def test_a_host_whose_client_decodes_times_in_its_own_zone(zone: Any, database_u
     updated = store.update(made.id, lambda spec: patched(spec, {"description": "x"}), actor="bob")
     plain = Store(DatabaseAccess(Settings(mongodb_uri=database_uri, db_timeout_ms=20_000)))
     assert plain.get(made.id) == store.get(made.id) == updated
-    assert [event.at for event in store.history(made.id, Window(1, 5))] == [updated.updated_at, made.created_at]
+    assert [event.at for event in store.history(made.id, Paging(1, 5))] == [updated.updated_at, made.created_at]
 
 
 @pytest.mark.server

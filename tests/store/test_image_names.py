@@ -58,7 +58,7 @@ def test_many_patterns_are_searched_in_a_second_or_refused(
 
 
 def test_who_can_see_a_part_searches_that_part(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queries, "MOST_PATTERN_CHARACTERS", 20)
+    monkeypatch.setattr(queries, "MAX_PATTERN_CHARACTERS", 20)
     store.create(spec_with("red", ami_pattern="a*", labels__team="red"), actor="alice")
     for number in range(3):
         store.create(spec_with(f"blue-{number}", ami_pattern=f"long-pattern-{number}"), actor="alice")
@@ -69,7 +69,7 @@ def test_who_can_see_a_part_searches_that_part(store: Store, monkeypatch: pytest
 
 def test_the_worst_patterns_within_the_bound_take_no_time_to_speak_of() -> None:
     for pattern in ("*?" * 100, "*u" * 100, "?" + IMAGE[1:200], "*" + IMAGE[3:200]):
-        patterns = [f"{pattern}{n}" for n in range(queries.MOST_PATTERN_CHARACTERS // (len(pattern) + 5))]
+        patterns = [f"{pattern}{n}" for n in range(queries.MAX_PATTERN_CHARACTERS // (len(pattern) + 5))]
         started = time.process_time()
         ImageName(IMAGE).matched_by(patterns)
         # Half a second; with coverage on a busy machine, three times that. A matcher that goes back takes minutes.

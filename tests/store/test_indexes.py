@@ -22,7 +22,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from flask_worker_templates.errors import DuplicateNames
-from flask_worker_templates.model.parameters import SORTS, Window, list_parameters, trail_parameters
+from flask_worker_templates.model.parameters import SORTS, Paging, list_parameters, trail_parameters
 from flask_worker_templates.model.records import Seed
 from flask_worker_templates.settings import Settings
 from flask_worker_templates.store import indexes
@@ -347,7 +347,7 @@ def test_one_template_is_one_document(recorded: Recorded) -> None:
     for work in (
         lambda store: store.get_raw(recorded.ids[7]),
         lambda store: store.get_by_name("t00007"),
-        lambda store: store.claims(recorded.ids[7], Window(1, 10)),
+        lambda store: store.claims(recorded.ids[7], Paging(1, 10)),
     ):
         for command in recorded.sent_by(work):
             plan = recorded.explain(command)
@@ -366,7 +366,7 @@ def test_the_names_are_read_from_their_index_alone(recorded: Recorded) -> None:
 @pytest.mark.server
 @pytest.mark.parametrize("page", [1, 2])
 def test_a_history_reads_one_page(page: int, recorded: Recorded) -> None:
-    for command in recorded.sent_by(lambda store: store.history(recorded.ids[7], Window(page, 2))):
+    for command in recorded.sent_by(lambda store: store.history(recorded.ids[7], Paging(page, 2))):
         plan = recorded.explain(command)
         assert plan.examined <= 3, command
         assert "COLLSCAN" not in plan.names

@@ -112,7 +112,7 @@ def test_a_guard_that_changes_the_template_ends_with_a_clear_error(store: Store,
         asked.clear()
         with pytest.raises(TemplateKeepsChanging) as caught:
             write(actor="bob", guard=meddling)
-        assert caught.value.rounds == len(asked) == loop.MOST_ROUNDS
+        assert caught.value.rounds == len(asked) == loop.MAX_ROUNDS
         assert "it must not do that" in str(caught.value)
     assert store.get(target.id).description == ""
 

@@ -9,7 +9,7 @@ import pytest
 from pymongo.database import Database
 
 from flask_worker_templates import NameTaken, RestoreRefused, RevisionNotFound, TemplateNotFound
-from flask_worker_templates.model.parameters import Window, list_parameters, trail_parameters
+from flask_worker_templates.model.parameters import Paging, list_parameters, trail_parameters
 from flask_worker_templates.model.records import Seed
 from flask_worker_templates.model.spec import Spec, patched
 from flask_worker_templates.model.template import Template
@@ -45,7 +45,7 @@ def patch(**changes: Any) -> Callable[[Spec], Spec]:
 
 
 def actions(store: Store, template_id: str) -> list[str]:
-    history = list(store.history(template_id, Window(1, 200)))
+    history = list(store.history(template_id, Paging(1, 200)))
     whole = [event for event in store.trail(trail_parameters({"page_size": 200})) if event.template_id == template_id]
     assert whole == history
     return [event.action for event in reversed(history)]
@@ -56,7 +56,7 @@ def test_a_restored_template_has_its_id_and_its_history(store: Store, gone: Temp
     assert (back.id, back.spec, back.revision, back.created_at) == (gone.id, gone.spec, 4, gone.created_at)
     assert store.get(gone.id) == back
     assert actions(store, gone.id) == ["created", "updated", "deleted", "restored"]
-    newest = store.history(gone.id, Window(1, 1))[0]
+    newest = store.history(gone.id, Paging(1, 1))[0]
     assert (newest.actor, newest.message, list(newest.changes)) == ("dave", "by mistake", [])
     store.update(gone.id, patch(max_nodes=8), actor="bob")
     store.delete(gone.id, actor="bob")
@@ -130,7 +130,7 @@ def test_a_placeholder_is_absent_for_everybody(store: Store, gone: Template, dat
         lambda: fresh.get(gone.id),
         lambda: fresh.claim(gone.id, "w", actor="f"),
         lambda: fresh.release(gone.id, "w", actor="f"),
-        lambda: fresh.claims(gone.id, Window(1, 1)),
+        lambda: fresh.claims(gone.id, Paging(1, 1)),
         lambda: fresh.update(gone.id, patch(max_nodes=1), actor="b"),
         lambda: fresh.delete(gone.id, actor="b"),
     ):
@@ -168,7 +168,7 @@ def test_a_restore_that_others_overtake_loses_nothing(
     monkeypatch.setattr(restore_module, step, overtaken)
     with pytest.raises(RestoreRefused):
         store.restore(gone.id, actor="late")
-    history = store.history(gone.id, Window(1, 200))
+    history = store.history(gone.id, Paging(1, 200))
     assert [event.actor for event in history if event.revision > 3] == ["other"] * len(others)
     if "delete" not in others:
         assert store.get(gone.id).max_nodes == (99 if "update" in others else 7)

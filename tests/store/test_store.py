@@ -22,7 +22,7 @@ from flask_worker_templates.errors import (
     TemplateInUse,
     TemplateNotFound,
 )
-from flask_worker_templates.model.parameters import Window, list_parameters, trail_parameters
+from flask_worker_templates.model.parameters import Paging, list_parameters, trail_parameters
 from flask_worker_templates.model.records import Origin, Seed
 from flask_worker_templates.model.spec import Spec, patched
 from flask_worker_templates.model.template import Event, Page, Template
@@ -64,7 +64,7 @@ def patch(**changes: Any) -> Callable[[Spec], Spec]:
 
 
 def history(store: Store, template_id: str, page: int = 1, size: int = 200) -> list[Event]:
-    return list(store.history(template_id, Window(page, size)))
+    return list(store.history(template_id, Paging(page, size)))
 
 
 def trail(store: Store, **asked: Any) -> list[Event]:
@@ -205,7 +205,7 @@ def test_a_document_and_events_of_an_older_version_read_with_the_defaults(
     read = store.get(one.id)
     assert (read.max_claims, read.deprecation, read.extra) == (None, None, {})
     assert json.loads(store.get_raw(one.id)[1]) == read.to_dict()
-    assert [event.changes for event in store.history(one.id, Window(1, 50))] == [
+    assert [event.changes for event in store.history(one.id, Paging(1, 50))] == [
         [{"field": "max_nodes", "from": 20, "to": 30}],
         [],
     ]
@@ -417,9 +417,9 @@ def test_claims(store: Store, one: Template) -> None:
     assert (claim.worker_id, claim.actor) == ("w1", "fleet")
     assert store.claim(one.id, "w1", actor="somebody else") == (claim, "unchanged")
     store.claim(one.id, "w2", actor="fleet")
-    page = store.claims(one.id, Window(1, 1))
+    page = store.claims(one.id, Paging(1, 1))
     assert ([one.worker_id for one in page], page.total) == (["w1"], 2)
-    assert [one.worker_id for one in store.claims(one.id, Window(2, 1))] == ["w2"]
+    assert [one.worker_id for one in store.claims(one.id, Paging(2, 1))] == ["w2"]
     assert store.get(one.id) == one  # no change of the template
     assert store.release(one.id, "w1", actor="test")
     assert not store.release(one.id, "w1", actor="test")
@@ -428,7 +428,7 @@ def test_claims(store: Store, one: Template) -> None:
     for ask in (
         lambda: store.claim(one.id, "w", actor="fleet"),
         lambda: store.release(one.id, "w", actor="test"),
-        lambda: store.claims(one.id, Window(1, 1)),
+        lambda: store.claims(one.id, Paging(1, 1)),
     ):
         with pytest.raises(TemplateNotFound):
             ask()
@@ -452,7 +452,7 @@ def test_history_in_pages(store: Store, one: Template) -> None:
     assert [event.revision for event in history(store, one.id)] == list(range(12, 0, -1))
     assert [event.revision for event in trail(store)] == list(range(12, 0, -1))
     reads: list[Callable[[int], Page[Event]]] = [
-        lambda page: store.history(one.id, Window(page, 5)),
+        lambda page: store.history(one.id, Paging(page, 5)),
         lambda page: store.trail(trail_parameters({"page": page, "page_size": 5})),
     ]
     for read in reads:
@@ -467,7 +467,7 @@ def test_history_in_pages(store: Store, one: Template) -> None:
         # The changes of the last of a page come from an event that is not on it.
         assert list(pages[0][4].changes) == [{"field": "description", "from": "5", "to": "6"}]
     with pytest.raises(TemplateNotFound):
-        store.history("nothing", Window(1, 5))
+        store.history("nothing", Paging(1, 5))
 
 
 def test_events_are_in_the_order_of_time_though_a_clock_is_ahead(store: Store, one: Template, database: Raw) -> None:
@@ -565,7 +565,7 @@ def test_a_process_does_not_look_for_the_event_that_it_has_just_copied(
 
 
 def test_what_was_copied_is_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Copied, "MOST", 2)
+    monkeypatch.setattr(Copied, "MAX", 2)
     copied = Copied()
     events = [{"token": token} for token in "abc"]
     for event in events:

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from hypothesis import strategies as st
 
-from flask_worker_templates.files.parse_yaml import read_yaml
+from flask_worker_templates.files.parse_yaml import parse_yaml
 from flask_worker_templates.model.spec import normalize
 
 TEXTS = [
@@ -235,7 +235,7 @@ def json_files(draw: st.DrawFn, prefix: str = "n") -> str:
 
 def meant(text: str) -> list[dict[str, Any]]:
     """The specs of a valid file."""
-    parsed = read_yaml(text)
+    parsed = parse_yaml(text)
     assert parsed.complete, (parsed.problems, text)
     assert not parsed.problems, (parsed.problems, text)
     return [normalize(entry) for entry in parsed.value["templates"]]
