@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from ._messages import flattened, in_plain_words
 
 
 class WorkerTemplatesError(Exception):
@@ -32,16 +34,16 @@ class InvalidInput(WorkerTemplatesError, ValueError):
 
     Attributes:
         errors: field name to messages, nested as the spec is:
-            ``{"capacity": {"cpu_cores": ["Missing data for required field."]}}``.
+            ``{"capacity": {"cpu_cores": ["Required."]}}``.
     """
 
     def __init__(self, errors: Mapping[str, Any]) -> None:
-        self.errors = dict(errors)
+        self.errors: dict[str, Any] = in_plain_words(errors)
         super().__init__("; ".join(f"{path}: {text}" if path else text for path, text in self.flat()))
 
     def flat(self) -> list[tuple[str, str]]:
         """Return ``(dotted path, message)`` for every error; the path is empty for the spec as a whole."""
-        return list(_flatten(self.errors, ""))
+        return list(flattened(self.errors, ""))
 
 
 class InvalidSpec(InvalidInput):
@@ -67,18 +69,6 @@ class HostSchemaError(WorkerTemplatesError):
 
 class InvalidParameters(InvalidInput):
     """Parameters of a query, or a worker id, have values that they cannot take."""
-
-
-def _flatten(errors: Any, path: str) -> Iterator[tuple[str, str]]:
-    if isinstance(errors, Mapping):
-        for key, value in errors.items():
-            inner = path if key == "_schema" else f"{path}.{key}" if path else str(key)
-            yield from _flatten(value, inner)
-    elif isinstance(errors, str):
-        yield path, errors
-    else:
-        for message in errors:
-            yield path, str(message)
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,7 @@ class ExtraFields:
             HostSchemaError: if the schema does not do its part.
         """
         if not isinstance(given, Mapping):
-            raise ma.ValidationError("Not a valid mapping type.")
+            raise ma.ValidationError("Must be a mapping (in JSON, an object).")
         if self.schema is None and not self.unchecked:
             if given:
                 raise ma.ValidationError({str(key): [NOT_DECLARED] for key in given})

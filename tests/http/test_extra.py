@@ -243,7 +243,7 @@ templates:
     places = [str(fault).removeprefix(f"{path}:").removeprefix("gpu.yaml:") for fault in caught.value.faults]
     assert places == [
         "7:13: extra.zone: Must be one of: eu-1, us-1. Found 'mars'.",
-        "8:7: extra.gpu.model: Missing data for required field.",
+        "8:7: extra.gpu.model: Required.",
         "9:9: extra.gpu.modle: Unknown field. Did you mean model?",
         "10:16: extra.gpu.count: Not a valid integer. Found '4'.",
         "11:7: extra.gpu_cuont: Unknown field. Did you mean gpu_count?",

@@ -111,7 +111,7 @@ def test_every_error_is_told_at_its_place() -> None:
     }
     assert errors_of(given) == {
         "extra.zone": "Must be one of: eu-1, us-1.",
-        "extra.gpu.model": "Missing data for required field.",
+        "extra.gpu.model": "Required.",
         "extra.gpu.count": "Not a valid integer.",
         "extra.gpu.modle": "Unknown field. Did you mean model?",
         "extra.subnets.eu.value.1": "Not a valid string.",

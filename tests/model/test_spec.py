@@ -107,7 +107,7 @@ def test_defaults_are_fresh_in_each_spec() -> None:
     ],
 )
 def test_required_fields(path: str) -> None:
-    assert errors_of(with_field(path, LEFT_OUT)) == {path: ["Missing data for required field."]}
+    assert errors_of(with_field(path, LEFT_OUT)) == {path: ["Required."]}
 
 
 # Each row of the table: what is just inside of its bounds, and what is just outside.
@@ -187,7 +187,7 @@ BAD: list[tuple[str, Any, str]] = [
     *((path, low - 1, "") for path, (low, _) in INTEGERS.items() if not path.startswith("port_range")),
     *((path, high + 1, "") for path, (_, high) in INTEGERS.items() if not path.startswith("port_range")),
     *((path, value, "Not a valid integer.") for path in INTEGERS for value in NO_INTEGERS),
-    *((path, None, "Field may not be null.") for path in INTEGERS if path != "max_claims"),
+    *((path, None, "Must not be null.") for path in INTEGERS if path != "max_claims"),
     *((path, 10**400, "Must be greater than or equal to") for path in INTEGERS),
     *((path, 1e300, "Must be greater than or equal to") for path in INTEGERS),
     ("port_range.start", 0, "Must be greater than or equal to 1 and less than or equal to 65535."),
@@ -221,22 +221,22 @@ BAD: list[tuple[str, Any, str]] = [
         for value in (math.nan, math.inf, -math.inf)
     ),
     ("cost_per_hour_usd", 10**400, "Number too large."),
-    ("labels", [], "Not a valid mapping type."),
-    ("labels", "team=qa", "Not a valid mapping type."),
+    ("labels", [], "Must be a mapping (in JSON, an object)."),
+    ("labels", "team=qa", "Must be a mapping (in JSON, an object)."),
     ("labels", {f"key{number}": "" for number in range(65)}, "At most 64 labels."),
     ("labels.", "", "A label key is 1–63 characters"),
     ("labels." + "k" * 64, "", "A label key is 1–63 characters"),
     *((f"labels.{key}", "", "A label key is 1–63 characters") for key in ("a b", "a=b", "größe", "$set", "a\n")),
     ("labels.team", "v" * 257, "Longer than maximum length 256."),
     *(("labels.team", value, "Not a valid string.") for value in NO_STRINGS),
-    ("labels.team", None, "Field may not be null."),
+    ("labels.team", None, "Must not be null."),
     ("deprecation", "old", "Must be a mapping (in JSON, an object)."),
     ("deprecation", [], "Must be a mapping (in JSON, an object)."),
     ("deprecation.message", "", "Length must be between 1 and 500."),
     ("deprecation.message", "x" * 501, "Length must be between 1 and 500."),
-    ("deprecation.message", None, "Field may not be null."),
-    ("extra", [], "Not a valid mapping type."),
-    ("extra", "x", "Not a valid mapping type."),
+    ("deprecation.message", None, "Must not be null."),
+    ("extra", [], "Must be a mapping (in JSON, an object)."),
+    ("extra", "x", "Must be a mapping (in JSON, an object)."),
     ("extra.gpu_count", 4, "This app declares no fields of its own: see `WorkerTemplates(app, extra=SCHEMA)`."),
     ("capacity", [], "Must be a mapping (in JSON, an object)."),
     ("capacity", "48", "Must be a mapping (in JSON, an object)."),
@@ -247,7 +247,7 @@ BAD: list[tuple[str, Any, str]] = [
         for path in ("name", "description", "instance_type", "license_type", "ami_pattern")
         for value in NO_STRINGS
     ),
-    *((path, None, "Field may not be null.") for path in FIELDS if path not in NULLABLE),
+    *((path, None, "Must not be null.") for path in FIELDS if path not in NULLABLE),
     *(
         (path, f"a{char}b", "")
         for path in ("name", "description", "instance_type", "ami_pattern", "labels.team")
