@@ -251,8 +251,11 @@ def test_workers_are_launched_renewed_stopped_and_killed_until_their_lease_ends(
     expect(training).to_contain_text("s left")
     claim = f"{TEMPLATES}/claims?template=gpu-notebook"
     (made,) = fleet.call("GET", claim).json()
-    # What Swagger UI sends: the session, and no token.
-    assert page.evaluate("async () => (await fetch('/api/v1/templates')).status") == 200
+    # What Swagger UI sends: the session, and the token that it was given, which then counts.
+    create = """async headers => (await fetch("/api/v1/templates", {method: "POST", body: "{}",
+        headers: {"Content-Type": "application/json", ...headers}})).status"""
+    assert page.evaluate(create, {}) == 422
+    assert page.evaluate(create, {"Authorization": f"Bearer {fleet.tokens['viewer']}"}) == 403
 
     # Meanwhile as a viewer, who sees all of it, and no button for what is refused.
     page.get_by_role("button", name="Become viewer").click()
