@@ -1,14 +1,16 @@
 """The write protocol as a state machine: random changes, kills between two commands, and the model of what must be.
 
-The model knows nothing of events that are not copied yet or of deletions that did not happen; the store must not show
-any of it. What a killed process leaves is put there as it would have left it: a document whose event is not copied, and
-an announced deletion. (Processes that are really killed: `tests/chaos/test_kill_points.py`.)
+The model (`tests/support/template_model.py`) knows nothing of events that are not copied yet, or of deletions and
+restores that did not happen; the store must not show any of it. What a killed process leaves is put there as it would
+have left it: a document whose event is not copied, an announced deletion, the placeholder of a restore. (Processes that
+are really killed: `tests/chaos/test_kill_points.py`.)
 """
 
 from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -27,40 +29,31 @@ from pymongo.database import Database
 
 from flask_worker_templates.errors import (
     NameTaken,
+    RestoreRefused,
     RevisionMismatch,
     RevisionNotFound,
     TemplateInUse,
     TemplateNotFound,
 )
-from flask_worker_templates.model.parameters import Paging, list_parameters, trail_parameters
+from flask_worker_templates.model.claim import KEEP_TTL, KeepTtl
+from flask_worker_templates.model.parameters import Paging, claims_parameters, list_parameters, trail_parameters
 from flask_worker_templates.model.records import Seed
-from flask_worker_templates.model.spec import Spec
 from flask_worker_templates.settings import Settings
+from flask_worker_templates.store.claim_rules import ClaimRules
+from flask_worker_templates.store.clock import Clock
 from flask_worker_templates.store.connection import DatabaseAccess
 from flask_worker_templates.store.store import Store
 from tests.chaos.checker import Use, Write, assert_whole
+from tests.support.clocks import MovableClock
 from tests.support.strategies import edits, spec_with
+from tests.support.template_model import TemplateModel
 
 Raw = Database[dict[str, Any]]
 NAMES = st.sampled_from(["a", "b", "c"])
-WORKERS = st.sampled_from(["w1", "w2"])
+WORKERS = st.sampled_from(["w1", "w2", "w3"])
+BOUND = 2
+"""The most claims that a template keeps, whatever its own limit is."""
 ACTORS = st.sampled_from(["alice", "bob"])
-
-
-@dataclass
-class Model:
-    """What one template must be: its states from revision 1 on, and who claims it."""
-
-    events: list[tuple[str, str, Spec]] = field(default_factory=list)
-    claims: set[str] = field(default_factory=set)
-
-    @property
-    def live(self) -> bool:
-        return self.events[-1][0] != "deleted"
-
-    @property
-    def spec(self) -> Spec:
-        return self.events[-1][2]
 
 
 @dataclass
@@ -69,6 +62,7 @@ class Place:
 
     access: DatabaseAccess
     raw: Raw
+    clock: MovableClock = field(default_factory=MovableClock)
 
 
 class Protocol(RuleBasedStateMachine):
@@ -83,7 +77,7 @@ class Protocol(RuleBasedStateMachine):
         self.restart()
         for name in ("worker_templates", "worker_template_events"):
             self.place.raw[name].delete_many({})
-        self.model: dict[str, Model] = {}
+        self.model: dict[str, TemplateModel] = {}
 
     def _taken(self, name: str, but: str | None = None) -> bool:
         return any(one.live and one.spec["name"] == name and key != but for key, one in self.model.items())
@@ -96,7 +90,7 @@ class Protocol(RuleBasedStateMachine):
                 self.store.create(spec, actor=actor)
             return str(caught.value.template_id)
         made = self.store.create(spec, actor=actor)
-        self.model[made.id] = Model([("created", actor, spec)])
+        self.model[made.id] = TemplateModel(BOUND, [("created", actor, spec)])
         return made.id
 
     @rule(names=st.sets(NAMES, min_size=1))
@@ -105,7 +99,7 @@ class Protocol(RuleBasedStateMachine):
         seeds = [Seed(spec_with(name), "a.yaml") for name in sorted(names)]
         assert self.store.create_missing(seeds, actor="seeder") == free
         for name in free:
-            self.model[self.store.get_by_name(name).id] = Model([("seeded", "seeder", spec_with(name))])
+            self.model[self.store.get_by_name(name).id] = TemplateModel(BOUND, [("seeded", "seeder", spec_with(name))])
 
     @rule(one=ids, actor=ACTORS, name=NAMES, stale=st.booleans(), data=st.data())
     def update(self, one: str, actor: str, name: str, stale: bool, data: st.DataObject) -> None:
@@ -131,7 +125,7 @@ class Protocol(RuleBasedStateMachine):
                 write()
         else:
             write()
-            model.events.append(("updated", actor, spec))
+            model.change("updated", actor, spec)
 
     @rule(one=ids, actor=ACTORS, revision=st.integers(0, 6))
     def revert(self, one: str, actor: str, revision: int) -> None:
@@ -153,7 +147,7 @@ class Protocol(RuleBasedStateMachine):
                 write()
         else:
             write()
-            model.events.append(("reverted", actor, model.events[revision - 1][2]))
+            model.change("reverted", actor, model.events[revision - 1][2])
 
     @rule(one=ids, actor=ACTORS)
     def delete(self, one: str, actor: str) -> None:
@@ -161,39 +155,61 @@ class Protocol(RuleBasedStateMachine):
         if not model.live:
             with pytest.raises(TemplateNotFound):
                 self.store.delete(one, actor=actor)
-        elif model.claims:
+        elif claimed := model.live_claims(self.now):
             with pytest.raises(TemplateInUse) as caught:
                 self.store.delete(one, actor=actor)
-            assert caught.value.claims == len(model.claims)
+            assert caught.value.claims == len(claimed)
         else:
             self.store.delete(one, actor=actor)
-            model.events.append(("deleted", actor, model.spec))
+            model.change("deleted", actor, model.spec)
 
-    @rule(one=ids, worker=WORKERS)
-    def claim(self, one: str, worker: str) -> None:
+    @rule(one=ids, actor=ACTORS)
+    def restore(self, one: str, actor: str) -> None:
         model = self.model[one]
-        if not model.live:
-            with pytest.raises(TemplateNotFound):
-                self.store.claim(one, worker, actor="fleet")
-        elif model.spec["enabled"] or worker in model.claims:
-            outcome = self.store.claim(one, worker, actor="fleet")[1]
-            assert outcome == ("unchanged" if worker in model.claims else "made")
-            model.claims.add(worker)
+        if model.live:
+            with pytest.raises(RestoreRefused):
+                self.store.restore(one, actor=actor)
+        elif self._taken(model.spec["name"]):
+            with pytest.raises(NameTaken):
+                self.store.restore(one, actor=actor)
+        else:
+            assert self.store.restore(one, actor=actor).revision == model.revision + 1
+            model.change("restored", actor, model.spec)
+
+    # Claims
+
+    @property
+    def now(self) -> datetime:
+        return self.place.clock.time
+
+    @rule(
+        one=ids, worker=WORKERS, ttl=st.sampled_from([KEEP_TTL, None, 10, 60]), revision=st.none() | st.integers(1, 4)
+    )
+    def claim(self, one: str, worker: str, ttl: int | KeepTtl | None, revision: int | None) -> None:
+        expected = self.model[one].claim(worker, ttl, revision, self.now)
+        if isinstance(expected, str):
+            claim, outcome = self.store.claim(one, worker, actor="fleet", ttl=ttl, revision=revision)
+            assert (outcome, claim.expired) == (expected, False)
+        else:
+            with pytest.raises(expected):
+                self.store.claim(one, worker, actor="fleet", ttl=ttl, revision=revision)
 
     @rule(one=ids, worker=WORKERS)
     def release(self, one: str, worker: str) -> None:
-        model = self.model[one]
-        if not model.live:
+        if not self.model[one].live:
             with pytest.raises(TemplateNotFound):
                 self.store.release(one, worker, actor="test")
         else:
-            assert self.store.release(one, worker, actor="test") == (worker in model.claims)
-            model.claims.discard(worker)
+            assert self.store.release(one, worker, actor="test") == self.model[one].release(worker)
+
+    @rule(seconds=st.sampled_from([9, 10, 60]))
+    def time_passes(self, seconds: int) -> None:
+        self.place.clock.pass_by(seconds)
 
     # What killed processes leave
 
     def restart(self) -> None:
-        self.store = Store(self.place.access)
+        self.store = Store(self.place.access, rules=ClaimRules(bound=BOUND, clock=Clock(self.place.clock)))
 
     @rule(one=ids)
     def killed_before_the_copy(self, one: str) -> None:
@@ -205,7 +221,7 @@ class Protocol(RuleBasedStateMachine):
     def killed_after_the_announcement(self, one: str, overtaken: bool) -> None:
         """The announced deletion is of the revision after this one, or in the place of this one, not copied yet."""
         model = self.model[one]
-        if not model.live or (overtaken and len(model.events) == 1):
+        if not model.live or (overtaken and (model.revision == 1 or model.events[-2][0] == "deleted")):
             return
         document = self.place.raw.worker_templates.find_one({"_id": one})
         assert document is not None
@@ -222,6 +238,13 @@ class Protocol(RuleBasedStateMachine):
         if overtaken:
             self.restart()
 
+    @rule(one=ids)
+    def killed_in_a_restore(self, one: str) -> None:
+        """After the placeholder, before the commit."""
+        if not self.model[one].live:
+            placeholder = {"_id": one, "restoring": uuid.uuid4().hex, "name": f"\0restoring:{one}"}
+            self.place.raw.worker_templates.replace_one({"_id": one}, placeholder, upsert=True)
+
     # What must hold after each step
 
     @invariant()
@@ -232,6 +255,7 @@ class Protocol(RuleBasedStateMachine):
             for number, (action, actor, spec) in enumerate(model.events, 1)
         ]
         uses = [Use(one, worker) for one, model in self.model.items() if model.live for worker in model.claims]
+        assert all(model.live or not model.claims for model in self.model.values())
         assert_whole(self.place.raw, writes, uses)
 
     @invariant()
@@ -247,6 +271,12 @@ class Protocol(RuleBasedStateMachine):
             assert [(event.action, event.actor, event.spec) for event in reversed(page)] == model.events
             assert page.total == len(model.events)
             expected |= {(one, number) for number in range(1, len(model.events) + 1)}
+        claims = self.store.all_claims(claims_parameters({"page_size": 200}))
+        assert {(one.template_id, one.worker_id): (one.ttl_seconds, one.revision, one.expired) for one in claims} == {
+            (one, worker): (lease.ttl, lease.revision, not lease.is_live(self.now))
+            for one, model in live.items()
+            for worker, lease in model.claims.items()
+        }
         trail = self.store.trail(trail_parameters({"page_size": 200}))
         assert sorted((event.template_id, event.revision) for event in trail) == sorted(expected)
 
@@ -276,7 +306,5 @@ def test_the_write_protocol(connection: dict[str, str], database: Raw, backend: 
 
     # Times are compared as the database gives them: naive.
     OnThisDatabase.place = Place(access, access.collections.database)
-    profile = settings(stateful_step_count=30)
-    if backend == "mongod":
-        profile = settings(profile, max_examples=15)
+    profile = settings(stateful_step_count=30, max_examples=8 if backend == "mongod" else 15)
     run_state_machine_as_test(OnThisDatabase, settings=profile)
