@@ -18,22 +18,23 @@ from __future__ import annotations
 import base64
 import binascii
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from pymongo.errors import BulkWriteError
 
-from flask_worker_templates.errors import InvalidParameters
+from flask_worker_templates.errors import InvalidParameters, TemplateNotFound
 from flask_worker_templates.model.scope import Scope
 from flask_worker_templates.model.template import Event, Page
 
 from . import audit
 from .commit import Copied, ensure_event
 from .connection import Collections, Document
+from .decoding import CHECKED
 from .loop import attempts
 from .queries import all_of, scope_conditions, trail_conditions, without
 from .scoped_events import CHUNK, Insiders, events_within, taken
-from .stored_events import is_event
 
 _DUPLICATE_KEY = 11000
 START = frozenset({"", "start"})
@@ -129,7 +130,8 @@ def _mark(collections: Collections, event_ids: list[str]) -> None:
     these = {"$in": event_ids}
     collections.events_guarded.update_many({"_id": these}, {"$set": {"logged": True}})
     ids = {"_id": {"$in": [event_id.rpartition(":")[0] for event_id in event_ids]}, "last_event._id": these}
-    collections.templates_guarded.update_many(ids, {"$set": {"last_event.logged": True}})
+    templates = all_of([ids, *without(collections.census.templates())])
+    collections.templates_guarded.update_many(templates, {"$set": {"last_event.logged": True}})
 
 
 def _unlogged(collections: Collections) -> list[Document]:
@@ -141,18 +143,22 @@ def _unlogged(collections: Collections) -> list[Document]:
     while chunk and len(recorded) < CHUNK:
         recorded += audit.without_void(collections.census.sound_events(chunk), collections.templates_guarded)
         chunk, following = taken(rows, following) if following else ([], None)
-    pending = collections.templates_guarded.find({"last_event.logged": None}, {"last_event": 1})
-    pending = pending.sort([("updated_at", 1)]).limit(CHUNK)
-    found = {
-        event["_id"]: event
-        for event in [*(one["last_event"] for one in pending if is_event(one.get("last_event"))), *recorded]
-    }
+    found = {event["_id"]: event for event in [*_pending(collections), *recorded]}
     oldest = _in_order(collections, sorted(found.values(), key=audit.order_of)[:CHUNK])
     copied = {event["_id"] for event in recorded}
     for event in oldest:
         if event["_id"] in found and event["_id"] not in copied:
             ensure_event(collections, {"last_event": event}, Copied())
     return oldest
+
+
+def _pending(collections: Collections) -> Iterator[Document]:
+    """Yield the last events of templates that are not in the log; a document that is no template is left alone."""
+    query = all_of([{"last_event.logged": None}, *without(collections.census.templates())])
+    for document in collections.templates_guarded.find(query, CHECKED).sort([("updated_at", 1)]).limit(CHUNK):
+        with suppress(TemplateNotFound):
+            event: Document = collections.census.sound_template(document, "")["last_event"]
+            yield event
 
 
 def _in_order(collections: Collections, oldest: list[Document]) -> list[Document]:

@@ -11,11 +11,15 @@ from typing import Any
 
 import bson
 import pytest
+from bson import DatetimeMS
+from bson.raw_bson import RawBSONDocument
 from flask.testing import FlaskClient
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
+from flask_worker_templates.store.adapter import RAW
 from tests.support.apps import AppFactory
+from tests.support.backends import mongod_only
 from tests.support.calls import URL, create, one, pagination, problem
 from tests.support.corruption import (
     KINDS,
@@ -260,3 +264,55 @@ def test_names_are_one_in_all_unicode_forms(make_app: AppFactory, database: Raw)
     app = make_app()
     app.test_client().get(URL)
     assert any("one name to people" in warning for warning in app.extensions["worker_templates"].status().warnings)
+
+
+@mongod_only  # mongomock keeps no bytes
+def test_what_python_cannot_express_is_left_out_too(make_app: AppFactory, database: Raw) -> None:
+    client = make_app(templates=[spec("good")]).test_client()
+    [good] = client.get(URL).get_json()
+    model = database.worker_templates.find_one({"name": "good"})
+    assert model is not None
+    far = DatetimeMS(253_402_300_800_000)  # the year 10000
+    bad = [copy_of(model, "far-created", created_at=far), copy_of(model, "far-last", updated_at=far)]
+    bad[1]["last_event"]["at"] = far
+    for path in ("name", "description", "labels", "instance_type"):
+        value = f"{path}=@@@@"
+        bad.append(copy_of(model, f"bytes-{path}") | {path: [value] if path == "labels" else value})
+    event = {**model["last_event"], "_id": f"{good['id']}:9", "revision": 9}
+    other = {**event, "_id": f"{bad[0]['_id']}:1", "template_id": bad[0]["_id"], "revision": 1}
+    raw = [bson.encode(document).replace(b"@@@@", b"\xff\xc3\xfe@") for document in bad]
+    database.worker_templates.insert_many([RawBSONDocument(document) for document in raw])
+    events = [
+        bson.encode(event | {"at": far}),
+        bson.encode(other | {"message": "@@@@"}).replace(b"@@@@", b"\xff\xc3\xfe@"),
+    ]
+    database.worker_template_events.insert_many([RawBSONDocument(document) for document in events])
+
+    app = make_app(templates=[spec("good")], WORKER_TEMPLATES_SYNC_ON_START="safe")
+    client = app.test_client()
+    for query in (
+        "",
+        "?q=o",
+        "?q=%25",
+        "?name_prefix=b",
+        "?sort=-created_at",
+        "?sort=updated_at",
+        "?label=team=qa",
+        "?ami=x",
+    ):
+        answer = client.get(URL + query)
+        assert answer.status_code == 200, (query, answer.text)
+        assert {template["name"] for template in answer.get_json()} <= {"good"}, query
+    for path in ("/history", "/history?after=", "/claims", "/drift", "/select?explain=true", f"/{good['id']}/history"):
+        answer = client.get(URL + path)
+        assert answer.status_code == 200, (path, answer.text)
+    for document in bad:
+        assert client.get(f"{URL}/{document['_id']}").status_code == 404
+    for line in ("list", "log", "export", "diff", "claims"):
+        result = app.test_cli_runner().invoke(args=["worker-templates", line])
+        assert result.exit_code == 0, (line, result.output)
+    warnings = app.extensions["worker_templates"].status().warnings
+    assert sum("is no worker template" in warning for warning in warnings) == len(bad)
+    assert sum("is no event" in warning for warning in warnings) == len(events)
+    kept = database.worker_templates.with_options(codec_options=RAW).find({"name": {"$ne": "good"}})
+    assert sorted(document.raw for document in kept) == sorted(raw)
