@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -12,7 +13,7 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from .extra_values import scalar_string
-from .fields import StrictBoolean
+from .fields import StrictBoolean, is_utf8
 
 # A number beyond all bounds is told the bounds; Python reads no more digits than these at any setting of its own.
 _INTEGER = re.compile(r"-?[0-9]{1,640}\Z")
@@ -132,8 +133,13 @@ class _ExtraValue(fields.Field[Any]):
                 kind = "true or false" if isinstance(declared, fields.Boolean) else "a number"
                 raise ma.ValidationError(f"Must be {kind}.")
         try:
-            return declared.serialize("value", {"value": declared._deserialize(value, None, None)})  # noqa: SLF001
+            normal = declared.serialize("value", {"value": declared._deserialize(value, None, None)})  # noqa: SLF001
         except ma.ValidationError:
             raise
         except (TypeError, ValueError, OverflowError):
             raise ma.ValidationError("Not a valid value.") from None
+        if isinstance(normal, str):
+            if not is_utf8(normal):
+                raise ma.ValidationError("Not valid UTF-8.")
+            normal = unicodedata.normalize("NFC", normal)
+        return normal

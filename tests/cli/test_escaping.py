@@ -12,12 +12,10 @@ from pymongo.database import Database
 from flask_worker_templates.cli import terminal
 from flask_worker_templates.cli.install import worker_templates
 from tests.support.apps import AppFactory
-from tests.support.backends import mongomock_only
+from tests.support.backends import mongod_only, mongomock_only
 from tests.support.own_fields import GpuFields
 from tests.support.shell import Shell
 from tests.support.specs import spec
-
-pytestmark = mongomock_only
 
 EVIL = "\x1b[2J\x9b2J\u202e\u2066\u200f"
 NAME = f"evil{EVIL}"
@@ -96,6 +94,7 @@ def evil(make_app: AppFactory, database: Database[dict[str, Any]], monkeypatch: 
     return shell
 
 
+@mongomock_only
 @pytest.mark.parametrize("on_terminal", [True, False])
 def test_no_command_prints_what_a_terminal_obeys(
     evil: Shell, monkeypatch: pytest.MonkeyPatch, on_terminal: bool
@@ -123,3 +122,31 @@ def _all() -> Iterator[list[str]]:
             yield ["worker-templates", *arguments]
     yield ["seed-templates"]
     yield ["seed-templates", "-o", "json"]
+
+
+NO_TEXT = "x\udcff"
+"""What Python makes of an argument with bytes that are no UTF-8."""
+
+
+HOLDING_IT = [
+    *(["list", option, NO_TEXT] for option in ("--q", "--name", "--name-prefix", "--instance-type", "--ami")),
+    *(["list", option, f"zone={NO_TEXT}"] for option in ("--label", "--extra")),
+    *(["log", option, NO_TEXT] for option in ("--actor", "--name", "--since")),
+    *([command, NO_TEXT] for command in ("show", "history", "enable", "claims", "edit", "create", "restore", "sync")),
+    *(["set", "small", one] for one in (f"description={NO_TEXT}", f"{NO_TEXT}=1", f"extra.zone={NO_TEXT}")),
+    *(["label", "small", one] for one in (f"a={NO_TEXT}", f"{NO_TEXT}=a")),
+    *([*command, NO_TEXT] for command in (["copy", "small"], ["rename", "small"], ["claim", "small"])),
+    *(["deprecate", "small", "--message", "old", option, NO_TEXT] for option in ("--replaced-by", "-m")),
+    *(["select", option, f"zone={NO_TEXT}"] for option in ("--ami", "--label", "--extra")),
+    *(["sync", "--yes", option, NO_TEXT] for option in ("--adopt", "--restore", "--config")),
+    *(["import", option, NO_TEXT, "--yes"] for option in ("--collection", "--map")),
+    *(["export", "--write", option, NO_TEXT] for option in ("--config", "--add")),
+]
+
+
+@mongod_only  # mongomock takes what no server does
+def test_bytes_that_are_no_text_are_no_traceback(seeded: Shell) -> None:
+    for arguments in HOLDING_IT:
+        result = seeded.app.test_cli_runner().invoke(args=["worker-templates", *arguments])
+        assert isinstance(result.exception, SystemExit | None), (arguments, result.exception)
+        assert result.exit_code != 5, (arguments, result.output)  # nothing is wrong with the database
