@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import marshmallow as ma
 from marshmallow import fields
 
+from flask_worker_templates.model.documents import (
+    ID,
+    REVISION,
+    TIME,
+    WorkerTemplateChangeSchema,
+    WorkerTemplateEventSchema,
+    WorkerTemplateFitSchema,
+    WorkerTemplateListedClaimSchema,
+    WorkerTemplateMisfitSchema,
+    WorkerTemplateSchema,
+)
 from flask_worker_templates.model.fields import StrictInteger
-from flask_worker_templates.model.parameters import WORKER_ID_PATTERN
-from flask_worker_templates.model.spec import WorkerTemplateSpecSchema
-from flask_worker_templates.reconcile.diff_document import ID, REVISION, TIME, WorkerTemplateDriftItemSchema
+from flask_worker_templates.reconcile.diff_document import WorkerTemplateDriftItemSchema
 
 from .error_document import ErrorTypeSchema, FaultSchema
 from .output import VERSION
@@ -24,81 +31,16 @@ class DocumentSchema(ma.Schema):
     )
 
 
-class TemplateSchema(WorkerTemplateSpecSchema):
-    """A template as the API shows it."""
+class EventSchema(WorkerTemplateEventSchema):
+    """One entry of the audit trail. The spec of an old one may lack fields."""
 
-    class Meta:
-        """A later version may add fields."""
-
-        unknown = ma.EXCLUDE
-
-    id = fields.String(required=True, metadata={"description": "UUID of the template.", **ID})
-    revision = fields.Integer(required=True, metadata=REVISION)
-    is_seeded = fields.Boolean(required=True, metadata={"description": "Whether the seeder created it."})
-    created_at = fields.String(required=True, metadata={"description": "UTC, with milliseconds.", **TIME})
-    updated_at = fields.String(required=True, metadata={"description": "UTC, with milliseconds.", **TIME})
-
-    def __init__(self, **kw: Any) -> None:
-        super().__init__(**kw)
-        for field in self.fields.values():
-            field.required = True  # every field is there, defaults filled in
-
-
-class ChangeSchema(ma.Schema):
-    """One field that differs. A value is left out where the field is not there."""
-
-    field = fields.String(required=True, metadata={"description": "Dotted path.", "example": "capacity.cpu_cores"})
-    from_ = fields.Raw(data_key="from", allow_none=True, metadata={"description": "Before."})
-    to = fields.Raw(allow_none=True, metadata={"description": "After."})
-
-
-class EventSchema(ma.Schema):
-    """One entry of the audit trail."""
-
-    template_id = fields.String(required=True, metadata=ID)
-    name = fields.String(required=True, metadata={"description": "Name after the change.", "example": "gpu-nightly"})
-    revision = fields.Integer(required=True, metadata=REVISION)
-    action = fields.String(required=True, metadata={"description": "What was done.", "example": "updated"})
-    actor = fields.String(required=True, metadata={"description": "Who.", "example": "alice"})
-    at = fields.String(required=True, metadata={"description": "UTC, with milliseconds.", **TIME})
-    message = fields.String(required=True, allow_none=True, metadata={"description": "Why; null if nobody said."})
-    reverted_to = fields.Integer(
-        allow_none=True, metadata={"description": "The revision that was gone back to; only if it was reverted."}
-    )
-    pruned = fields.Boolean(metadata={"description": "Whether a sync pruned it; only if it was deleted."})
-    changes = fields.List(fields.Nested(ChangeSchema()), required=True)
-    spec = fields.Dict(required=True, metadata={"description": "The spec after the change."})
-
-
-class ClaimSchema(ma.Schema):
-    """A worker's registered use of a template."""
-
-    template_id = fields.String(required=True, metadata=ID)
-    template_name = fields.String(required=True, metadata={"example": "gpu-nightly"})
-    worker_id = fields.String(required=True, metadata={"pattern": WORKER_ID_PATTERN, "example": "i-0abc123"})
-    actor = fields.String(required=True, metadata={"description": "Who registered it.", "example": "fleet"})
-    claimed_at = fields.String(required=True, metadata={"description": "UTC, with milliseconds.", **TIME})
-    revision = fields.Integer(
-        required=True, allow_none=True, metadata={"description": "The one that the worker runs; null if not known."}
-    )
-    ttl_seconds = fields.Integer(
-        required=True, allow_none=True, metadata={"description": "How long a lease holds; null for no end."}
-    )
-    expires_at = fields.String(required=True, allow_none=True, metadata={"description": "When a lease ends.", **TIME})
-    renewed_at = fields.String(required=True, allow_none=True, metadata={"description": "When it was renewed.", **TIME})
-    expired = fields.Boolean(required=True, metadata={"description": "Whether the lease has ended."})
-    outdated = fields.Boolean(required=True, metadata={"description": "Whether `changed` holds anything."})
-    changed = fields.List(
-        fields.String(),
-        required=True,
-        metadata={"description": "Fields that matter to a machine and have changed since its revision."},
-    )
+    spec = fields.Dict(required=True, metadata={"description": "The spec after the change."})  # type: ignore[assignment]
 
 
 class ListDocumentSchema(DocumentSchema):
     """What ``list`` prints."""
 
-    templates = fields.List(fields.Nested(TemplateSchema()), required=True)
+    templates = fields.List(fields.Nested(WorkerTemplateSchema()), required=True)
 
 
 class ClaimCountSchema(ma.Schema):
@@ -111,7 +53,7 @@ class ClaimCountSchema(ma.Schema):
 class ShowDocumentSchema(DocumentSchema):
     """What ``show`` prints."""
 
-    template = fields.Nested(TemplateSchema(), required=True)
+    template = fields.Nested(WorkerTemplateSchema(), required=True)
     state = fields.String(required=True, validate=ma.validate.OneOf(["enabled", "disabled", "deprecated"]))
     claims = fields.Nested(ClaimCountSchema(), required=True)
     file = fields.Nested(
@@ -143,40 +85,23 @@ class CompareDocumentSchema(DocumentSchema):
 
     from_ = StrictInteger(1, None, required=True, data_key="from", metadata={"description": "The one revision."})
     to = StrictInteger(1, None, required=True, metadata={"description": "The other revision."})
-    changes = fields.List(fields.Nested(ChangeSchema()), required=True)
+    changes = fields.List(fields.Nested(WorkerTemplateChangeSchema()), required=True)
 
 
 class ClaimsDocumentSchema(DocumentSchema):
     """What ``claims`` prints."""
 
-    claims = fields.List(fields.Nested(ClaimSchema()), required=True)
-
-
-class FitSchema(ma.Schema):
-    """A template that fits."""
-
-    template = fields.Nested(TemplateSchema(), required=True)
-    excess = fields.Dict(
-        keys=fields.String(),
-        values=fields.Integer(),
-        required=True,
-        metadata={"description": "By how much it exceeds what was asked for."},
-    )
-
-
-class MisfitSchema(ma.Schema):
-    """A template that does not fit."""
-
-    template = fields.Nested(TemplateSchema(), required=True)
-    reasons = fields.List(fields.String(), required=True, metadata={"description": "Each reason why not."})
+    claims = fields.List(fields.Nested(WorkerTemplateListedClaimSchema()), required=True)
 
 
 class SelectDocumentSchema(DocumentSchema):
     """What ``select`` prints."""
 
-    fits = fields.List(fields.Nested(FitSchema()), required=True, metadata={"description": "Best first."})
+    fits = fields.List(fields.Nested(WorkerTemplateFitSchema()), required=True, metadata={"description": "Best first."})
     others = fields.List(
-        fields.Nested(MisfitSchema()), required=True, metadata={"description": "Those that do not fit, if asked for."}
+        fields.Nested(WorkerTemplateMisfitSchema()),
+        required=True,
+        metadata={"description": "Those that do not fit, if asked for."},
     )
 
 
@@ -207,7 +132,7 @@ class ResultSchema(ma.Schema):
         metadata={"description": "`skipped` was not tried, because an earlier failure holds for all."},
     )
     revision = fields.Integer(required=True, allow_none=True, metadata=REVISION)
-    changes = fields.List(fields.Nested(ChangeSchema()), required=True)
+    changes = fields.List(fields.Nested(WorkerTemplateChangeSchema()), required=True)
     error = fields.Nested(
         ErrorTypeSchema(), required=True, allow_none=True, metadata={"description": "Null if it did not fail."}
     )

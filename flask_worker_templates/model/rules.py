@@ -20,7 +20,7 @@ from .extra import ExtraFields
 from .extra_values import same
 from .merge_patch import merge_patch
 from .parameters import list_schema, load_parameters, repeatable, select_schema
-from .schema import FIELDS, NESTED, SERVER_OWNED, Spec, WorkerTemplateSpecSchema
+from .schema import FIELDS, NESTED, SERVER_OWNED, Rules, Spec, WorkerTemplateSpecSchema
 from .suggestions import MAX_EXPLAINED, READ_ONLY, UNKNOWN, unknown
 
 _KEYS = frozenset(FIELDS)
@@ -28,7 +28,7 @@ _DISTINCT = ("name", "description")  # hardly ever the same twice
 _SMALL = 4  # keys of a mapping that is remembered: what anybody sends for a check must not fill the memory
 
 
-class SpecRules:
+class SpecRules(Rules):
     """The rules of a spec.
 
     Args:

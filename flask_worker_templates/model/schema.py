@@ -6,7 +6,7 @@ Pure: no Flask, no MongoDB. The rules are those of the template table in the doc
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import marshmallow as ma
 from marshmallow import fields, validate
@@ -42,8 +42,8 @@ _NAME: dict[str, Any] = {
 _NO_MAPPING = {"type": "Must be a mapping (in JSON, an object)."}
 
 
-class Rules(Protocol):
-    """What an app may set up of the rules of a spec (`rules.SpecRules`)."""
+class Rules:
+    """What an app may set up of the rules of a spec; `rules.SpecRules` applies them."""
 
     license_types: tuple[str, ...]
     license_default: str | None

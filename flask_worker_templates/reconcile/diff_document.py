@@ -12,6 +12,7 @@ import marshmallow as ma
 from marshmallow import fields
 
 from flask_worker_templates.files.load import SourceFile
+from flask_worker_templates.model.documents import ID, REVISION, TIME
 from flask_worker_templates.model.fields import Pattern, StrictInteger
 from flask_worker_templates.model.records import ABSENT
 from flask_worker_templates.model.spec import flatten
@@ -27,10 +28,7 @@ if TYPE_CHECKING:
 VERSION = 1
 """Of the diff document. It changes where a program that reads the old form would be misled."""
 
-TIME = {"format": "date-time", "example": "2026-01-31T12:00:00.000Z"}
-ID = {"format": "uuid", "example": "0b0e6a3e-7a0c-4f0f-9a53-5a0b8f4b2d10"}
 SHA256_PATTERN = "^[0-9a-f]{64}$"
-REVISION = {"description": "1 at creation, one more with every change; the ETag.", "minimum": 1, "example": 3}
 
 
 class WorkerTemplateDriftFileSchema(ma.Schema):
