@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING, cast
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
-from flask import Blueprint, Flask, Response, redirect, request
+from flask import Blueprint, Flask, Response, current_app, redirect, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as WerkzeugResponse
 
@@ -29,14 +29,16 @@ from flask_worker_templates.errors import (
     WorkerTemplatesError,
 )
 
+from .assets import send_asset
 from .claims_page import ClaimsPage
 from .drift_pages import DriftPages
 from .edit_pages import EditPages
 from .guard import from_another_site, secure
 from .list_pages import ListPages
-from .page import NAME, STATIC, THEME_COOKIE, THEMES, back_to, render
+from .page import NAME, THEME_COOKIE, THEMES, back_to, render
 from .template_pages import TemplatePages
 from .trail_pages import TrailPages
+from .undo import UndoPages
 
 if TYPE_CHECKING:
     from flask_worker_templates.runtime.app_state import AppState
@@ -70,14 +72,13 @@ def _blueprint(state: AppState) -> Blueprint:
         NAME,
         __name__,
         url_prefix=state.settings.console_url_prefix,
-        static_folder=str(STATIC),
-        static_url_path="/static",
         template_folder="templates",
     )
-    for pages in (ListPages, EditPages, TemplatePages, DriftPages, TrailPages, ClaimsPage):
+    for pages in (ListPages, EditPages, TemplatePages, DriftPages, TrailPages, ClaimsPage, UndoPages):
         for route in pages(state).routes():
             endpoint = route.view.__name__
             blueprint.add_url_rule(route.path, endpoint, route.view, methods=[route.method], strict_slashes=False)
+    blueprint.add_url_rule("/static/<path:filename>", "static", send_asset)
     blueprint.add_url_rule("/theme", "choose_theme", choose_theme, methods=["POST"])
 
     @blueprint.before_request
@@ -118,10 +119,9 @@ def _failed(error: Exception, state: AppState) -> WerkzeugResponse | tuple[str, 
         if error.response is not None:
             return cast("Response", error.response)
         code, words = error.code or 500, error.description or ""
-        if code == 401 and state.settings.login_url:  # noqa: PLR2004
+        if code == 401 and state.settings.login_url and "HX-Request" not in request.headers:  # noqa: PLR2004
             separator = "&" if "?" in state.settings.login_url else "?"
-            here = request.full_path.removesuffix("?") if request.method in _SAFE else ""
-            return redirect(f"{state.settings.login_url}{separator}next={quote(here)}", 303)
+            return redirect(f"{state.settings.login_url}{separator}next={quote(_page_to_return_to())}", 303)
         headers = {name: value for name, value in error.get_headers() if name == "WWW-Authenticate"}
     elif isinstance(error, NotAllowed):
         code, words = 403, str(error)
@@ -139,6 +139,26 @@ def _failed(error: Exception, state: AppState) -> WerkzeugResponse | tuple[str, 
         raise error
     title, advice = _TITLES.get(code, "Something went wrong"), _ADVICE.get(code, "")
     return render("error", "", code=code, words=words, title=title, advice=advice), code, headers
+
+
+def _can_be_opened() -> bool:
+    """Return whether the URL of a form is a page too."""
+    adapter = current_app.create_url_adapter(request)
+    return adapter is not None and adapter.test(request.path, "GET")
+
+
+def _page_to_return_to() -> str:
+    """Return the page that a sign-in leads back to: this one, or that of the form that was sent."""
+    path = request.script_root + request.path
+    if request.method in _SAFE:
+        path = request.script_root + request.full_path.removesuffix("?")
+    elif not _can_be_opened():
+        sent_from = urlsplit(request.headers.get("Referer", ""))
+        same = sent_from.netloc == request.host
+        path = back_to(f"{sent_from.path}?{sent_from.query}".removesuffix("?") if same else "", "")
+    elif request.query_string:
+        path += "?" + request.query_string.decode("latin-1")
+    return path
 
 
 _CONFLICTS = (

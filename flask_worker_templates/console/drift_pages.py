@@ -4,29 +4,46 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from flask import Response as FlaskResponse
-from flask import request
+from flask import redirect, request
 from werkzeug.wrappers import Response
 
-from flask_worker_templates.errors import ExportRefused, InvalidFiles, InvalidParameters, SyncRefused
+from flask_worker_templates.errors import (
+    ExportRefused,
+    InvalidFiles,
+    InvalidParameters,
+    RevisionNotFound,
+    SyncRefused,
+    TemplateNotFound,
+)
+from flask_worker_templates.model.records import ABSENT
+from flask_worker_templates.model.spec import flatten, same
+from flask_worker_templates.model.template import Event
 from flask_worker_templates.runtime.sync_access import authorize_changes
 
-from .door import Door
-from .page import render
+from .door import Door, number_of
+from .notes import TAKEN_BACK
+from .page import PageContext, render
 from .routes import Route
+from .undo import Done, packed, undo_of, unpacked
 
 if TYPE_CHECKING:
     from flask_worker_templates.files.load import FileSet
-    from flask_worker_templates.reconcile.compare import Side
+    from flask_worker_templates.reconcile.compare import FieldDrift, Side
     from flask_worker_templates.reconcile.options import SyncOptions
     from flask_worker_templates.reconcile.plan import Step, SyncPlan
+    from flask_worker_templates.reconcile.sync import SyncResult
 
 log = logging.getLogger("flask_worker_templates")
 
 _UNREADABLE = "The definition files cannot be read. The server's log says where."
 _PRUNABLE = 1_000_000
+_SHOWN = 200
+_WITHOUT_DRIFT = ("in_sync", "unmanaged")
 
 
 class DriftPages(Door):
@@ -37,6 +54,7 @@ class DriftPages(Door):
         yield Route("/drift", self.drift)
         yield Route("/drift/preview", self.preview_sync, "POST")
         yield Route("/drift/apply", self.apply_sync, "POST")
+        yield Route("/drift/done", self.done_sync)
         yield Route("/drift/export.patch", self.export_patch)
 
     def drift(self) -> str | tuple[str, int]:
@@ -44,26 +62,38 @@ class DriftPages(Door):
         self.authorize("read")
         files = self._files()
         if files is None:
-            return render("drift", "drift", problem=_UNREADABLE, plan=None, steps=[], orphans=[]), 503
+            return self._unreadable()
         plan = self.state.plan(files, store=self.store)
-        differing = [step for step in plan.steps if step.drift.state.value not in ("in_sync", "unmanaged")]
+        differing = [step for step in plan.steps if step.drift.state not in _WITHOUT_DRIFT]
+        steps = [step for step in differing if step.drift.state.value != "orphaned"]
+        orphans = [step for step in differing if step.drift.state.value == "orphaned"]
+        notes = {"undone": TAKEN_BACK}
+        note = notes.get(request.args.get("done", ""))
         return render(
             "drift",
             "drift",
+            notes=() if note is None else (note,),
             plan=plan,
-            steps=[step for step in differing if step.drift.state.value != "orphaned"],
-            orphans=[step for step in differing if step.drift.state.value == "orphaned"],
+            total=len(steps) + len(orphans),
+            counts={state: number for state, number in plan.counts().items() if number},
+            steps=steps[:_SHOWN],
+            orphans=orphans[:_SHOWN],
             may_sync=self.may("sync"),
             may_export=self.hooks.request_scope().everything,
             problem="",
+            result_of=_result,
         )
+
+    @staticmethod
+    def _unreadable() -> tuple[str, int]:
+        return render("drift", "drift", problem=_UNREADABLE, plan=None, steps=[], orphans=[], total=0), 503
 
     def preview_sync(self) -> str | tuple[str, int]:
         """Show what a sync of what was chosen would do."""
         self.authorize("sync")
         files = self._files()
         if files is None:
-            return render("drift", "drift", problem=_UNREADABLE, plan=None, steps=[], orphans=[]), 503
+            return self._unreadable()
         plan = self.state.plan(files, _options(), store=self.store)
         return self._preview(plan)
 
@@ -74,7 +104,7 @@ class DriftPages(Door):
         self.authorize("sync")
         files = self._files()
         if files is None:
-            return render("drift", "drift", problem=_UNREADABLE, plan=None, steps=[], orphans=[]), 503
+            return self._unreadable()
         plan = self.state.plan(files, _options(), store=self.store)
         if plan.digest != request.form.get("digest"):
             return self._preview(plan, "Files or database changed since the preview. This is the new one."), 409
@@ -84,7 +114,41 @@ class DriftPages(Door):
             result = apply(self.store, plan, actor=self.actor(), message=self.message(), guard=self.hooks.usage_guard)
         except SyncRefused as error:
             return self._preview(plan, " ".join(error.reasons)), 409
-        return render("synced", "drift", result=result)
+        if not result.complete:
+            return render("synced", "drift", result=result)
+        noted = sum(change.action == "rebase" for change in result.changes) + len(result.forgotten)
+        return redirect(PageContext.url("done_sync", of=packed(self._done(plan, result)), n=noted), 303)
+
+    def _done(self, plan: SyncPlan, result: SyncResult) -> Iterator[Done]:
+        """Yield the revisions that a sync made."""
+        stored = {step.drift.name: step.drift.stored for step in plan.steps}
+        for change in result.changes:
+            before = stored.get(change.name)
+            if change.action == "create":
+                with suppress(TemplateNotFound):  # gone again
+                    made = self.store.get_by_name(change.name)
+                    yield Done(made.id, made.revision)
+            elif before is not None and change.action == "delete":
+                yield Done(before.id, before.revision + 1)
+            elif before is not None and change.revision is not None and change.action == "update":
+                yield Done(before.id, change.revision)
+
+    def done_sync(self) -> str:
+        """Show what a sync did, from the trail."""
+        self.authorize("read")
+        of = request.args.get("of", "")
+        events: list[Event] = []
+        for done in unpacked(of):
+            with suppress(TemplateNotFound, RevisionNotFound):
+                last = self.store.last_state(done.template_id)
+                if self.may("read", last):
+                    events.append(self.store.revision(done.template_id, done.revision, guard=self.reading))
+        undone = packed(
+            Done(event.template_id, event.revision) for event in events if event.action in ("synced", "deleted")
+        )
+        undo = undo_of(undone, PageContext.url("drift")) if self.may("sync") else None
+        noted = number_of("n", request.args.get("n"), 0)
+        return render("done", "drift", events=events, undo=undo, noted=noted)
 
     def export_patch(self) -> Response | tuple[str, int]:
         """Return what an export would change in the definition files, as a patch for Git."""
@@ -118,16 +182,20 @@ class DriftPages(Door):
             plan=plan,
             problem=problem,
             steps=[step for step in plan.steps if step.writes],
+            kept=plan.hindered,
             chosen=[(key, value) for key, value in request.form.items(multi=True) if _is_choice(key)],
-            result_of=_result,
+            changes_of=_changes,
         )
 
     def _files(self) -> FileSet | None:
         try:
-            return self.state.read_files()
+            files = self.state.read_files()
         except InvalidFiles as error:
             log.error("The definition files cannot be compared with the database:\n%s", error)  # noqa: TRY400
             return None
+        if files.warnings:  # they name directories of the server
+            files = replace(files, warnings=("There is no definition file.",))
+        return files
 
 
 def _is_choice(key: str) -> bool:
@@ -159,8 +227,24 @@ def _options() -> SyncOptions:
     )
 
 
-def _result(step: Step, path: str) -> Any:
-    """Return what a field holds after the sync."""
-    from flask_worker_templates.model.spec import flatten
+def _result(step: Step, field: FieldDrift) -> Any:
+    """Return what a field holds after a sync of what is ticked at first; None where it is not there then."""
+    if step.outcome.action == "refuse":
+        value = field.file if field.resolution == "file" else field.database
+        return None if value is ABSENT else value
+    return flatten(step.outcome.spec or {}).get(field.path)
 
-    return flatten(step.outcome.spec or {}).get(path)
+
+def _changes(step: Step) -> Iterator[dict[str, Any]]:
+    """Yield the fields that the sync changes, as the history would show them."""
+    if step.outcome.action != "update":
+        return
+    after = flatten(step.outcome.spec or {})
+    for field in step.drift.fields:
+        change: dict[str, Any] = {"field": field.path}
+        if field.database is not ABSENT:
+            change["from"] = field.database
+        if field.path in after:
+            change["to"] = after[field.path]
+        if not same(change.get("from", ABSENT), change.get("to", ABSENT)):
+            yield change

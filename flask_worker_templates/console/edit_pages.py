@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from flask import redirect, request
 from werkzeug.wrappers import Response
 
-from flask_worker_templates.errors import InvalidInput, InvalidSpec, NameTaken
+from flask_worker_templates.errors import InvalidInput, InvalidSpec, NameTaken, TemplateNotFound
 from flask_worker_templates.files.dump import YAML, declaration
 from flask_worker_templates.files.parse_yaml import parse_yaml
 from flask_worker_templates.model.rules import SpecRules
@@ -17,9 +18,9 @@ from flask_worker_templates.model.spec import Spec, flatten, same, unflatten
 from flask_worker_templates.model.template import Template
 
 from .door import Door, number_of
-from .fields import Control, controls, filled
+from .fields import Control, filled, labels, spec_controls
 from .forms import spec_of
-from .page import PageContext, render
+from .page import PageContext, list_url, onward, render
 from .routes import Route
 
 Tab = Literal["form", "yaml"]
@@ -54,21 +55,21 @@ class EditPages(Door):
         yield Route("/t/<template_id>/copy", self.create_copy, "POST")
         yield Route("/t/<template_id>/edit", self.edit_template)
         yield Route("/t/<template_id>/edit", self.save_template, "POST")
+        yield Route("/check", self.check_field, "POST")
 
     @property
     def controls(self) -> tuple[Control, ...]:
         """The controls of the form."""
-        # Without fields of the app's own there is nothing that `extra` may hold.
-        return tuple(one for one in controls(self.state.rules.schema) if (one.path, one.kind) != ("extra", "map"))
+        return spec_controls(self.state.rules.schema)
 
     def new_template(self) -> str:
         """Show an empty form."""
         self.authorize("create")
-        return self._form("New template", "Create", Draft({"enabled": True}, _EMPTY), PageContext.url("templates"))
+        return self._form("New template", "Create", Draft({"enabled": True}, _EMPTY), list_url())
 
     def create_template(self) -> Response | tuple[str, int]:
         """Create what was typed."""
-        return self._create("New template", PageContext.url("templates"))
+        return self._create("New template", list_url())
 
     def copy_template(self, template_id: str) -> str:
         """Show the form with the values of another template."""
@@ -76,14 +77,12 @@ class EditPages(Door):
         self.authorize("create")
         spec = {**template.spec, "name": ""}
         draft = Draft(spec, yaml_of(spec, self.state.rules))
-        return self._form(
-            f"Copy {template.name}", "Create", draft, PageContext.url("template", template_id=template_id)
-        )
+        return self._form(f"Copy {template.name}", "Create", draft, onward("template", template_id=template_id))
 
     def create_copy(self, template_id: str) -> Response | tuple[str, int]:
         """Create the copy."""
         template = self.readable(template_id)
-        return self._create(f"Copy {template.name}", PageContext.url("template", template_id=template_id))
+        return self._create(f"Copy {template.name}", onward("template", template_id=template_id))
 
     def edit_template(self, template_id: str) -> str:
         """Show the form with the values of a template."""
@@ -96,7 +95,7 @@ class EditPages(Door):
         """Save what was typed; ask where somebody else changed the same fields meanwhile."""
         template = self.readable(template_id)
         self.authorize("update", template)
-        draft = self._typed()
+        draft = self._typed(template.spec)
         if draft.problem:
             return self._edit_form(template, draft, problem=draft.problem), 422
         seen = number_of("revision", request.form.get("revision"), template.revision)
@@ -119,7 +118,7 @@ class EditPages(Door):
         except NameTaken as error:
             return self._edit_form(template, draft, InvalidSpec({"name": [str(error)]})), 409
         done = "unchanged" if saved.revision == template.revision and saved.spec == template.spec else "saved"
-        return redirect(PageContext.url("template", template_id=template_id, done=done), 303)
+        return redirect(onward("template", template_id=template_id, done=done), 303)
 
     # What they share
 
@@ -134,14 +133,46 @@ class EditPages(Door):
         except InvalidInput as error:
             return self._form(heading, "Create", draft, cancel, error), 422
         try:
-            made = self.store.create(spec, actor=self.actor(), message=message)
+            made = self.store.create(
+                spec, actor=self.actor(), message=message, guard=lambda made: self.authorize("create", made)
+            )
         except NameTaken as error:
             return self._form(heading, "Create", draft, cancel, InvalidSpec({"name": [str(error)]})), 409
-        return redirect(PageContext.url("template", template_id=made.id, done="created"), 303)
+        return redirect(onward("template", template_id=made.id, done="created"), 303)
 
-    def _typed(self) -> Draft:
+    def check_field(self) -> str:
+        """Return what is wrong with one field of what is typed so far; nothing is stored."""
+        self.authorize("read")
+        path, of = request.form.get("check", ""), request.args.get("of", "")
+        stored = self.readable(of).spec if of else None
+        typed = self._typed(stored)
+        errors: dict[str, list[str]] = {}
+        try:
+            self.state.rules.normalize(typed.spec, stored)
+        except InvalidInput as error:
+            errors = by_path(error)
+        if path == "name" and path not in errors and isinstance(typed.spec, Mapping):
+            errors |= self._taken(typed.spec.get("name"), stored)
+        return render("faults", "templates", path=path, errors=errors)
+
+    def _taken(self, name: Any, stored: Spec | None) -> dict[str, list[str]]:
+        with suppress(TemplateNotFound):
+            if stored is None or stored["name"] != name:
+                self.store.get_by_name(name)
+                return {"name": [str(NameTaken(name, None))]}
+        return {}
+
+    def _typed(self, stored: Spec | None = None) -> Draft:
+        """Return what was typed.
+
+        Args:
+            stored: the template that is edited. What its `extra` holds and the app does not declare stays; the form
+                does not show it, and the YAML does.
+        """
         if "yaml" not in request.form:
             spec = spec_of(request.form, self.controls)
+            if stored is not None and (unknown := self.state.rules.extra.unknown(stored["extra"])):
+                spec["extra"] = {**spec.get("extra", {}), **unknown}
             return Draft(spec, yaml_of(spec, self.state.rules))
         text = request.form["yaml"].replace("\r\n", "\n")
         parsed = parse_yaml(text)
@@ -154,8 +185,10 @@ class EditPages(Door):
         self, template: Template, draft: Draft, error: InvalidInput | None = None, *, problem: str = ""
     ) -> str:
         revision = number_of("revision", request.form.get("revision"), template.revision)
-        cancel = PageContext.url("template", template_id=template.id)
-        return self._form(f"Edit {template.name}", "Save", draft, cancel, error, problem=problem, revision=revision)
+        cancel = onward("template", template_id=template.id)
+        return self._form(
+            f"Edit {template.name}", "Save", draft, cancel, error, problem=problem, revision=revision, of=template.id
+        )
 
     def _form(
         self,
@@ -167,11 +200,10 @@ class EditPages(Door):
         *,
         problem: str = "",
         revision: int | None = None,
+        of: str | None = None,
     ) -> str:
         tab: Tab = "yaml" if request.args.get("tab") == "yaml" else "form"
-        errors: dict[str, list[str]] = {}
-        for path, text in error.flat() if error else ():
-            errors.setdefault(path, []).append(text)
+        errors = by_path(error) if error else {}
         known = {control.path: control.id for one in self.controls for control in (one, *one.walk())}
         values = draft.spec if isinstance(draft.spec, Mapping) else {}
         return render(
@@ -186,7 +218,9 @@ class EditPages(Door):
             errors=errors,
             problem=problem,
             revision=revision,
+            check=PageContext.url("check_field", of=of),
             message=request.form.get("message", ""),
+            labels=dict(labels(self.controls)),
             shown=lambda control: filled(values, control),
             rows=lambda control: list(_rows(values, control)),
             anchor=lambda path: "yaml" if tab == "yaml" else _anchor(path, known),
@@ -207,6 +241,14 @@ class EditPages(Door):
             text=yaml_of(merged, self.state.rules),
             message=request.form.get("message", ""),
         )
+
+
+def by_path(error: InvalidInput) -> dict[str, list[str]]:
+    """Return the words of an error by the path of the field."""
+    errors: dict[str, list[str]] = {}
+    for path, text in error.flat():
+        errors.setdefault(path, []).append(text)
+    return errors
 
 
 class _BothChanged(Exception):  # becomes the page that asks

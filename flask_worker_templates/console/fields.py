@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -72,6 +72,11 @@ def controls(schema: ma.Schema, prefix: str = "") -> tuple[Control, ...]:
     )
 
 
+def spec_controls(schema: ma.Schema) -> tuple[Control, ...]:
+    """Return the controls of the schema of a spec; without fields of the app's own there is nothing to show of them."""
+    return tuple(one for one in controls(schema) if (one.path, one.kind) != ("extra", "map"))
+
+
 def _control(path: str, field: fields.Field[Any], label: str) -> Control:  # noqa: C901, PLR0911  # a table
     default = field.load_default
     if callable(default):
@@ -82,12 +87,12 @@ def _control(path: str, field: fields.Field[Any], label: str) -> Control:  # noq
         "help": _help(field.metadata.get("description", "")),
         "required": field.required,
         "default": None if default is ma.missing else default,
-        "nullable": bool(field.allow_none),
+        "nullable": bool(field.allow_none or field.metadata.get("nullable")),
     }
     match field:
         case fields.Nested():
             inner = controls(field.schema, path + ".")
-            if field.allow_none:  # as a whole it may be left empty
+            if common["nullable"]:  # as a whole it may be left empty
                 inner = tuple(replace(one, required=False) for one in inner)
             return Control(kind="group", inner=inner, **common)
         case fields.Boolean():
@@ -123,6 +128,8 @@ _SPELT = {
     "gpu": "GPU",
     "id": "ID",
     "license": "licence",
+    "max": "maximum",
+    "minutes": "(minutes)",
     "url": "URL",
     "usd": "(USD)",
 }
@@ -150,6 +157,14 @@ def _choices(field: fields.Field[Any]) -> tuple[str, ...]:
 
 def _longest(field: fields.Field[Any]) -> int | None:
     return next((one.max for one in field.validators if isinstance(one, validate.Length)), None)
+
+
+def labels(shown: Iterable[Control], group: str = "") -> Iterator[tuple[str, str]]:
+    """Yield path and label of each field, with the label of its group."""
+    for control in shown:
+        label = f"{group}: {control.label}" if group else control.label
+        yield control.path, label
+        yield from labels(control.inner, label)
 
 
 def filled(values: Mapping[str, Any], control: Control) -> Any:

@@ -21,7 +21,7 @@ def secure(response: Response) -> Response:
     """Give a page its headers."""
     response.headers.update(HEADERS)
     response.headers.setdefault("Cache-Control", "private, no-cache")
-    response.vary.update(["Cookie", "Authorization"])
+    response.vary.update(["Cookie", "Authorization", "HX-Target"])
     return response
 
 

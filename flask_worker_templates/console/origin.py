@@ -61,23 +61,20 @@ _UNREADABLE = "The definition files cannot be read at the moment. The server's l
 
 def standing_of(door: Door, template: Template) -> Standing:
     """Compare a template with the definition files, which are read for it."""
-    from flask_worker_templates.reconcile.options import SyncOptions
+    from flask_worker_templates.reconcile.one_template import drift_of
 
     begins = "Created from a definition file." if template.is_seeded else "Created by hand."
     try:
-        files = door.state.read_files()
-        plan = door.state.plan(files, SyncOptions(only=(template.name,)), store=door.store)
+        ownership = door.state.ownership(door.state.read_files())
+        drift = drift_of(door.store, ownership, template.id)
     except DatabaseUnavailable:
         raise
     except (InvalidFiles, WorkerTemplatesError) as error:
         log.error("A template cannot be compared with the definition files:\n%s", error)  # noqa: TRY400
         return Standing((begins, _UNREADABLE))
-    for step in plan.steps:
-        stored = step.drift.stored
-        if stored is not None and stored.id == template.id:
-            state = step.drift.state.value
-            return Standing((begins, *_lines(step.drift)), state not in ("in_sync", "unmanaged"))
-    return Standing((begins,))
+    if drift is None:
+        return Standing((begins,))
+    return Standing((begins, *_lines(drift)), drift.state.value not in ("in_sync", "unmanaged"))
 
 
 def _lines(drift: TemplateDrift) -> tuple[str, ...]:  # noqa: PLR0911  # a table

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from flask import render_template, request, url_for
 
 from flask_worker_templates.model.ages import age
 from flask_worker_templates.model.template import Event, rfc3339
 
+from .assets import asset_url
+
 NAME = "worker-templates-console"
 THEME_COOKIE = "worker_templates_theme"
 THEMES = ("auto", "light", "dark")
 
-STATIC = Path(__file__).parent / "static"
-
 _NAVIGATION = (("templates", "Templates"), ("drift", "Drift"), ("log", "Log"), ("claims", "Claims"))
+
+_THEMES = (("auto", "System colours", "screen"), ("light", "Light colours", "sun"), ("dark", "Dark colours", "moon"))
+"""Value, words and icon of each colour scheme."""
 
 _WORDS = {
     "seeded": "Created from a file",
@@ -33,6 +33,10 @@ _WORDS = {
     "deleted": "Deleted",
     "restored": "Restored",
 }
+
+
+MESSAGES = frozenset({"done", "of", "n", "worker", "ttl"})
+"""Parameters of a URL that an action led to: what was done, to what, and what is needed to take it back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,37 +72,61 @@ class PageContext:
         self.navigation = _NAVIGATION
         chosen = request.cookies.get(THEME_COOKIE, "auto")
         self.theme = chosen if chosen in THEMES else "auto"
+        self.themes = _THEMES
         self.arguments: Mapping[str, str] = request.args
 
     @staticmethod
     def asset(name: str) -> str:
         """Return the URL of a static file, which changes with its content, so that browsers may keep it."""
-        return url_for(f"{NAME}.static", filename=name, v=_digest(name))
+        return asset_url(f"{NAME}.static", name)
 
     @staticmethod
     def url(endpoint: str, **values: Any) -> str:
         """Return the URL of a page."""
         return url_for(f"{NAME}.{endpoint}", **values)
 
+    @staticmethod
+    def onward(endpoint: str, **values: Any) -> str:
+        """Return the URL of a page, which leads back to the list as it was filtered."""
+        return onward(endpoint, **values)
+
+    @property
+    def list_url(self) -> str:
+        """The list that this page was opened from, with its filters."""
+        return list_url()
+
     @property
     def here(self) -> str:
-        """The path and query of this page, for coming back to it."""
-        return request.full_path.removesuffix("?")
+        """The path and query of this page without the message, for coming back to it."""
+        return self.with_query() if request.method in ("GET", "HEAD") else request.script_root + request.path
 
     @staticmethod
-    def with_query(**changes: Any) -> str:
-        """Return the URL of this page with some of its parameters changed; None takes one away."""
-        arguments = {key: values for key, values in request.args.lists() if key not in ("done", "of", "n")}
+    def with_query(endpoint: str = "", /, **changes: Any) -> str:
+        """Return the URL of this page, or another one, with the parameters of this one, some of them changed.
+
+        Args:
+            endpoint: of the other page.
+            changes: parameters; None takes one away.
+        """
+        arguments = {key: values for key, values in request.args.lists() if key not in MESSAGES}
         for key, value in changes.items():
             arguments.pop(key, None)
             if value is not None:
                 arguments[key] = [str(value)]
-        return url_for(request.endpoint or "", **{**(request.view_args or {}), **arguments})
+        # Not through `url_for`, which has parameters of its own that a query string could name.
+        page = url_for(f"{NAME}.{endpoint}" if endpoint else request.endpoint or "", **(request.view_args or {}))
+        return f"{page}?{urlencode(arguments, doseq=True)}" if arguments else page
 
     @staticmethod
     def age(moment: datetime) -> str:
         """Return how long ago a time was."""
         return age(moment)
+
+    @staticmethod
+    def price(value: float) -> str:
+        """Return a price with at least two digits after the point, and as many as it has, up to six."""
+        whole, _, fraction = f"{value:,.6f}".partition(".")
+        return f"${whole}.{fraction.rstrip('0').ljust(2, '0')}"
 
     @staticmethod
     def words(event: Event) -> str:
@@ -109,6 +137,43 @@ class PageContext:
     def exact(moment: datetime) -> str:
         """Return a time as the API writes it."""
         return rfc3339(moment.astimezone(UTC))
+
+
+def fragment_of(target: str) -> bool:
+    """Return whether only a part of the page is asked for, by the id of its element; htmx says so."""
+    return request.headers.get("HX-Target") == target
+
+
+def onward(endpoint: str, **values: Any) -> str:
+    """Return the URL of a page of the console that knows which list this page was opened from.
+
+    Args:
+        endpoint: of the page.
+        values: of its path and query.
+    """
+    if request.endpoint == f"{NAME}.templates":
+        shown = PageContext.with_query()
+        back = shown if "?" in shown else ""
+    else:
+        back = request.args.get("back", "")
+    if back_to(back, ""):
+        values["back"] = back
+    return PageContext.url(endpoint, **values)
+
+
+def list_url() -> str:
+    """Return the URL of the list that this page was opened from, with its filters."""
+    plain = PageContext.url("templates")
+    target = back_to(request.args.get("back", ""), plain)
+    return target if urlsplit(target).path == plain else plain
+
+
+def with_message(url: str, **message: str) -> str:
+    """Return the URL of a page with parameters that say what was done, in place of those that it has."""
+    path, _, query = url.partition("?")
+    kept = [(key, value) for key, value in parse_qsl(query) if key not in MESSAGES]
+    query = urlencode([*kept, *message.items()])
+    return f"{path}?{query}" if query else path
 
 
 def render(name: str, section: str, *, notes: tuple[Note, ...] = (), **values: Any) -> str:
@@ -128,8 +193,3 @@ def back_to(target: str, fallback: str) -> str:
     parts = urlsplit(target)
     safe = target.startswith("/") and not target.startswith(("//", "/\\")) and not parts.scheme and not parts.netloc
     return target if safe and "\\" not in target and target.isprintable() else fallback
-
-
-@cache
-def _digest(name: str) -> str:
-    return hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import html
 import re
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from flask import Flask, abort, request
@@ -15,20 +15,15 @@ from flask_worker_templates.store.connection import TEMPLATES
 from tests.support.apps import AppFactory
 from tests.support.backends import mongomock_only
 from tests.support.calls import NOWHERE, URL, create, one, snapshot
+from tests.support.console import CONSOLE, page, undo, words
 from tests.support.specs import spec
-
-CONSOLE = "/worker-templates"
 
 
 def row(client: FlaskClient, name: str) -> str:
     """The words of a row of the list."""
     text = client.get(CONSOLE + "/").text
-    [found] = [part for part in re.findall(r"<tr>.*?</tr>", text, re.DOTALL) if f"<strong>{name}</strong>" in part]
-    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", found)).split())
-
-
-def page(template: dict[str, Any], tail: str = "") -> str:
-    return f"{CONSOLE}/t/{template['id']}{tail}"
+    [found] = [part for part in re.findall(r"<tr>.*?</tr>", text, re.DOTALL) if f"<bdi>{name}</bdi></a>" in part]
+    return words(found)
 
 
 def test_the_list_tells_claims_and_which_are_outdated_or_expired(client: FlaskClient, database: Any) -> None:
@@ -86,20 +81,23 @@ def test_a_template_is_shown_where_its_file_cannot_be_read(make_app: AppFactory)
 @mongomock_only
 def test_a_deletion_is_undone_from_the_list_and_from_its_own_page(client: FlaskClient) -> None:
     template = create(client, "lost")
-    answer = client.post(page(template, "/delete"), data={"name": "lost", "revision": "1"}, follow_redirects=True)
-    assert "lost is deleted." in answer.text
-    action = re.search(r'<form method="post" action="([^"]+/restore)"', answer.text)
-    assert action
+    answer = client.post(page(template, "/delete"), data={"name": "lost", "revision": "1"})
+    told = client.get(answer.headers["Location"])
+    assert "lost is deleted." in told.text
+    back = undo(client, told)
+    assert "It is as it was before." in back.text
+    assert client.get(one(template)).get_json()["revision"] == 3
+    assert "is deleted" not in client.get(answer.headers["Location"]).text  # it is there again
+
+    client.delete(one(template))
     gone = client.get(page(template))
     assert gone.status_code == 200
-    assert "Restore" in gone.text
-    back = client.post(action[1], follow_redirects=True)
-    assert "lost is back, with its history." in back.text
-    assert client.get(one(template)).get_json()["revision"] == 3
-    again = client.post(action[1])
+    assert ">Restore<" in gone.text
+    restored = client.post(page(template, "/restore"), follow_redirects=True)
+    assert "lost is back, with its history." in restored.text
+    again = client.post(page(template, "/restore"))
     assert again.status_code == 409
     assert again.mimetype == "text/html"
-    assert client.get(CONSOLE + f"/?done=deleted&of={template['id']}").text.count("is deleted") == 0
 
 
 @mongomock_only
@@ -110,11 +108,14 @@ def test_a_restore_asks_the_authorizer(make_app: AppFactory) -> None:
     WorkerTemplates(app).authorizer(lambda action, template: asked["allowed"] or action == "read")
     client = app.test_client()
     template = create(client, "lost")
-    client.delete(one(template))
+    done = client.post(page(template, "/delete"), data={"name": "lost", "revision": "1"}).headers["Location"]
+    assert ">Undo<" in client.get(done).text
     asked["allowed"] = False
     assert ">Restore<" not in client.get(page(template)).text
-    assert ">Undo<" not in client.get(CONSOLE + f"/?done=deleted&of={template['id']}").text
+    assert ">Undo<" not in client.get(done).text
     assert client.post(page(template, "/restore")).status_code == 403
+    of = dict(parse_qsl(urlsplit(done).query))["of"]
+    assert client.post(CONSOLE + "/undo", data={"of": of}).status_code == 403
     assert client.get(one(template)).status_code == 404
 
 
