@@ -62,14 +62,14 @@ def install(app: Flask) -> None:
 @blueprint.get("/")
 @login_required  # type: ignore[untyped-decorator]
 def fleet() -> str:
-    """Show the workers, and how each holds its template."""
-    return _fleet()
+    """Show the workers, and how each holds its template; to htmx, the part of the page that refreshes itself."""
+    return _fleet("workers.html" if "HX-Request" in request.headers else "fleet.html")
 
 
-def _fleet(**values: Any) -> str:
+def _fleet(page: str = "fleet.html", **values: Any) -> str:
     claims = claims_by_worker()
     rows = [(worker, claims.get(worker.id), _seconds_left(claims.get(worker.id))) for worker in Worker.objects]
-    return render_template("fleet.html", rows=rows, lease_seconds=LEASE_SECONDS, form=request.form, **values)
+    return render_template(page, rows=rows, lease_seconds=LEASE_SECONDS, form=request.form, **values)
 
 
 def _seconds_left(claim: Claim | None) -> int:

@@ -60,7 +60,7 @@ def select(kind: str, **needs: Any) -> int:
     else:
         counts = state.store.claim_counts([template.id for template in fits])
         print_table(columns(counts, wide=kind == "wide"), fits)
-        say(f"{counted(fits, 'template')} fit." if fits else "No template fits.")
+        say(f"{counted(fits, 'template')} {'fits' if len(fits) == 1 else 'fit'}." if fits else "No template fits.")
         for other in fits.others:
             say(f"{other.template.name}: {' '.join(other.reasons)}")
     return 0 if fits else 1

@@ -121,7 +121,7 @@ def test_the_pictures_are_those_that_the_script_makes_and_load_fast() -> None:
     assert set(sizes) == shown
     assert max(sizes.values()) <= MAX_BYTES
     first_screen = README.read_text().partition("<!-- start -->")[0]
-    assert re.search(r"!\[[^\]]+\]\(docs/pictures/templates\.png\)", first_screen)
+    assert set(re.findall(r'"docs/pictures/([a-z-]+)\.png"', first_screen)) == {"templates", "templates-dark"}
 
 
 def test_every_public_name_is_on_the_page_of_the_python_api() -> None:
