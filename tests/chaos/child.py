@@ -16,8 +16,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from flask import Flask
 from pymongo import monitoring
 
+from flask_worker_templates import WorkerTemplates
+from flask_worker_templates.model.claim import KEEP_TTL
 from flask_worker_templates.model.spec import Spec, patched
 from flask_worker_templates.reconcile.options import SyncOptions
 from flask_worker_templates.reconcile.seed import seed
@@ -92,8 +95,8 @@ def _restore(store: Store, template_id: str) -> Any:
     return store.restore(template_id, actor="child").to_dict()
 
 
-def _claim(store: Store, template_id: str, worker_id: str) -> Any:
-    return store.claim(template_id, worker_id, actor="child")[1]
+def _claim(store: Store, template_id: str, worker_id: str, ttl: int | None = None) -> Any:
+    return store.claim(template_id, worker_id, actor="child", ttl=KEEP_TTL if ttl is None else ttl)[1]
 
 
 def _release(store: Store, template_id: str, worker_id: str) -> Any:
@@ -113,6 +116,23 @@ def _sync(store: Store, path: str) -> Any:
     return apply(store, plan_sync(store, files, SyncOptions(prune=True)), actor="child").to_dict()
 
 
+def _sync_over_http(store: Store, uri: str, path: str, options: Mapping[str, Any]) -> Any:
+    """Plan, and sync by that plan, through the API of an app."""
+    app = Flask("chaos_sync")
+    app.config.update(
+        TESTING=True,
+        WORKER_TEMPLATES_MONGODB_URI=uri,
+        WORKER_TEMPLATES_CONFIG_PATH=path,
+        WORKER_TEMPLATES_SEED="off",
+    )
+    WorkerTemplates(app).actor_loader(lambda: "child")
+    client = app.test_client()
+    digest = client.post("/api/v1/templates/plan", json=options).get_json()["digest"]
+    answer = client.post("/api/v1/templates/sync", json={**options, "digest": digest})
+    assert answer.status_code == 200, answer.text
+    return answer.get_json()
+
+
 OPERATIONS: dict[str, Callable[..., Any]] = {
     "create": _create,
     "update": _update,
@@ -124,6 +144,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "prepare": _prepare,
     "seed": _seed,
     "sync": _sync,
+    "sync over HTTP": _sync_over_http,
 }
 
 

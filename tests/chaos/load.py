@@ -26,6 +26,8 @@ LOGICAL = {404, 409, 412}
 """Answers that the load brings upon itself: gone, taken, in use, moved on."""
 SHARED_NAMES = 5
 MAX_TEMPLATES = 40
+SEEDS = 20
+"""Templates of the definition file, ``seeded-00`` and so on, which clients sync."""
 CONNECTION_REQUESTS = 25
 """Requests that a client sends over one connection. Over the next one, another worker process may answer."""
 
@@ -90,12 +92,15 @@ class Client:
         self._random = random.Random(name)
         self._serial = itertools.count(1)
         self._known: dict[str, int] = {}
+        self._deleted: list[str] = []
         self._secrets = secrets
         self._steps: list[Callable[[str], None]] = [
             *[self._patch] * 8,
             *[self._create] * 3,
             *[self._patch_if_unchanged] * 3,
             *[self._claim_and_release] * 2,
+            self._restore,
+            self._sync_one,
             self._rename,
             self._revert,
             self._revert,
@@ -218,6 +223,7 @@ class Client:
         if status == 204:
             self._acknowledged()
             self.told.writes.append(Write(one, "deleted", actor=actor))
+            self._deleted.append(one)
         if status in {204, 404}:
             self._known.pop(one, None)
 
@@ -226,9 +232,13 @@ class Client:
         if one is None:
             return
         use = Use(one, actor)
-        status, _ = self.call("PUT", f"/{one}/claims/{actor}", actor)
+        lease = {"ttl_seconds": 600} if self._random.random() < 0.5 else None
+        status, _ = self.call("PUT", f"/{one}/claims/{actor}", actor, lease)
         if status in {201, 204}:
             self.told.uses.add(use)
+            status, _ = self.call("PUT", f"/{one}/claims/{actor}", actor)
+            if status in {201, 404, 409}:  # what was acknowledged was a renewal's to renew
+                self._wrong(f"{status} to the renewal of the claim of {actor} on {one}")
         if status == 404:
             self._known.pop(one, None)
         elif self._random.random() < 0.9:
@@ -238,6 +248,22 @@ class Client:
             status, _ = self.call("DELETE", f"/{one}/claims/{actor}", actor)
             if held and status == 404:
                 self._wrong(f"{one} was deleted while {actor} claimed it")
+
+    def _restore(self, actor: str) -> None:
+        if not self._deleted:
+            return
+        one = self._deleted.pop(self._random.randrange(len(self._deleted)))
+        status, template = self.call("POST", f"/{one}/restore", actor, {})
+        if status == 201:
+            self._changed("restored", actor, template)
+
+    def _sync_one(self, actor: str) -> None:
+        """Sync one template with its file by a plan, so that the actor makes one change at most."""
+        name = f"seeded-{self._random.randrange(SEEDS):02}"
+        options: dict[str, Any] = {"only": [name], "on_conflict": "file", "restore": [name]}
+        status, plan = self.call("POST", "/plan", actor, options)
+        if status == 200:
+            self.call("POST", "/sync", actor, {**options, "digest": plan["digest"]})
 
     def _look(self, actor: str) -> None:
         status, templates = self.call("GET", "?page_size=200", actor)
