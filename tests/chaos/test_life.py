@@ -14,7 +14,7 @@ import yaml
 from pymongo.database import Database
 
 from flask_worker_templates import NameTaken, RestoreRefused, TemplateInUse, TemplateNotFound
-from flask_worker_templates.model.parameters import Window
+from flask_worker_templates.model.parameters import Paging
 from flask_worker_templates.model.spec import patched
 from flask_worker_templates.reconcile.seed import seed
 from flask_worker_templates.store.store import Store
@@ -261,7 +261,7 @@ def shape(store: Store) -> list[tuple[str, int, list[str]]]:
         (
             managed.spec["name"],
             managed.spec["max_nodes"],
-            [event.action for event in store.history(managed.id, Window(1, 50))][::-1],
+            [event.action for event in store.history(managed.id, Paging(1, 50))][::-1],
         )
         for managed in sorted(store.managed(), key=lambda managed: str(managed.spec["name"]))
     ]

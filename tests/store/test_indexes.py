@@ -17,12 +17,12 @@ from typing import Any
 import mongoengine
 import pytest
 from bson.codec_options import CodecOptions, DatetimeConversion
-from pymongo import MongoClient, monitoring
+from pymongo import MongoClient, UpdateOne, monitoring
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from flask_worker_templates.errors import DuplicateNames
-from flask_worker_templates.model.parameters import SORTS, Paging, list_parameters, trail_parameters
+from flask_worker_templates.model.parameters import SORTS, Paging, claims_parameters, list_parameters, trail_parameters
 from flask_worker_templates.model.records import Seed
 from flask_worker_templates.settings import Settings
 from flask_worker_templates.store import indexes
@@ -150,14 +150,23 @@ def test_of_many_names_that_are_there_twice_the_first_are_listed_and_that_there_
 
 
 class Recorder(monitoring.CommandListener):
-    """Keeps the reads of the two collections."""
+    """Keeps the reads of the two collections, and the commands that claim."""
 
     def __init__(self) -> None:
         self.sent: list[dict[str, Any]] = []
 
     def started(self, event: monitoring.CommandStartedEvent) -> None:
-        if event.command_name in {"find", "aggregate", "count", "distinct"}:
-            kept = ("lsid", "$db", "$readPreference", "readConcern", "$clusterTime", "maxTimeMS")
+        if event.command_name in {"find", "aggregate", "count", "distinct", "findAndModify"}:
+            kept = (
+                "writeConcern",
+                "txnNumber",
+                "lsid",
+                "$db",
+                "$readPreference",
+                "readConcern",
+                "$clusterTime",
+                "maxTimeMS",
+            )
             self.sent.append({key: value for key, value in event.command.items() if key not in kept})
 
     def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
@@ -433,3 +442,86 @@ def test_deletions_of_names_are_found_by_their_index(recorded: Recorded) -> None
         assert "COLLSCAN" not in plan.names
         assert plan.indexes <= {"name_at", "action_at", "base_name", "template_revision", "_id_"}
         assert plan.examined <= 200 * REVISIONS
+
+
+CLAIMS = 300
+"""Claims that there are: of every tenth template one, by a worker of its own, of the first revision."""
+
+
+@pytest.fixture(scope="module")
+def claimed(recorded: Recorded) -> Recorded:
+    now = datetime.now(UTC)
+    updates = []
+    for number in range(0, TEMPLATES, TEMPLATES // CLAIMS):
+        claim = {"worker_id": f"w{number}", "actor": "fleet", "claimed_at": now, "revision": 1}
+        lease = {"ttl_seconds": 60, "renewed_at": now - timedelta(seconds=90 * (number % 20 == 0))}
+        updates.append(UpdateOne({"_id": recorded.ids[number]}, {"$set": {"claims": [claim | lease]}}))
+    recorded.raw.worker_templates.bulk_write(updates)
+    return recorded
+
+
+LISTS_OF_CLAIMS: list[tuple[dict[str, Any], int, int]] = [
+    ({}, PAGE, TEMPLATES),
+    ({"page": 3}, PAGE, TEMPLATES),
+    ({"page": 99}, 0, TEMPLATES),
+    ({"worker_id": "w10"}, 1, 1),
+    ({"worker_id": "nobody"}, 0, 1),
+    ({"template": "t00010"}, 1, 1),
+    ({"template": "t00010", "worker_id": "w10"}, 1, 1),
+    ({"template": "t00010", "outdated": "true"}, 0, 1),
+    ({"worker_id": "w10", "expired": "false"}, 1, 1),
+    ({"outdated": "false"}, PAGE, TEMPLATES),
+    ({"expired": "true"}, PAGE, TEMPLATES),
+    ({"outdated": "true", "expired": "true"}, 0, TEMPLATES),
+]
+"""What is asked of all claims, how many are on the page, and how many templates each command may look at."""
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(("asked", "shown", "most"), LISTS_OF_CLAIMS, ids=str)
+def test_every_list_of_claims_is_served_by_an_index_or_bounded(
+    asked: dict[str, Any], shown: int, most: int, claimed: Recorded
+) -> None:
+    loaded = claims_parameters({"page_size": str(PAGE), **asked})
+    found: list[Any] = []
+    sent = claimed.sent_by(lambda store: found.append(store.all_claims(loaded)))
+    assert len(found[0]) == shown
+    for command in sent:
+        plan = claimed.explain(command)
+        assert "COLLSCAN" not in plan.names
+        assert plan.sorted_in_memory in ([], [0]) if most == 1 else plan.sorted_in_memory == []
+        if command.get("find"):  # the templates and the events of the claims, by their ids
+            assert plan.indexes == {"_id_"}
+            assert plan.examined <= CLAIMS
+        else:
+            assert plan.examined <= most
+            assert plan.indexes == ({"claims_worker"} if set(asked) & {"worker_id"} else {UNIQUE_NAME}) or (
+                {"template", "worker_id"} <= set(asked) and plan.indexes <= {"claims_worker", UNIQUE_NAME}
+            )
+
+
+@pytest.mark.server
+def test_claims_look_at_one_template(claimed: Recorded) -> None:
+    one = claimed.ids[10]
+    for work in (
+        lambda store: store.claim(one, "w10", actor="fleet"),
+        lambda store: store.claim(one, "new", actor="fleet", ttl=60),
+        lambda store: store.claim(one, "new", actor="fleet", guard=lambda template, after: None),
+        lambda store: store.release(one, "new", actor="fleet"),
+        lambda store: store.check_unclaimed(claimed.ids[11], "t00011"),
+        lambda store: store.claim_counts([one]),
+    ):
+        sent = claimed.sent_by(work)
+        assert sent
+        for command in sent:
+            plan = claimed.explain(command)
+            assert plan.names & {"IDHACK", "IXSCAN"}
+            assert plan.indexes <= {"_id_"}
+            assert plan.examined <= 1
+
+
+@pytest.mark.server
+def test_the_counts_of_a_page_look_at_its_templates_alone(claimed: Recorded) -> None:
+    (command,) = claimed.sent_by(lambda store: store.claim_counts(claimed.ids[:PAGE]))
+    plan = claimed.explain(command)
+    assert (plan.indexes, plan.examined) == ({"_id_"}, PAGE)
