@@ -108,6 +108,8 @@ class PythonFiles(PythonApi):
     ) -> SyncResult:
         """Apply what the definition files changed, now, and keep what was changed in the database.
 
+        Long, because each decision is an argument with a name and a type.
+
         Args:
             paths: a file or several instead of the configured ones.
             on_conflict: whose value a field gets that both sides changed: ``file`` or ``db``; ``skip`` leaves such

@@ -9,12 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import InvalidParameters
 from .model.claim import Claim
-from .model.parameters import (
-    Paging,
-    claims_parameters,
-    page_parameters,
-    trail_parameters,
-)
+from .model.claim_parameters import claims_parameters
+from .model.parameters import Paging, page_parameters, trail_parameters
 from .model.records import Comparison
 from .model.selection import Selection
 from .model.template import Event, Page, Template
@@ -58,6 +54,8 @@ class PythonReads(PythonApi):
         explain: bool = False,
     ) -> Selection:
         """Return the templates that fit: enabled, not deprecated, cheapest first, unknown prices last, ties by name.
+
+        Long for the same reason as `list`.
 
         Args:
             cpu_cores: minimum number of cores.
@@ -219,6 +217,8 @@ class PythonReads(PythonApi):
         extra: Mapping[str, Any] | None = None,
     ) -> Page[Template]:
         """Return one page of the templates that pass every filter. The parameters are those of the HTTP API.
+
+        Long, because each of them is named here, so that an editor completes it and a type checker knows it.
 
         Args:
             page: page number, from 1.

@@ -8,11 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import InvalidParameters
 from .model.claim import Claim
-from .model.parameters import (
-    claim_parameters,
-    message_of,
-    worker_id_of,
-)
+from .model.claim_parameters import claim_parameters, worker_id_of
+from .model.parameters import message_of
 from .model.spec import Spec
 from .model.template import Template
 from .store.store import Precondition

@@ -10,13 +10,13 @@ from flask_worker_templates.errors import InvalidParameters, WorkerTemplatesErro
 from flask_worker_templates.files.parsed import printable
 from flask_worker_templates.model.ages import age
 from flask_worker_templates.model.claim import MAX_TTL_SECONDS, MIN_TTL_SECONDS, Claim
-from flask_worker_templates.model.parameters import (
-    MAX_PAGE_SIZE,
+from flask_worker_templates.model.claim_parameters import (
     ClaimsSchema,
     claim_parameters,
     claims_parameters,
     worker_id_of,
 )
+from flask_worker_templates.model.parameters import MAX_PAGE_SIZE
 from flask_worker_templates.model.template import rfc3339
 from flask_worker_templates.runtime.app_state import current_state
 

@@ -6,7 +6,8 @@ from flask_worker_templates.model.records import ABSENT
 from flask_worker_templates.model.spec import flatten
 from flask_worker_templates.model.template import rfc3339
 from flask_worker_templates.reconcile.compare import State
-from flask_worker_templates.reconcile.plan import WITHOUT_DRIFT, Step, SyncPlan, leaf_text
+from flask_worker_templates.reconcile.plan import WITHOUT_DRIFT, SyncPlan, leaf_text
+from flask_worker_templates.reconcile.step import Step
 
 from . import terminal
 from .output import print_json, warn

@@ -12,7 +12,6 @@ from flask_worker_templates.errors import ExportRefused
 from flask_worker_templates.files.load import FileSet
 from flask_worker_templates.reconcile.export import (
     VERSION,
-    EditedFile,
     FileExport,
     count_changes,
     export_text,
@@ -95,15 +94,7 @@ def export(*, write: bool, dry_run: bool, add: Path | None, max_remove: int, pat
         print_error(error, kind)
         return CONFLICT if error.conflict else ERROR
     if kind == "json":
-        print_json(
-            {
-                "version": VERSION,
-                "dry_run": dry_run,
-                "files": [_document(content) for content in done.contents],
-                "left_out": [{"name": name, "reason": reason} for name, reason in done.left_out.items()],
-                "warnings": list(done.warnings),
-            }
-        )
+        print_json(_document(done, dry_run))
     else:
         _print(done, dry_run)
         for warning in done.warnings:
@@ -124,8 +115,14 @@ def _found(path: Path, files: FileSet) -> Path:
     return next((file.real_path for file in files.files if file.path == str(path)), path.resolve())
 
 
-def _document(content: EditedFile) -> dict[str, object]:
-    return {**content.to_dict(), "diff": "".join(unified_diff(content))}
+def _document(done: FileExport, dry_run: bool) -> dict[str, object]:
+    return {
+        "version": VERSION,
+        "dry_run": dry_run,
+        "files": [{**content.to_dict(), "diff": "".join(unified_diff(content))} for content in done.contents],
+        "left_out": [{"name": name, "reason": reason} for name, reason in done.left_out.items()],
+        "warnings": list(done.warnings),
+    }
 
 
 def _print(done: FileExport, dry_run: bool) -> None:

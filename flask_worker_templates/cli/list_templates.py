@@ -10,7 +10,8 @@ import click
 from flask_worker_templates.errors import InvalidParameters
 from flask_worker_templates.files.dump import definition_file
 from flask_worker_templates.model.claim import Claim
-from flask_worker_templates.model.parameters import MAX_PAGE_SIZE, claims_parameters
+from flask_worker_templates.model.claim_parameters import claims_parameters
+from flask_worker_templates.model.parameters import MAX_PAGE_SIZE
 from flask_worker_templates.model.template import Template
 from flask_worker_templates.runtime.app_state import current_state
 from flask_worker_templates.store.store import Store

@@ -16,8 +16,9 @@ from flask_worker_templates.errors import DatabaseUnavailable, InvalidPlan
 from flask_worker_templates.files.paths import Unusable, is_meant, read_bytes
 from flask_worker_templates.files.replace import write_private
 from flask_worker_templates.reconcile.options import ON_CONFLICT, SyncOptions
-from flask_worker_templates.reconcile.plan import Refusal, SyncPlan
+from flask_worker_templates.reconcile.plan import SyncPlan
 from flask_worker_templates.reconcile.plan_document import MAX_DELETIONS, ReviewedPlan, plan_document, read_plan
+from flask_worker_templates.reconcile.step import Refusal
 from flask_worker_templates.reconcile.sync import carry_out
 from flask_worker_templates.reconcile.sync_document import sync_document
 from flask_worker_templates.reconcile.sync_result import SyncChange, SyncResult, unfinished

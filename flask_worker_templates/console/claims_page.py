@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 
 from flask_worker_templates.errors import InvalidInput, TemplateNotFound
 from flask_worker_templates.model.claim import Claim
-from flask_worker_templates.model.parameters import claim_parameters, claims_parameters, worker_id_of
+from flask_worker_templates.model.claim_parameters import claim_parameters, claims_parameters, worker_id_of
 from flask_worker_templates.model.template import Page, Template
 
 from .door import Door, number_of

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from flask_worker_templates.files.load import FileSet
     from flask_worker_templates.reconcile.compare import FieldDrift, Side
     from flask_worker_templates.reconcile.options import SyncOptions
-    from flask_worker_templates.reconcile.plan import Step, SyncPlan
+    from flask_worker_templates.reconcile.plan import SyncPlan
+    from flask_worker_templates.reconcile.step import Step
     from flask_worker_templates.reconcile.sync_result import SyncResult
 
 log = logging.getLogger("flask_worker_templates")

@@ -11,9 +11,10 @@ import marshmallow as ma
 from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.routing import Rule
 
+from flask_worker_templates.model.claim_parameters import WORKER_ID_PATTERN
 from flask_worker_templates.model.documents import ID
 from flask_worker_templates.model.nullable import spell_null
-from flask_worker_templates.model.parameters import WORKER_ID_PATTERN, WriteSchema
+from flask_worker_templates.model.parameters import WriteSchema
 from flask_worker_templates.model.rules import SpecRules
 from flask_worker_templates.model.spec import WorkerTemplateSpecSchema
 from flask_worker_templates.reconcile.diff_document import WorkerTemplateDriftSchema

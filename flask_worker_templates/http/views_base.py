@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from flask import Response, request
 
 from flask_worker_templates.errors import InvalidInput, InvalidParameters, TemplateNotFound
-from flask_worker_templates.model.parameters import Paging, page_parameters, worker_id_of, write_parameters
+from flask_worker_templates.model.claim_parameters import worker_id_of
+from flask_worker_templates.model.parameters import Paging, page_parameters, write_parameters
 from flask_worker_templates.model.spec import Spec
 from flask_worker_templates.model.template import Page, Template, to_json
 from flask_worker_templates.store.store import Guard, Precondition, Store

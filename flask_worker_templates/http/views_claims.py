@@ -7,13 +7,13 @@ from typing import Any
 from flask import Response, request
 
 from flask_worker_templates.errors import InvalidParameters, InvalidSpec
-from flask_worker_templates.model.parameters import (
+from flask_worker_templates.model.claim_parameters import (
     ClaimsSchema,
-    PageSchema,
     WorkerTemplateClaimRequestSchema,
     claim_parameters,
     claims_parameters,
 )
+from flask_worker_templates.model.parameters import PageSchema
 from flask_worker_templates.model.template import to_json
 
 from .converters import WORKER_ID

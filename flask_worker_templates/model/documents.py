@@ -11,7 +11,7 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import fields
 
-from .parameters import WORKER_ID_PATTERN
+from .claim_parameters import WORKER_ID_PATTERN
 from .rules import SpecRules
 from .schema import (
     WorkerTemplateSpecSchema,

@@ -12,8 +12,7 @@ from marshmallow import fields, validate
 from flask_worker_templates._defaults import LICENSE_TYPES
 from flask_worker_templates.errors import InvalidParameters
 
-from .claim import KEEP_TTL, MAX_TTL_SECONDS, MIN_TTL_SECONDS
-from .fields import LABEL_KEY_PATTERN, TEXT_PATTERN, Choice, OneOf, Pattern, StrictInteger, Text
+from .fields import LABEL_KEY_PATTERN, TEXT_PATTERN, Choice, OneOf, Text
 from .query_fields import ExtraFilter, QueryBoolean, QueryInteger, QueryTime
 from .schema import Rules
 from .suggestions import MAX_EXPLAINED, UNKNOWN, unknown
@@ -150,45 +149,6 @@ class CompareSchema(ma.Schema):
     after = QueryInteger(1, 2**31 - 1, data_key="to", metadata={"description": "The other one; by default the newest."})
 
 
-class ClaimsSchema(PageSchema):
-    """The parameters of the list of all claims."""
-
-    worker_id = Text(max=200, metadata={"description": "Claims of exactly this worker."})
-    template = Text(max=MAX_NAME_LENGTH, metadata={"description": "Claims of the template of exactly this name."})
-    outdated = QueryBoolean(
-        metadata={
-            "description": "Only claims of an earlier revision since which a field that matters to a machine has "
-            "changed, or only the others."
-        }
-    )
-    expired = QueryBoolean(metadata={"description": "Only leases that have ended, or only live claims."})
-
-
-class WorkerTemplateClaimRequestSchema(ma.Schema):
-    """What a worker says with a claim; all of it is optional."""
-
-    class Meta:
-        """Strict: an unknown field is an error."""
-
-        unknown = ma.RAISE
-
-    ttl_seconds = StrictInteger(
-        MIN_TTL_SECONDS,
-        MAX_TTL_SECONDS,
-        allow_none=True,
-        metadata={
-            "description": "Seconds after which the claim ends unless it is renewed; null for no end. Without it a "
-            "lease keeps the time that it has, and a new claim has no end.",
-            "example": 300,
-        },
-    )
-    revision = StrictInteger(
-        1,
-        2**31 - 1,
-        metadata={"description": "The revision that the worker runs; by default the present one.", "example": 3},
-    )
-
-
 def list_schema(rules: Rules) -> ListSchema:
     """Return the parameters of the list of templates of one app: its licence types, and the fields of its own."""
     extra = rules.extra
@@ -231,9 +191,7 @@ _list = ListSchema()
 _trail = TrailSchema()
 _page = PageSchema()
 _write = WriteSchema()
-_claims = ClaimsSchema()
 _compare = CompareSchema()
-_claim = WorkerTemplateClaimRequestSchema()
 
 
 def list_parameters(asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -272,25 +230,6 @@ def compare_parameters(asked: Mapping[str, Any]) -> dict[str, Any]:
     return load_parameters(_compare, asked)
 
 
-def claims_parameters(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Load the parameters of the list of all claims.
-
-    Raises:
-        InvalidParameters: as `load_parameters`.
-    """
-    return load_parameters(_claims, asked)
-
-
-def claim_parameters(asked: Any) -> dict[str, Any]:
-    """Load what a worker says with a claim: `ttl` (with `KEEP_TTL` for nothing) and `revision` (or None).
-
-    Raises:
-        InvalidParameters: as `load_parameters`.
-    """
-    loaded = load_parameters(_claim, asked)
-    return {"ttl": loaded.get("ttl_seconds", KEEP_TTL), "revision": loaded.get("revision")}
-
-
 def write_parameters(asked: Mapping[str, Any]) -> dict[str, Any]:
     """Load the parameters of a change.
 
@@ -326,22 +265,6 @@ def load_parameters(schema: ma.Schema, asked: Mapping[str, Any]) -> dict[str, An
                 for name, text in found.items()
             }
         ) from None
-
-
-WORKER_ID_PATTERN = "^(?!\\.{1,2}$)[A-Za-z0-9._:@+=,-]{1,200}$"
-_worker_id = Pattern(WORKER_ID_PATTERN, "A worker id is 1–200 characters of A-Z a-z 0-9 . _ : @ + = , -.")
-
-
-def worker_id_of(value: str) -> str:
-    """Return a worker id that has the form of one.
-
-    Raises:
-        InvalidParameters: if it has not.
-    """
-    try:
-        return _worker_id(value)
-    except ma.ValidationError as error:
-        raise InvalidParameters({"worker_id": error.messages}) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from flask_worker_templates.model.template import rfc3339
 
 from .compare import Resolution, State
 from .outcome import Action
-from .plan import Obstacle, Step
+from .step import Obstacle, Step
 
 if TYPE_CHECKING:
     from .plan import SyncPlan

@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from flask_worker_templates.errors import InvalidSpec, SyncRefused
 from flask_worker_templates.files.load import FileSet, SourceFile
@@ -21,66 +21,12 @@ from .compare import FieldDrift, Side, State, TemplateDrift, compare
 from .options import SyncOptions
 from .outcome import Outcome, outcome
 from .ownership import Ownership
+from .step import Refusal, Step
 
 WITHOUT_DRIFT = frozenset({State.IN_SYNC, State.UNMANAGED})
 """States in which the definition files and what they manage do not differ."""
 
 _SAFE = frozenset({State.FILE_CHANGED, State.DIVERGED})
-
-
-Obstacle = Literal["in_use", "invalid", "blocked"]
-"""Why a change cannot be made: workers use what would be deleted; what would come out breaks the rules, because of what
-the database holds; a document that is no template has the name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One template: how it stands, and what a sync makes of it.
-
-    Attributes:
-        drift: how it stands.
-        outcome: what a sync does.
-        obstacle: why it does not do what it would do otherwise. The rest of the sync goes on.
-        reason: the same in a sentence; empty where nothing is in the way.
-        hindered: what it would do otherwise.
-    """
-
-    drift: TemplateDrift
-    outcome: Outcome
-    obstacle: Obstacle | None = None
-    reason: str = ""
-    hindered: Literal["create", "update", "delete"] | None = None
-
-    @property
-    def writes(self) -> bool:
-        """Whether a sync writes something."""
-        return self.outcome.action not in ("none", "refuse")
-
-    @property
-    def changes(self) -> bool:
-        """Whether a sync changes the template; a new base alone is no change."""
-        return self.writes and self.outcome.action != "rebase"
-
-    def kept(self, obstacle: Obstacle, reason: str) -> Step:
-        """Return the step that leaves the template as it is, because something is in the way."""
-        stored = self.drift.stored
-        action = self.outcome.action
-        return replace(
-            self,
-            outcome=Outcome("none", stored.spec if stored else None, stored.base if stored else None),
-            obstacle=obstacle,
-            reason=reason,
-            hindered=action if action in ("create", "update", "delete") else None,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A reason why a sync may not begin."""
-
-    message: str
-    conflict: bool
-    """Whether files and database contradict each other; otherwise the options are wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,13 +148,9 @@ def make_plan(
     steps: list[Step] = []
     for drift in compare(files.entries, stored, deletions, ownership, blocked.keys()):
         prune = options.prune and drift.state is State.ORPHANED
-        if prune and not options.prune_any_source and drift.stored and not ownership.covers(drift.stored.source):
+        if prune and (warning := _of_another_source(drift, options, ownership)):
             prune = False
-            if options.concern(drift.name):
-                warnings.append(
-                    f"{drift.name!r} is not pruned: it came from {drift.stored.source}, which is none of the places "
-                    "that these files are read from. Give --prune-any-source to prune it all the same."
-                )
+            warnings += [warning] if options.concern(drift.name) else []
         step = Step(drift, _outcome(drift, options, prune=prune, recreate_renamed=recreate_renamed))
         if drift.state is State.BLOCKED and options.concern(drift.name):
             reason = f"{drift.name!r} cannot be created: a document that is no template has the name"
@@ -228,6 +170,16 @@ def make_plan(
         tuple(_refusals(steps, options, files.rules)),
         ownership,
         tuple(one for one in forget if options.concern(one.name)),
+    )
+
+
+def _of_another_source(drift: TemplateDrift, options: SyncOptions, ownership: Ownership) -> str | None:
+    """Return why an orphan is not pruned, or None if it may be."""
+    if options.prune_any_source or drift.stored is None or ownership.covers(drift.stored.source):
+        return None
+    return (
+        f"{drift.name!r} is not pruned: it came from {drift.stored.source}, and the definition files are not read from "
+        "there. Give --prune-any-source to prune it all the same."
     )
 
 

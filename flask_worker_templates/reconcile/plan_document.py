@@ -28,7 +28,8 @@ from .diff_document import (
     template_item,
 )
 from .options import ON_CONFLICT, SIDES, SyncOptions
-from .plan import Refusal, SyncPlan
+from .plan import SyncPlan
+from .step import Refusal
 
 VERSION = 1
 """Of the plan document. It changes where a program that reads the old form would be misled."""

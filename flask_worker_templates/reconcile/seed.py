@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -93,16 +94,11 @@ def seed(
     deleted = {name: deletion for name, deletion in found.items() if not deletion.ended}
     gone = deleted.keys() | renamed.keys()
     wanted = missing if reseed_deleted else [entry for entry in missing if entry.spec["name"] not in gone]
-    if dry_run:
-        created = [entry.spec["name"] for entry in wanted]
-    else:
+    created = [entry.spec["name"] for entry in wanted]
+    if not dry_run:
         created = store.create_missing([_seed(entry, ownership) for entry in wanted], actor=ACTOR, progress=progress)
-    blocked = store.known_blocked()
-    in_the_way = [entry for entry in files.entries if entry.spec["name"] in blocked]
     recreated = tuple(deleted[name] for name in created if name in deleted)
-    respected = () if reseed_deleted else tuple(deleted.values())
-    left_alone = () if reseed_deleted else tuple(renamed.values())
-    doing = "would be" if dry_run else "is"
+    respected, left_alone = ((), ()) if reseed_deleted else (tuple(deleted.values()), tuple(renamed.values()))
     return SeedResult(
         created=tuple(created),
         existing=len(files.entries) - len(created) - len(respected) - len(left_alone),
@@ -110,17 +106,28 @@ def seed(
         respected=respected,
         warnings=(
             *files.warnings,
-            *(
-                f"Template {entry.spec['name']!r} is not created: a document that is no worker template has its name "
-                f"({blocked[entry.spec['name']]}). Correct or remove that document."
-                for entry in in_the_way
-            ),
-            *(f"{_was_deleted(one)} and {doing} created again." for one in recreated),
-            *(f"{_was_renamed(renamed[name])}: {name!r} {doing} created again." for name in created if name in renamed),
+            *_blocked(files.entries, store.known_blocked()),
+            *_created_again(recreated, [renamed[name] for name in created if name in renamed], dry_run=dry_run),
         ),
         dry_run=dry_run,
         renamed=tuple(renamed.values()),
     )
+
+
+def _created_again(deleted: Sequence[Deletion], renamed: Sequence[Renamed], *, dry_run: bool) -> Iterator[str]:
+    again = f"{'would be' if dry_run else 'is'} created again."
+    yield from (f"{_was_deleted(one)} and {again}" for one in deleted)
+    yield from (f"{_was_renamed(one)}: {one.entry!r} {again}" for one in renamed)
+
+
+def _blocked(entries: Sequence[Entry], blocked: Mapping[str, str]) -> Iterator[str]:
+    """Yield what is to be said of each entry whose name a document has that is no template."""
+    for name in (entry.spec["name"] for entry in entries):
+        if name in blocked:
+            yield (
+                f"Template {name!r} is not created: a document that is no worker template has its name "
+                f"({blocked[name]}). Correct or remove that document."
+            )
 
 
 def _renamed(store: Store, ownership: Ownership, missing: list[str]) -> dict[str, Renamed]:

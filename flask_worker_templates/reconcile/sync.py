@@ -28,7 +28,8 @@ from .compare import State
 from .exported import kept_beside
 from .outcome import Action
 from .ownership import Ownership
-from .plan import Obstacle, Step, SyncPlan
+from .plan import SyncPlan
+from .step import Obstacle, Step
 from .sync_plan import plan_sync
 from .sync_result import CHUNK, SyncChange, SyncResult
 
@@ -95,8 +96,7 @@ def carry_out(
     by_action: dict[Action, list[Step]] = {}
     for step in plan.changes:
         by_action.setdefault(step.outcome.action, []).append(step)
-    files = plan.ownership.files
-    if (by_action.get("delete") or plan.forget) and not files.is_current():
+    if (by_action.get("delete") or plan.forget) and not plan.ownership.files.is_current():
         raise SyncRefused(["The definition files have changed since they were read: try again."], conflict=True)
     yield from _hindered(plan)
     if not plan.writes:
@@ -108,23 +108,9 @@ def carry_out(
     creating = by_action.pop("create", [])
     by_action["create"] = [step for step in creating if step.drift.deletion is not None]
     yield from _create(store, plan, [step for step in creating if step.drift.deletion is None], by, progress)
-    writes: tuple[tuple[Action, _Write], ...] = (
-        ("create", _restore),
-        ("update", _update),
-        ("rebase", _update),
-        ("delete", _delete(guard)),
-    )
-    for action, write in writes:
-        steps = by_action.get(action, [])
-        if action == "delete" and steps and not files.is_current():
-            for step in steps:
-                yield SyncChange(step.drift.name, action, "stale", "The definition files changed meanwhile.")
-            return
-        for step in steps:
-            change = _tried(store, plan, step, by, write)
-            if progress is not None:
-                progress(1)
-            yield change
+    ways: dict[Action, _Write] = {"create": _restore, "update": _update, "rebase": _update, "delete": _delete(guard)}
+    for action, write in ways.items():
+        yield from _each(store, plan, by_action.get(action, []), by, write, progress=progress)
 
 
 def sync_at_start(store: Store, ownership: Ownership, *, actor: str) -> None:
@@ -154,6 +140,20 @@ def sync_at_start(store: Store, ownership: Ownership, *, actor: str) -> None:
             )
         elif step.reason:
             log.warning("A worker template was not synced: %s", step.reason)
+
+
+def _each(
+    store: Store, plan: SyncPlan, steps: Sequence[Step], by: _By, write: _Write, *, progress: Progress | None
+) -> Iterator[SyncChange]:
+    if steps and steps[0].outcome.action == "delete" and not plan.ownership.files.is_current():
+        for step in steps:
+            yield SyncChange(step.drift.name, "delete", "stale", "The definition files changed meanwhile.")
+        return
+    for step in steps:
+        change = _tried(store, plan, step, by, write)
+        if progress is not None:
+            progress(1)
+        yield change
 
 
 def _hindered(plan: SyncPlan) -> Iterator[SyncChange]:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from flask_worker_templates.errors import (
     TemplateInUse,
     TemplateNotFound,
 )
-from flask_worker_templates.model.records import Managed
+from flask_worker_templates.model.records import Deletion, Managed
 from flask_worker_templates.model.rules import SpecRules
 from flask_worker_templates.model.scope import ALL
 from flask_worker_templates.store.store import Guard, Store
 
 from .options import SyncOptions
 from .ownership import Ownership
-from .plan import Step, SyncPlan, make_plan, too_many_deletions
+from .plan import SyncPlan, make_plan, too_many_deletions
+from .step import Step
 from .within_scope import hidden_names, shown_files
 
 
@@ -43,14 +44,7 @@ def plan_sync(
     """
     whole = store.within(ALL)
     stored = stored_templates(whole)
-    there = {template.spec["name"] for template in stored}
-    absent = [name for name in ownership.names if name not in there]
-    deletions = whole.deletions(absent, ownership.file_set) if absent else {}
-    forget = [
-        one
-        for one in whole.open_deletions(ownership.file_set)
-        if one.name not in ownership.names and one.exported_name not in ownership.names
-    ]
+    deletions, forget = _deletions(whole, ownership, stored)
     files, hidden = ownership.files, set[str]()
     if not store.scope.everything:
         deleted = {**{one.name: one for one in forget}, **deletions}
@@ -73,6 +67,21 @@ def plan_sync(
         return plan
     plan = replace(plan, steps=tuple(_kept_if_in_use(store, step, guard) for step in plan.steps))
     return plan.refused(too_many_deletions(plan))
+
+
+def _deletions(
+    store: Store, ownership: Ownership, stored: list[Managed]
+) -> tuple[Mapping[str, Deletion], list[Deletion]]:
+    """Return the deletions of templates whose entries are in the files, by name, and those whose entries are gone."""
+    there = {template.spec["name"] for template in stored}
+    absent = [name for name in ownership.names if name not in there]
+    deletions = store.deletions(absent, ownership.file_set) if absent else {}
+    gone = [
+        one
+        for one in store.open_deletions(ownership.file_set)
+        if one.name not in ownership.names and one.exported_name not in ownership.names
+    ]
+    return deletions, gone
 
 
 def stored_templates(store: Store) -> list[Managed]:

@@ -104,27 +104,11 @@ class Claims(Part):
         wish = _Wish(worker_id, actor, ttl, revision)
         projection = {**PRESENTED, "claims": {"$elemMatch": {"worker_id": worker_id}}}
 
-        def write(db: Collections, seen: Document, _: Any) -> tuple[Document, ClaimOutcome] | None:
-            recheck(db, template_id)  # what is no template is never changed
-            key: Document = {"_id": template_id}
-            if guard is not None:
-                key["revision"] = seen["revision"]
-            if guard is not None and any(wish.is_met_by(claim) for claim in seen.get("claims", ())):
-                return seen, "unchanged"  # as was just read
-            # Where it is known that the worker has a claim, there is a cheaper command for thousands of claims.
-            known = seen.get("claims") or not renews_as_it_claims(db)
-            for way in [self._renew, self._claim] if known else [self._claim]:
-                done = way(db, key, wish, projection)
-                if done is not None:
-                    self._check_claimed(db, *done, worker_id)
-                    return done
-            return self._unchanged(db, key, wish)
-
         document, outcome = write_on_condition(
             self._access,
             read=self._reader(template_id, guard, projection),
             decide=_nothing,
-            write=write,
+            write=lambda db, seen, _: self._grant(db, seen, wish, projection),
             scope=ALL,  # the commands themselves look at the scope: without a guard, nothing is read before them
             guard=guard,
         )
@@ -134,6 +118,33 @@ class Claims(Part):
         if outcome == "made":
             self._tell_claim("claimed", claim, template_of(document), actor)
         return claim, outcome
+
+    def _grant(
+        self, db: Collections, seen: Document, wish: _Wish, projection: Document
+    ) -> tuple[Document, ClaimOutcome] | None:
+        """Make or renew a claim, or find it as it is wished; None where it is to be tried again.
+
+        Args:
+            db: where.
+            seen: the template as it was read for a guard; without one its id alone.
+            wish: what the worker asks for.
+            projection: of the document to return.
+        """
+        template_id = seen["_id"]
+        recheck(db, template_id)  # what is no template is never changed
+        key: Document = {"_id": template_id}
+        if "revision" in seen:
+            key["revision"] = seen["revision"]
+            if any(wish.is_met_by(claim) for claim in seen.get("claims", ())):
+                return seen, "unchanged"  # as was just read
+        # Where it is known that the worker has a claim, there is a cheaper command for thousands of claims.
+        known = seen.get("claims") or not renews_as_it_claims(db)
+        for way in [self._renew, self._claim] if known else [self._claim]:
+            done = way(db, key, wish, projection)
+            if done is not None:
+                self._check_claimed(db, *done, wish.worker_id)
+                return done
+        return self._unchanged(db, key, wish)
 
     def _claim(
         self, db: Collections, key: Document, wish: _Wish, projection: Document

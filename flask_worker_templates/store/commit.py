@@ -102,10 +102,10 @@ def new_event(
     deleted: Document | None = None,
     turn: int | None = None,
 ) -> Document:
-    """Return the event of a change.
+    """Return the event of a change of a template.
 
     Args:
-        template_id: of which template.
+        template_id: of the template.
         revision: that the change makes.
         spec: after the change.
         actor: who.
@@ -118,12 +118,6 @@ def new_event(
         deleted: for a deletion, the document: what it alone knows is kept, for those who restore the template.
         turn: for a deletion, its turn.
     """
-    at = now()
-    if after is not None and after["at"] - at <= MAX_AHEAD:
-        # Later than the event before it, even if that is of the same millisecond or of a host whose clock is a little
-        # ahead: the trail is ordered by time, and a change must not stand before the one it was made to. But the times
-        # of a host whose clock is far ahead are not carried on: only its own events are wrong.
-        at = max(at, after["at"] + timedelta(milliseconds=1))
     event: Document = {
         "_id": event_id(template_id, revision),
         "template_id": template_id,
@@ -131,7 +125,7 @@ def new_event(
         "name": spec["name"],
         "action": action,
         "actor": actor,
-        "at": at,
+        "at": _time_after(after),
         "message": message,
         "managed": managed,
         "token": _token(),
@@ -140,11 +134,29 @@ def new_event(
     if action == "reverted":
         event["reverted_to"] = reverted_to
     if deleted is not None:
-        event |= {key: deleted[key] for key in KEPT_BY_DELETION if key in deleted}
-        event |= {"pruned": pruned, "turn": turn}
-        if managed and not pruned and event.get("file_set") is not None:
-            event["open_in"] = event["file_set"]  # until a sync finds the entry gone, see `origins`
+        event |= {**_kept(deleted, managed=managed and not pruned), "pruned": pruned, "turn": turn}
     return event
+
+
+def _kept(document: Document, *, managed: bool) -> Document:
+    """Return what the event of a deletion keeps of the document."""
+    kept = {key: document[key] for key in KEPT_BY_DELETION if key in document}
+    if managed and kept.get("file_set") is not None:
+        kept["open_in"] = kept["file_set"]  # until a sync finds the entry gone, see `origins`
+    return kept
+
+
+def _time_after(event: Document | None) -> datetime:
+    """Return the time of an event, which is later than that of the event before it.
+
+    Even if that is of the same millisecond, or of a host whose clock is a little ahead: the trail is ordered by time,
+    and a change must not stand before the one it was made to. But the times of a host whose clock is far ahead are not
+    carried on: only its own events are wrong.
+    """
+    at = now()
+    if event is not None and event["at"] - at <= MAX_AHEAD:
+        at = max(at, event["at"] + timedelta(milliseconds=1))
+    return at
 
 
 KEPT_BY_DELETION = ("base", "source", "file_set", "exported", "is_seeded", "created_at")

@@ -84,22 +84,34 @@ def write_on_condition(
         if not scope.everything and not scope.contains(from_stored(document)):
             raise TemplateNotFound(document["_id"])
         with limit.stopped():
-            try:
-                _check(document, allowed)
-                spec = decide(document)
-                if spec is not None:
-                    check_inside(scope, spec)
-            except Exception:
-                if ask is not None:  # who may not make the change is told that, whatever else is wrong with it
-                    ask(document, None, unchanged=True)
-                raise
-            if ask is not None:
-                ask(document, spec)
+            spec = _decided(document, decide, scope, allowed, ask)
         with access.operation(limit) as db:
             result = write(db, document, spec)
         if result is not None:
             return result
     raise AssertionError  # pragma: no cover  # attempts never ends by itself
+
+
+def _decided(
+    document: Document,
+    decide: Callable[[Document], Spec | None],
+    scope: Scope,
+    allowed: Precondition | None,
+    ask: _Asking | None,
+) -> Spec | None:
+    try:
+        if allowed is not None and not allowed(document["revision"]):
+            raise RevisionMismatch(document["_id"], document["revision"])
+        spec = decide(document)
+        if spec is not None:
+            check_inside(scope, spec)
+    except Exception:
+        if ask is not None:  # who may not make the change is told that, whatever else is wrong with it
+            ask(document, None, unchanged=True)
+        raise
+    if ask is not None:
+        ask(document, spec)
+    return spec
 
 
 def check_inside(scope: Scope, spec: Spec) -> None:
@@ -129,8 +141,3 @@ class _Asking:
         template = template_of(document)
         self._guard(template, template if unchanged else None if spec is None else template.with_spec(spec))
         self._passed = document["revision"]
-
-
-def _check(document: Document, allowed: Precondition | None) -> None:
-    if allowed is not None and not allowed(document["revision"]):
-        raise RevisionMismatch(document["_id"], document["revision"])

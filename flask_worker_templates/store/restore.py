@@ -10,6 +10,8 @@ A process that dies in between leaves the placeholder, and the next restore take
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from bson import ObjectId
@@ -63,6 +65,20 @@ class Restorations(Part):
             NameTaken: if its name belongs to another template by now.
             TemplateKeepsChanging: if the guard would have to be asked too often.
         """
+        event_of = partial(new_event, actor=actor, action="restored", message=message)
+        document, event = write_on_condition(
+            self._access,
+            read=self._deletion_reader(template_id, deletion),
+            decide=lambda document: from_stored(document) if spec is None else spec,
+            write=lambda db, document, wanted: self._bring_back(db, document, wanted, origin, event_of),
+            scope=self._scope,
+            guard=guard,
+        )
+        self._tell(event, document)
+        return template_of(document)
+
+    def _deletion_reader(self, template_id: str, deletion: str | None) -> Callable[[Collections], Document]:
+        """Return what reads the last state of a deleted template, for as long as it is the same deletion."""
         began: str | None = None
 
         def read(db: Collections) -> Document:
@@ -76,36 +92,27 @@ class Restorations(Part):
             began = newest["token"]
             return _last_state(db, newest)
 
-        def write(db: Collections, document: Document, wanted: Spec | None) -> tuple[Document, Document] | None:
-            assert wanted is not None  # noqa: S101
-            undone = document[_DELETION]
-            restored = _restored(document, wanted, origin)
-            event = new_event(
-                template_id,
-                undone["revision"] + 1,
-                wanted,
-                actor=actor,
-                action="restored",
-                message=message,
-                managed=restored["base"] is not None,
-                after=undone,
-            )
-            restored |= {"revision": event["revision"], "updated_at": event["at"], "last_event": event}
-            if not self._replace_placeholder(db, restored, undone["token"]):
-                return None
-            copy_event(db, event, self._copied)
-            return restored, event
+        return read
 
-        document, event = write_on_condition(
-            self._access,
-            read=read,
-            decide=lambda document: from_stored(document) if spec is None else spec,
-            write=write,
-            scope=self._scope,
-            guard=guard,
-        )
-        self._tell(event, document)
-        return template_of(document)
+    def _bring_back(
+        self,
+        db: Collections,
+        document: Document,
+        spec: Spec | None,
+        origin: Origin | None,
+        event_of: Callable[..., Document],
+    ) -> tuple[Document, Document] | None:
+        """Return the restored document and its event, or None where another writer was faster."""
+        assert spec is not None  # noqa: S101  # a restore decides on one
+        undone = document[_DELETION]
+        restored = _restored(document, spec, origin)
+        managed = restored["base"] is not None
+        event = event_of(restored["_id"], undone["revision"] + 1, spec, managed=managed, after=undone)
+        restored |= {"revision": event["revision"], "updated_at": event["at"], "last_event": event}
+        if not self._replace_placeholder(db, restored, undone["token"]):
+            return None
+        copy_event(db, event, self._copied)
+        return restored, event
 
     def _replace_placeholder(self, db: Collections, restored: Document, deletion: str) -> bool:
         """Commit, if no other restore is ahead, and the deletion is still the newest event."""

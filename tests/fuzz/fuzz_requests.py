@@ -25,7 +25,7 @@ with atheris.instrument_imports(include=["flask_worker_templates"]):
 
     from flask_worker_templates.errors import InvalidInput
     from flask_worker_templates.http import conditional, requests, responses
-    from flask_worker_templates.model import parameters
+    from flask_worker_templates.model import claim_parameters, parameters
     from flask_worker_templates.model.image_name import ami_matches
     from flask_worker_templates.model.rules import STANDARD
     from flask_worker_templates.model.spec import flatten, normalize, patched
@@ -105,7 +105,7 @@ def trail_query() -> None:
 
 def worker_id() -> None:
     """A worker id, which is a segment of a path."""
-    found = parameters.worker_id_of(request.query_string.decode("utf-8", "replace"))
+    found = claim_parameters.worker_id_of(request.query_string.decode("utf-8", "replace"))
     if not found.isascii() or not found.isprintable() or "/" in found or found in {".", ".."}:
         raise AssertionError(found)
 

@@ -36,7 +36,8 @@ from flask_worker_templates.errors import (
     TemplateNotFound,
 )
 from flask_worker_templates.model.claim import KEEP_TTL, KeepTtl
-from flask_worker_templates.model.parameters import Paging, claims_parameters, list_parameters, trail_parameters
+from flask_worker_templates.model.claim_parameters import claims_parameters
+from flask_worker_templates.model.parameters import Paging, list_parameters, trail_parameters
 from flask_worker_templates.model.records import Seed
 from flask_worker_templates.settings import Settings
 from flask_worker_templates.store.claim_rules import ClaimRules

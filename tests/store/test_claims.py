@@ -21,7 +21,8 @@ from flask_worker_templates import (
     TemplateNotFound,
 )
 from flask_worker_templates.model.claim import Claim
-from flask_worker_templates.model.parameters import Paging, claims_parameters
+from flask_worker_templates.model.claim_parameters import claims_parameters
+from flask_worker_templates.model.parameters import Paging
 from flask_worker_templates.model.spec import Spec, patched
 from flask_worker_templates.model.template import Template
 from flask_worker_templates.settings import Settings

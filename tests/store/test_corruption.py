@@ -315,4 +315,4 @@ def test_what_python_cannot_express_is_left_out_too(make_app: AppFactory, databa
     assert sum("is no worker template" in warning for warning in warnings) == len(bad)
     assert sum("is no event" in warning for warning in warnings) == len(events)
     kept = database.worker_templates.with_options(codec_options=RAW).find({"name": {"$ne": "good"}})
-    assert sorted(document.raw for document in kept) == sorted(raw)
+    assert sorted(bytes(document.raw) for document in kept) == sorted(raw)
