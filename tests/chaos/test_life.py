@@ -16,6 +16,7 @@ from pymongo.database import Database
 from flask_worker_templates import NameTaken, RestoreRefused, TemplateInUse, TemplateNotFound
 from flask_worker_templates.model.parameters import Paging
 from flask_worker_templates.model.spec import patched
+from flask_worker_templates.model.template import Action
 from flask_worker_templates.reconcile.seed import seed
 from flask_worker_templates.store.store import Store
 from tests.chaos import child
@@ -105,6 +106,7 @@ def test_a_restore_that_is_overtaken_between_any_two_commands_loses_nothing(
                 assert stop == points[-1]
         one.go_on()
         assert one.join().outcome is not None
+        assert one.outcome is not None
         outcome, result = one.outcome
         if outcome == "ok":
             writes.append(Write(others._id, "restored", result["revision"], "child", result))
@@ -255,7 +257,7 @@ def test_a_kill_in_a_sync_over_http_and_the_next_one_goes_on(uri: str, store: St
     assert writes_of(idle.commands) == ()
 
 
-def shape(store: Store) -> list[tuple[str, int, list[str]]]:
+def shape(store: Store) -> list[tuple[str, int, list[Action]]]:
     """Each template with what happened to it, without ids and times."""
     return [
         (

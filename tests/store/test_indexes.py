@@ -22,7 +22,8 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from flask_worker_templates.errors import DuplicateNames
-from flask_worker_templates.model.parameters import SORTS, Paging, claims_parameters, list_parameters, trail_parameters
+from flask_worker_templates.model.claim_parameters import claims_parameters
+from flask_worker_templates.model.parameters import SORTS, Paging, list_parameters, trail_parameters
 from flask_worker_templates.model.records import Seed
 from flask_worker_templates.settings import Settings
 from flask_worker_templates.store import indexes
