@@ -211,11 +211,11 @@ class Recorded:
         self.ids = [document["_id"] for document in self.raw.worker_templates.find({}, {"_id": 1}).sort("name", 1)]
         # Histories as updates make them, in bulk and over some days.
         start = datetime(2026, 1, 1, tzinfo=UTC)
+        found = {document["_id"]: document for document in self.raw.worker_templates.find({}, {"last_event": 1})}
         for revision in range(1, REVISIONS + 1):
             events = []
             for number, template_id in enumerate(self.ids):
-                event = self.raw.worker_templates.find_one({"_id": template_id}, {"last_event": 1})
-                assert event is not None
+                event = found[template_id]
                 at = start + timedelta(days=revision, seconds=number)
                 rare = number % 1000 == 0
                 events.append(
@@ -231,11 +231,15 @@ class Recorded:
                 )
             self.raw.worker_template_events.delete_many({"revision": revision})
             self.raw.worker_template_events.insert_many(events)
-        for event in events:
-            self.raw.worker_templates.update_one(
-                {"_id": event["template_id"]},
-                {"$set": {"revision": REVISIONS, "updated_at": event["at"], "last_event": event}},
-            )
+        self.raw.worker_templates.bulk_write(
+            [
+                UpdateOne(
+                    {"_id": event["template_id"]},
+                    {"$set": {"revision": REVISIONS, "updated_at": event["at"], "last_event": event}},
+                )
+                for event in events
+            ]
+        )
 
     def sent_by(self, work: Callable[[Store], object]) -> list[dict[str, Any]]:
         self.recorder.sent.clear()
