@@ -19,7 +19,6 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from tests.support.apps import AppFactory
-from tests.support.known_failures import KNOWN_FAILURES
 from tests.support.needs import CI, missing
 from tests.support.paths import CHROMIUM
 from tests.support.servers import Mongod, ReplicaSet, ServerMissingError, live_servers, with_database
@@ -46,9 +45,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         backend = callspec.params.get("backend") if callspec else None
         if backend == "mongod" or REAL_FIXTURES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.server)
-        for place, reason in KNOWN_FAILURES.items():
-            if item.nodeid.startswith(place):
-                item.add_marker(pytest.mark.xfail(reason=reason, strict=False))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -13,6 +13,17 @@ RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument
 """How documents are left as the bytes that the server sent."""
 
 
+class Projection(dict[str, int]):
+    """The fields that a query returns, for queries of several threads at once.
+
+    mongomock writes ``_id`` into the projection that it is given and takes it out again, so that two threads with one
+    dictionary get in each other's way. This one cannot be written to.
+    """
+
+    def __setitem__(self, key: str, value: int) -> None:
+        """Leave everything as it is."""
+
+
 def is_real(collection: Any) -> bool:
     """Tell whether a collection is that of a server."""
     return isinstance(collection, Collection)

@@ -8,11 +8,12 @@ import bson
 from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.errors import InvalidBSON
 
+from .adapter import Projection
 from .stored_types import (
     Malformed,
 )
 
-CHECKED = {"claims": 0}
+CHECKED = Projection({"claims": 0})
 """Projection of the fields that `check_template` looks at; the claims may be many."""
 
 

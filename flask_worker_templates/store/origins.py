@@ -9,6 +9,7 @@ from typing import Any
 from flask_worker_templates.errors import DuplicateNames, TemplateInUse
 from flask_worker_templates.model.records import Deletion, Exported, Managed
 
+from .adapter import Projection
 from .audit import without_void
 from .claim_list import live_claims
 from .commit import now
@@ -23,7 +24,7 @@ from .stored_types import Malformed
 
 _CHUNK = 5000  # names or ids in one query; a query must stay far below MongoDB's 16 MB
 _SHOWN_CLAIMS = 5
-_PROJECTION = {**PRESENTED, "base": 1, "source": 1, "file_set": 1, "exported": 1}
+_PROJECTION = Projection({**PRESENTED, "base": 1, "source": 1, "file_set": 1, "exported": 1})
 
 
 class Origins(Part):

@@ -9,11 +9,12 @@ from typing import Any
 from flask_worker_templates.model.spec import FIELDS
 from flask_worker_templates.model.template import rfc3339, to_json
 
+from .adapter import Projection
 from .decoding import decode
 from .soundness import check_template
 from .stored_form import from_stored, owned_by_template
 
-PRESENTED = {**dict.fromkeys(FIELDS, 1), "revision": 1, "is_seeded": 1, "created_at": 1, "updated_at": 1}
+PRESENTED = Projection(dict.fromkeys([*FIELDS, "revision", "is_seeded", "created_at", "updated_at"], 1))
 """Projection of the fields that `present` reads."""
 
 

@@ -45,8 +45,9 @@ class Scoped:
     """An app whose scope the test decides."""
 
     def __init__(self, make_app: AppFactory, database: Documents) -> None:
-        self.entries = [normalize(marked_spec(random.Random(seed))) for seed in range(3)]
-        self.app, self.templates = host(make_app, templates=self.entries)
+        self.entries = [normalize(marked_spec(random.Random(f"entry {number}"))) for number in range(3)]
+        # No part of the law: how long a loaded machine takes.
+        self.app, self.templates = host(make_app, templates=self.entries, WORKER_TEMPLATES_DB_TIMEOUT_MS=60_000)
         self.database = database
         self.answer: Any = None
         self.templates.scope(self._scope)

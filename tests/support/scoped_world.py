@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import random
 import re
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -34,9 +33,9 @@ SCOPES: list[Any] = [
 ]
 
 
-def mark() -> str:
-    """Return a mark that nothing else has."""
-    return f"x{uuid.uuid4().hex[:12]}x"
+def mark(rng: random.Random) -> str:
+    """Return a mark that nothing else has, and that is the same again where a world is made again from its seed."""
+    return f"x{rng.getrandbits(48):012x}x"
 
 
 def marks(value: Any) -> set[str]:
@@ -47,14 +46,14 @@ def marks(value: Any) -> set[str]:
 
 def marked_spec(rng: random.Random, name: str | None = None) -> dict[str, Any]:
     """Return a spec that is inside of about half of the scopes."""
-    labels = {"team": rng.choice(["red", "red", "blue"]), "tier": rng.choice("ab"), "note": mark()}
+    labels = {"team": rng.choice(["red", "red", "blue"]), "tier": rng.choice("ab"), "note": mark(rng)}
     return {
-        "name": name or f"{rng.choice(['r', 'b'])}-{mark()}",
-        "description": mark(),
+        "name": name or f"{rng.choice(['r', 'b'])}-{mark(rng)}",
+        "description": mark(rng),
         "instance_type": rng.choice(["m5", "m7"]),
         "capacity": {"cpu_cores": rng.randint(1, 64), "memory_gb": 8, "storage_gb": 50},
         "license_type": rng.choice(["PERSONAL", "EVALUATION"]),
-        "ami_pattern": f"image-{mark()}*",
+        "ami_pattern": f"image-{mark(rng)}*",
         "labels": labels,
     }
 
@@ -98,13 +97,13 @@ class World:
         with app.app_context():
             templates.seed()
             ids = [template.id for template in templates.list()]
-            ids += [templates.create(marked_spec(rng), actor=mark()).id for _ in range(4)]
+            ids += [templates.create(marked_spec(rng), actor=mark(rng)).id for _ in range(4)]
             for _ in range(8):
                 self._change(rng.choice(ids))
             for template_id in rng.sample(ids, 2):
-                templates.delete(template_id, actor=mark())
+                templates.delete(template_id, actor=mark(rng))
             for template in templates.list():
-                for worker in [mark() for _ in range(rng.randrange(3))]:
+                for worker in [mark(rng) for _ in range(rng.randrange(3))]:
                     templates.claim(template.id, worker, actor=worker)
         self.look()
 
@@ -112,7 +111,7 @@ class World:
         spec = marked_spec(self.rng)
         if self.rng.random() < 0.7:
             spec["name"] = self._templates.get(template_id).name
-        self._templates.replace(template_id, spec, actor=mark())
+        self._templates.replace(template_id, spec, actor=mark(self.rng))
 
     def look(self) -> None:
         """Learn how things stand, without a scope."""
@@ -188,11 +187,11 @@ class World:
 
     def a_name(self) -> str:
         """Return a name that there is, or one that is free."""
-        return str(self.rng.choice([*(known.last["name"] for known in self.known), f"r-{mark()}"]))
+        return str(self.rng.choice([*(known.last["name"] for known in self.known), f"r-{mark(self.rng)}"]))
 
     def a_worker(self) -> str:
         """Return a worker that claims, or a new one."""
-        return self.rng.choice([*(worker for known in self.known for worker in known.workers), mark()])
+        return self.rng.choice([*(worker for known in self.known for worker in known.workers), mark(self.rng)])
 
     def a_spec(self) -> dict[str, Any]:
         """Return a spec; its name may be taken."""
