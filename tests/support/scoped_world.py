@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import Flask
+from flask.testing import FlaskClient
 
 from flask_worker_templates import WorkerTemplates
 from flask_worker_templates.model.scope import Scope
@@ -98,9 +99,13 @@ class World:
             templates.seed()
             ids = [template.id for template in templates.list()]
             ids += [templates.create(marked_spec(rng), actor=mark(rng)).id for _ in range(4)]
+            for template_id in rng.sample(ids, 2):  # these will be outdated
+                templates.claim(template_id, worker := mark(rng), actor=worker, ttl_seconds=600)
             for _ in range(8):
                 self._change(rng.choice(ids))
             for template_id in rng.sample(ids, 2):
+                for claim in templates.claims(template_id):
+                    templates.release(template_id, claim.worker_id)
                 templates.delete(template_id, actor=mark(rng))
             for template in templates.list():
                 for worker in [mark(rng) for _ in range(rng.randrange(3))]:
@@ -193,6 +198,14 @@ class World:
         """Return a worker that claims, or a new one."""
         return self.rng.choice([*(worker for known in self.known for worker in known.workers), mark(self.rng)])
 
+    def names_declared(self) -> list[str]:
+        """Return the names of the entries."""
+        return [str(entry["name"]) for entry in self.entries]
+
+    def client(self) -> FlaskClient:
+        """Return a client of the app."""
+        return self._app.test_client()
+
     def a_spec(self) -> dict[str, Any]:
         """Return a spec; its name may be taken."""
         return marked_spec(self.rng, self.a_name())
@@ -250,8 +263,23 @@ def _sync_options(world: World) -> dict[str, Any]:
             {"on_conflict": "file"},
             {"on_conflict": "skip", "prune": True, "max_delete": 9},
             {"only": [world.a_name()]},
+            {"on_conflict": "db", "restore": world.names_declared(), "adopt": [world.a_name()]},
+            {"choices": {world.a_name(): {"description": "file", "labels.note": "db"}}, "on_conflict": "skip"},
         ]
     )
+
+
+def _sync(world: World) -> tuple[str, dict[str, Any]]:
+    """Sync by the plan that is shown within the scope of now; by none where there is none to show."""
+    options = _sync_options(world)
+    planned = world.client().post(URL + "/plan", json=options)
+    digest = planned.get_json().get("digest", "0" * 64)
+    return URL + "/sync", {"json": {**options, "digest": digest}}
+
+
+def _claim(world: World) -> tuple[str, dict[str, Any]]:
+    body = world.rng.choice([None, {"ttl_seconds": 60}, {"ttl_seconds": None, "revision": 1}])
+    return f"{URL}/{world.an_id()}/claims/{world.a_worker()}", {} if body is None else {"json": body}
 
 
 CASES: dict[str, Case] = {
@@ -260,7 +288,17 @@ CASES: dict[str, Case] = {
     "GET /history": lambda world: (URL + "/history", {"query_string": world.a_trail_filter()}),
     "GET /claims": lambda world: (
         URL + "/claims",
-        {"query_string": world.rng.choice([{}, {"worker_id": world.a_worker()}, {"template": world.a_name()}])},
+        {
+            "query_string": world.rng.choice(
+                [
+                    {},
+                    {"outdated": "true"},
+                    {"expired": "false", "page_size": 2, "page": 2},
+                    {"worker_id": world.a_worker()},
+                    {"template": world.a_name()},
+                ]
+            )
+        },
     ),
     "GET /select": lambda world: (
         URL + "/select",
@@ -269,7 +307,7 @@ CASES: dict[str, Case] = {
     "GET /drift": lambda world: (URL + "/drift", {}),
     "POST /validate": lambda world: (URL + "/validate", {"json": world.a_spec()}),
     "POST /plan": lambda world: (URL + "/plan", {"json": _sync_options(world)}),
-    "POST /sync": lambda world: (URL + "/sync", {"json": {**_sync_options(world), "digest": "0"}}),
+    "POST /sync": _sync,
     "GET /{template_id}": _one(""),
     "PUT /{template_id}": _one("", json=World.a_spec),
     "PATCH /{template_id}": _one("", json=World.a_patch),
@@ -291,7 +329,7 @@ CASES: dict[str, Case] = {
         },
     ),
     "GET /{template_id}/claims": _one("/claims"),
-    "PUT /{template_id}/claims/{worker_id}": lambda world: (f"{URL}/{world.an_id()}/claims/{world.a_worker()}", {}),
+    "PUT /{template_id}/claims/{worker_id}": _claim,
     "DELETE /{template_id}/claims/{worker_id}": lambda world: (f"{URL}/{world.an_id()}/claims/{world.a_worker()}", {}),
 }
 """How to ask each route, by its method and its path below the prefix."""
