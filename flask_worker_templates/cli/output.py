@@ -95,7 +95,9 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
             except (KeyboardInterrupt, click.Abort):
                 code = ERROR
                 print_error(Interrupted("Interrupted."), kind)
-        sys.exit(code)
+        # What went well does not end the program: it may be a step of a command of the host's (`ctx.invoke`).
+        if code != OK:
+            sys.exit(code)
 
     return run
 

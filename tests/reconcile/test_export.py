@@ -588,3 +588,16 @@ def test_keys_that_the_app_does_not_declare_any_more_are_named(make_app: AppFact
     assert [said in warning for warning in json.loads(written.stdout)["warnings"]] == [True]
     assert deployment.states() == {"t": "in_sync", "u": "in_sync"}
     assert deployment.get().extra == {"x": 1, "old": "kept"}
+
+
+def test_files_that_changed_since_they_were_read_are_left_alone(deployment: Deployment) -> None:
+    deployment.edit("large", max_nodes=600)
+    theirs = HANDWRITTEN + "# A colleague was here.\n"
+    with deployment.state() as state:
+        export = export_to_files(state.store, state.ownership(state.read_files()))
+        deployment.path.write_text(theirs)
+        with pytest.raises(ExportRefused, match="have changed since they were read") as refused:
+            write_export(state.store, export)
+        assert refused.value.conflict
+        assert [one.exported for one in state.store.managed()] == [None, None]
+    assert deployment.path.read_text() == theirs

@@ -830,3 +830,29 @@ def test_processes_that_start_at_once_apply_each_change_once(
         "t19": 40,
     }
     assert all(deployment.get(name).description == "by hand" for name in names[:10])
+
+
+@pytest.mark.parametrize("how", ["sync", "at start"])
+def test_an_entry_whose_name_is_blocked_is_named_and_the_rest_goes_on(
+    make_app: AppFactory, database: Documents, how: str
+) -> None:
+    deployment = Deployment(make_app, spec("t"))
+    blocking = {"_id": "by hand", "name": "held", "rooms": 3}
+    database[TEMPLATES].insert_one(dict(blocking))
+    deployment.write(spec("t", max_nodes=9), spec("held"))
+    assert deployment.states() == {"t": "file_changed", "held": "blocked"}
+    answer = deployment.client().get("/api/v1/templates/drift?state=blocked").get_json()
+    assert [(one["name"], one["state"]) for one in answer["templates"]] == [("held", "blocked")]
+    if how == "sync":
+        done = deployment.app.test_cli_runner().invoke(args=["worker-templates", "sync", "--yes"])
+        assert done.exit_code == 4, done.output  # something is left that somebody has to settle
+        assert "Not applied (create held): 'held' cannot be created" in done.stderr
+    else:
+        app, templates = deployment.process(WORKER_TEMPLATES_SYNC_ON_START="safe")
+        assert app.test_client().get("/api/v1/templates").status_code == 200
+        with app.app_context():
+            assert templates.status().state == "ready"
+    assert deployment.get().max_nodes == 9
+    assert deployment.states() == {"t": "in_sync", "held": "blocked"}
+    assert deployment.app.test_cli_runner().invoke(args=["worker-templates", "diff"]).exit_code == 3
+    assert database[TEMPLATES].find_one({"_id": "by hand"}) == blocking

@@ -55,6 +55,30 @@ def test_a_command_of_the_app_seeds_nothing_in_whichever_thread(make_app: AppFac
 
 
 @mongomock_only
+def test_a_command_is_a_step_of_another(make_app: AppFactory) -> None:
+    app, templates = host(make_app, templates=[spec("seeded")])
+    steps: list[str] = []
+
+    @app.cli.command("deploy")
+    @click.pass_context
+    def deploy(context: click.Context) -> None:
+        context.invoke(app.cli.commands["seed-templates"])
+        steps.append("seeded")  # what went well does not end the program
+        group: Any = app.cli.commands["worker-templates"]
+        context.invoke(group.get_command(context, "sync"), yes=True)
+        steps.append("synced")
+        context.invoke(group.get_command(context, "show"), name="nobody")
+        steps.append("shown")
+
+    result = app.test_cli_runner().invoke(args=["deploy"])
+    assert (result.exit_code, steps) == (1, ["seeded", "synced"]), result.output
+    with app.app_context():
+        templates.delete(templates.get_by_name("seeded").id)
+    result = app.test_cli_runner().invoke(app.cli.commands["seed-templates"])  # and runs by itself
+    assert (result.exit_code, result.stdout) == (0, "created  seeded\n1 created, 0 already present.\n")
+
+
+@mongomock_only
 def test_a_command_that_failed_is_over(make_app: AppFactory) -> None:
     app, templates = host(make_app, templates=[spec("seeded")])
 

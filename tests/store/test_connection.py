@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import multiprocessing
 import socket
@@ -40,6 +41,8 @@ from flask_worker_templates.model.spec import patched
 from flask_worker_templates.settings import Settings
 from flask_worker_templates.store.connection import DatabaseAccess
 from flask_worker_templates.store.store import Store
+from tests.support.apps import AppFactory
+from tests.support.backends import mongod_only
 from tests.support.servers import Mongod, free_port, with_database
 from tests.support.strategies import spec_with
 
@@ -434,6 +437,16 @@ def test_one_client_for_many_threads_and_a_new_one_after_disconnect_all(mongod: 
     with access.operation() as db:
         assert db.templates.find_one({}) is None
         assert db.database.client is not clients[0]
+
+
+@mongod_only
+def test_the_clients_of_apps_that_are_gone_are_closed(make_app: AppFactory) -> None:
+    before = threading.active_count()
+    for _ in range(4):
+        assert make_app().test_client().get("/api/v1/templates").status_code == 200
+        gc.collect()  # an app is a cycle
+    # A client has three threads. The last one may be there, and the one before it be on its way out.
+    assert threading.active_count() - before <= 2 * 3
 
 
 @pytest.mark.server
