@@ -133,7 +133,7 @@ def describe(value: object) -> str:
 
 def is_bounded(number: float) -> bool:
     """Tell whether a number is finite and, if whole, fits into 64 bits."""
-    return abs(number) <= MAX_INTEGER if isinstance(number, int) else math.isfinite(number)
+    return -MAX_INTEGER - 1 <= number <= MAX_INTEGER if isinstance(number, int) else math.isfinite(number)
 
 
 def too_large(text: str) -> str:

@@ -64,7 +64,7 @@ def test_a_bad_file_is_an_error_that_names_the_places(
     result = shell.run("seed-templates", *dry, "--config", str(bad), code=1)
     assert result.stdout == ""
     lines = [line.removeprefix(str(bad)) for line in result.stderr.splitlines()]
-    assert lines[0].startswith(":2:3: capacity: Missing data")
+    assert lines[0].startswith(":2:3: capacity: Required.")
     assert lines[1].startswith(":4:17: license_type: Must be one of")
     document = shell.json("seed-templates", *dry, "--config", str(bad), code=1)
     assert document["error"]["type"] == "InvalidFiles"

@@ -660,7 +660,7 @@ def test_a_plan_for_any_source_must_be_allowed_to_be_one_again(make_app: AppFact
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"{}", "options: Missing data"),
+        (b"{}", "options: Required."),
         (b"\xff", "It is not UTF-8"),
         (b"{" * 100, "Not valid JSON"),
         (None, "plan.json: Cannot be read: No such file or directory."),

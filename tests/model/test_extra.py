@@ -8,14 +8,19 @@ from typing import Any
 
 import marshmallow as ma
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from marshmallow import fields
 
 from flask_worker_templates.errors import HostSchemaError, InvalidSpec, SettingsError
+from flask_worker_templates.files.dump import Kind, definition_file
+from flask_worker_templates.files.parse_json import parse_json
+from flask_worker_templates.files.parse_yaml import parse_yaml
 from flask_worker_templates.model.extra import ExtraFields
 from flask_worker_templates.model.extra_values import MAX_BYTES, same, scalar_string
 from flask_worker_templates.model.rules import SpecRules
 from flask_worker_templates.model.spec import Spec
-from tests.support.own_fields import GpuFields
+from tests.support.own_fields import GpuFields, GpuSchema
 from tests.support.specs import spec
 
 RULES = SpecRules(extra=ExtraFields(GpuFields))
@@ -194,6 +199,72 @@ def test_what_the_schema_does_wrongly_is_no_error_of_the_value(field: Any, value
         extra.normalize({"x": value})
     assert said in str(caught.value)
     assert "error of the schema that the app passes as `extra`" in str(caught.value)
+
+
+# Laws
+
+_KEYS = st.sampled_from(["a", "b_1", "C-d"])
+_WHOLE, _FLAG = st.integers(-(2**63), 2**63 - 1), st.booleans()
+_FLOAT = st.floats(-1e9, 1e9)
+_TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=6)
+_JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | _TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_KEYS, inner, max_size=3),
+    max_leaves=8,
+)
+_DATE = st.dates().map(str)
+_FIELDS: list[tuple[Any, st.SearchStrategy[Any]]] = [
+    (fields.String(), _TEXT),
+    (fields.Integer(), _WHOLE | _WHOLE.map(str)),
+    (fields.Integer(strict=True), _WHOLE),
+    (fields.Float(), _FLOAT | _WHOLE.map(lambda one: one % 1000)),
+    (fields.Boolean(), _FLAG | st.sampled_from(["yes", "off", 1, 0])),
+    (fields.Date(), _DATE),
+    (fields.Time(), st.times().map(str)),
+    (fields.DateTime(), st.datetimes().map(lambda one: one.isoformat())),
+    (fields.TimeDelta(), st.integers(0, 10**6)),
+    (fields.UUID(), st.uuids().map(str)),
+    (fields.IPv4(), st.ip_addresses(v=4).map(str)),
+    (fields.Email(), st.just("a@example.com")),
+    (fields.Raw(allow_none=True), _JSON),
+    (fields.List(fields.Integer()), st.lists(_WHOLE, max_size=3)),
+    (fields.Dict(keys=fields.String(), values=fields.Date()), st.dictionaries(_KEYS, _DATE, max_size=3)),
+    (fields.Nested(GpuSchema), st.fixed_dictionaries({"model": _TEXT}, optional={"count": st.integers(1, 16)})),
+]
+
+
+@st.composite
+def declared(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The fields of a schema, and a value that it takes."""
+    chosen = draw(st.lists(st.sampled_from(_FIELDS), min_size=1, max_size=4))
+    named = {f"k{number}": one for number, one in enumerate(chosen)}
+    return {key: field for key, (field, _) in named.items()}, {key: draw(value) for key, (_, value) in named.items()}
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
+@given(declared(), st.sampled_from(["yaml", "json"]))
+def test_law_normal_forms_are_stable_and_survive_a_file_and_a_change_of_the_schema(
+    case: tuple[dict[str, Any], dict[str, Any]], kind: Kind
+) -> None:
+    schema, given_value = case
+    rules = SpecRules(extra=of(**schema))
+    normal = rules.normalize(spec(extra=given_value))
+    # The normal form is one: of itself, too.
+    assert same(rules.normalize(normal), normal)
+    # What is exported is read as the same.
+    text = definition_file([normal], kind, rules)
+    [entry] = (parse_json if kind == "json" else parse_yaml)(text).value["templates"]
+    assert same(rules.normalize(entry), normal)
+    # A key with a default more, and a key less, make no difference, and lose nothing.
+    gone = next(iter(schema))
+    others = {key: field for key, field in schema.items() if key != gone} | {"new": fields.Integer(load_default=1)}
+    later = SpecRules(extra=of(**others))
+    assert same(later.today(normal), later.normalize({**normal, "extra": later.today(normal)["extra"]}))
+    assert same(later.patched(normal, {"max_nodes": 3})["extra"], {"new": 1, **normal["extra"]})
 
 
 # Stored values and today's rules

@@ -693,9 +693,9 @@ _PLAN: dict[str, Any] = {
         (json.dumps({**_PLAN, "options": {**_PLAN["options"], "on_conflict": "mine"}}), "options.on_conflict: Must be"),
         (json.dumps({**_PLAN, "options": {**_PLAN["options"], "max_delete": -1}}), "options.max_delete"),
         (json.dumps({**_PLAN, "options": {**_PLAN["options"], "force": True}}), "options.force: Unknown field"),
-        (json.dumps({**_PLAN, "files": [{"path": "../../etc/passwd"}]}), "files.0.sha256: Missing data"),
+        (json.dumps({**_PLAN, "files": [{"path": "../../etc/passwd"}]}), "files.0.sha256: Required."),
         (json.dumps({**_PLAN, "changes": [{"name": "\x1b[2J"}] * 1000}), "changes.0"),
-        (json.dumps({key: value for key, value in _PLAN.items() if key != "options"}), "options: Missing data"),
+        (json.dumps({key: value for key, value in _PLAN.items() if key != "options"}), "options: Required."),
     ],
     ids=lambda value: str(value)[:40],
 )

@@ -24,12 +24,14 @@ from pymongo.errors import DuplicateKeyError
 from flask_worker_templates.errors import DuplicateNames
 from flask_worker_templates.model.claim_parameters import claims_parameters
 from flask_worker_templates.model.parameters import SORTS, Paging, list_parameters, trail_parameters
+from flask_worker_templates.model.query_fields import ExtraCondition
 from flask_worker_templates.model.records import Seed
 from flask_worker_templates.settings import Settings
 from flask_worker_templates.store import indexes
 from flask_worker_templates.store import store as store_module
 from flask_worker_templates.store.connection import DatabaseAccess
 from flask_worker_templates.store.indexes import UNIQUE_NAME
+from flask_worker_templates.store.reads import MAX_EXPLAINED
 from flask_worker_templates.store.store import Store
 from tests.support.servers import Mongod, with_database
 from tests.support.strategies import spec_with
@@ -235,9 +237,17 @@ class Recorded:
             [
                 UpdateOne(
                     {"_id": event["template_id"]},
-                    {"$set": {"revision": REVISIONS, "updated_at": event["at"], "last_event": event}},
+                    {
+                        "$set": {
+                            "revision": REVISIONS,
+                            "updated_at": event["at"],
+                            "last_event": event,
+                            "extra": {"gpu_count": number % 300},
+                            "extra_values": [f"gpu_count={number % 300}"],
+                        }
+                    },
                 )
-                for event in events
+                for number, event in enumerate(events)
             ]
         )
 
@@ -342,6 +352,41 @@ def test_every_list_is_served_by_an_index_or_bounded(recorded: Recorded) -> None
             if SELECTIVE & set(asked):
                 assert "COLLSCAN" not in plan.names, case
                 assert plan.examined <= TEMPLATES / 20, case
+
+
+def _of_cards(*values: int, absent: bool = False) -> dict[str, Any]:
+    strings = tuple(f"gpu_count={value}" for value in values)
+    return {"extra": {"gpu_count": ExtraCondition("gpu_count", strings, or_absent=absent)}}
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(
+    ("asked", "most"),
+    [
+        (_of_cards(7), 10),
+        (_of_cards(7, 8), 20),
+        (_of_cards(0, absent=True), TEMPLATES),  # also who lacks the key has its default
+        ({"deprecated": True}, TEMPLATES),
+        ({"deprecated": False}, TEMPLATES),
+        ({"q": "t0001"}, TEMPLATES),
+    ],
+    ids=str,
+)
+def test_other_filters_are_served_by_an_index_or_bounded(asked: dict[str, Any], most: int, recorded: Recorded) -> None:
+    for order in ("name", "-updated_at"):
+        loaded = list_parameters({"sort": order, "page_size": PAGE}) | asked
+        for command in recorded.sent_by(lambda store: store.page_raw(loaded)):  # noqa: B023
+            plan = recorded.explain(command)
+            assert plan.examined <= most, (command, plan.names)
+            assert all(0 < limit <= PAGE + 1 for limit in plan.sorted_in_memory), (command, plan.names)
+    [find] = recorded.sent_by(lambda store: store.select(asked))
+    assert recorded.explain(find).examined <= most
+
+
+@pytest.mark.server
+def test_a_selection_that_is_explained_reads_a_bounded_number(recorded: Recorded) -> None:
+    [find] = recorded.sent_by(lambda store: store.select({"min_cpu_cores": 90}, explain=True))
+    assert find["limit"] == MAX_EXPLAINED + 1
 
 
 @pytest.mark.server
