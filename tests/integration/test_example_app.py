@@ -7,6 +7,7 @@ import re
 import signal
 import stat
 import subprocess
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,9 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from tests.support.example import LARGE, NAMES, STANDARD, Example
+from tests.support.example import LARGE, NAMES, STANDARD, Example, Running
 
-GUNICORN = ("gunicorn", "--bind", "127.0.0.1:{port}", "--workers", "3", "example_app:create_app()")
+GUNICORN = ("gunicorn", "--bind", "127.0.0.1:{port}", "--workers", "2", "example_app:create_app()")
 
 # The app starts servers of its own; the fixture says what happens where none can run.
 needs_mongod = pytest.mark.usefixtures("mongod")
@@ -30,59 +31,83 @@ def example(tmp_path: Path) -> Example:
 
 @needs_mongod
 class TestStart:
-    def test_prints_a_command_that_lists_the_seeded_templates(self, example: Example) -> None:
-        with example.run() as app:
-            curl = re.search(r"curl -H .*", app.output)
-            assert curl is not None
-            listed = subprocess.run(
-                f"{curl[0]} --silent", shell=True, check=True, capture_output=True, text=True
-            ).stdout
-            assert re.findall(r'"name":"([^"]*)"', listed) == NAMES
-            assert listed.count('"is_seeded":true') == len(NAMES)
+    @pytest.fixture(scope="class")
+    def example(self, tmp_path_factory: pytest.TempPathFactory) -> Example:
+        """One copy for all tests of this class."""
+        return Example(tmp_path_factory.mktemp("started"))
 
-    def test_prints_where_everything_is(self, example: Example) -> None:
+    @pytest.fixture(scope="class")
+    def app(self, example: Example) -> Iterator[Running]:
+        """It runs for all of them."""
         with example.run() as app:
-            shown = dict(re.findall(r"^  (\w[\w ]*?)  +(\S+)$", app.output, re.MULTILINE))
-            assert shown == {
-                "Console": f"{app.url}/worker-templates/",
-                "API": f"{app.url}/api/v1/templates",
-                "Swagger UI": f"{app.url}/api/v1/docs",
-                "Admin token": app.tokens["admin"],
-                "Viewer token": app.tokens["viewer"],
-            }
-            assert app.link == f"{app.url}/sign-in?token={app.tokens['link']}"
-            assert "WARNING: no MongoDB" not in app.output
-            again = example.command("sign-in-link", "--url", f"{app.url}/")
-            assert (again.returncode, again.stdout) == (0, f"{app.link}\n")
+            yield app
 
-    def test_keeps_its_tokens_to_itself_and_over_a_restart(self, example: Example) -> None:
-        with example.run() as app:
-            tokens = app.tokens
-            assert stat.S_IMODE((example.home / "instance" / "keys.json").stat().st_mode) == 0o600
-        with example.run() as app:
-            assert app.tokens == tokens
-        assert len(set(tokens.values())) == 4
+    def test_prints_a_command_that_lists_the_seeded_templates(self, app: Running) -> None:
+        curl = re.search(r"curl -H .*", app.output)
+        assert curl is not None
+        listed = subprocess.run(f"{curl[0]} --silent", shell=True, check=True, capture_output=True, text=True).stdout
+        assert re.findall(r'"name":"([^"]*)"', listed) == NAMES
+        assert listed.count('"is_seeded":true') == len(NAMES)
 
-    def test_uses_the_server_of_mongodb_uri(self, example: Example, database_uri: str) -> None:
-        with example.run(MONGODB_URI=database_uri) as app:
-            assert app.call("GET", "/api/v1/templates").code == 200
-            assert example.servers() == []
-        with MongoClient[dict[str, Any]](database_uri) as client:
-            assert sorted(client.get_default_database()["worker_templates"].distinct("name")) == NAMES
+    def test_prints_where_everything_is(self, example: Example, app: Running) -> None:
+        shown = dict(re.findall(r"^  (\w[\w ]*?)  +(\S+)$", app.output, re.MULTILINE))
+        assert shown == {
+            "Console": f"{app.url}/worker-templates/",
+            "API": f"{app.url}/api/v1/templates",
+            "Swagger UI": f"{app.url}/api/v1/docs",
+            "Admin token": app.tokens["admin"],
+            "Viewer token": app.tokens["viewer"],
+        }
+        assert app.link == f"{app.url}/sign-in?token={app.tokens['link']}"
+        assert "WARNING: no MongoDB" not in app.output
+        again = example.command("sign-in-link", "--url", f"{app.url}/")
+        assert (again.returncode, again.stdout) == (0, f"{app.link}\n")
+
+    def test_keeps_its_keys_to_itself(self, example: Example, app: Running) -> None:
+        assert stat.S_IMODE((example.home / "instance" / "keys.json").stat().st_mode) == 0o600
+        assert len(set(app.tokens.values())) == 4
+
+    def test_a_command_joins_the_server_that_runs(self, example: Example, app: Running) -> None:
+        app.call("PATCH", f"/api/v1/templates/{app.template(LARGE)['id']}", {"max_nodes": 9})
+        servers = example.servers()
+        shown = example.command("worker-templates", "show", LARGE)
+        assert re.search(r"^max_nodes\s+9$", shown.stdout, re.MULTILINE), shown
+        assert shown.stderr == ""
+        assert example.servers() == servers
+
+    def test_the_server_listens_on_no_network_and_lets_nobody_else_in(self, example: Example, app: Running) -> None:
+        path = Path((example.home / "instance" / "mongod" / "socket.path").read_text().strip())
+        assert stat.S_ISSOCK(path.stat().st_mode)
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+        listening = {line.split()[9] for line in Path("/proc/net/tcp").read_text().splitlines()[1:] if " 0A " in line}
+        (server,) = example.servers()
+        assert listening.isdisjoint(str(link.readlink()) for link in Path(f"/proc/{server}/fd").iterdir())
+        assert app.call("GET", "/api/v1/templates").code == 200
+
+
+@needs_mongod
+def test_uses_the_server_of_mongodb_uri(example: Example, database_uri: str) -> None:
+    with example.run(MONGODB_URI=database_uri) as app:
+        assert app.call("GET", "/api/v1/templates").code == 200
+        assert example.servers() == []
+    with MongoClient[dict[str, Any]](database_uri) as client:
+        assert sorted(client.get_default_database()["worker_templates"].distinct("name")) == NAMES
 
 
 @needs_mongod
 class TestRestart:
-    def test_three_restarts_keep_the_templates_and_the_edit(self, example: Example) -> None:
+    def test_three_restarts_keep_the_templates_the_edit_and_the_keys(self, example: Example) -> None:
         with example.run() as app:
             edited = app.call("PATCH", f"/api/v1/templates/{app.template(STANDARD)['id']}", {"max_nodes": 7}).json()
             listed = app.call("GET", "/api/v1/templates").json()
+            keys = app.tokens
             app.end()
         for _ in range(3):
             example.wait_until_stopped()
             with example.run() as app:
                 assert app.call("GET", "/api/v1/templates").json() == listed
                 assert app.template(STANDARD) == edited
+                assert app.tokens == keys
                 events = app.call("GET", "/api/v1/templates/history").json()
                 assert [(event["action"], event["actor"]) for event in events] == [
                     ("updated", "admin"),
@@ -109,9 +134,7 @@ class TestRestart:
             assert app.call("GET", "/api/v1/templates").code == 200
         example.wait_until_stopped()
 
-    @pytest.mark.parametrize(
-        "options", [(), ("--preload",), ("--worker-class", "gevent")], ids=["load", "preload", "gevent"]
-    )
+    @pytest.mark.parametrize("options", [("--preload",), ("--worker-class", "gevent")], ids=["preload", "gevent"])
     def test_the_workers_of_gunicorn_share_one_server(self, example: Example, options: tuple[str, ...]) -> None:
         with example.run((*GUNICORN, *options)) as app:
             person = app.sign_in(f"{app.url}/sign-in?token={app.tokens['link']}")
@@ -122,33 +145,6 @@ class TestRestart:
             assert len(example.servers()) == 1
             assert app.call("GET", "/api/v1/templates/history").headers["X-Pagination"].startswith('{"total": 5,')
         example.wait_until_stopped()
-
-    def test_a_command_joins_the_server_that_runs(self, example: Example) -> None:
-        with example.run() as app:
-            app.call("PATCH", f"/api/v1/templates/{app.template(LARGE)['id']}", {"max_nodes": 9})
-            servers = example.servers()
-            shown = example.command("worker-templates", "show", LARGE)
-            assert re.search(r"^max_nodes\s+9$", shown.stdout, re.MULTILINE), shown
-            assert shown.stderr == ""
-            assert example.servers() == servers
-
-    def test_the_server_listens_on_no_network_and_lets_nobody_else_in(self, example: Example) -> None:
-        with example.run() as app:
-            path = Path((example.home / "instance" / "mongod" / "socket.path").read_text().strip())
-            assert stat.S_ISSOCK(path.stat().st_mode)
-            assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-            listening = {
-                line.split()[9] for line in Path("/proc/net/tcp").read_text().splitlines()[1:] if " 0A " in line
-            }
-            (server,) = example.servers()
-            assert listening.isdisjoint(str(link.readlink()) for link in Path(f"/proc/{server}/fd").iterdir())
-            assert app.call("GET", "/api/v1/templates").code == 200
-
-    def test_a_string_that_is_no_unicode_is_an_error_of_the_client(self, example: Example) -> None:
-        with example.run() as app:
-            for body in ({"template": "a\ud800"}, {"license_type": "\udcff"}, {"ami": "\udcff"}):
-                assert app.call("POST", "/workers", body).code in {404, 422}
-            assert "Traceback" not in app.output
 
     def test_a_command_alone_starts_the_server_and_stops_it(self, example: Example) -> None:
         seeded = example.command("seed-templates")
