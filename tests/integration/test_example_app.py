@@ -29,19 +29,21 @@ def example(tmp_path: Path) -> Example:
     return Example(tmp_path)
 
 
+@pytest.fixture(scope="class")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Example:
+    """One copy for all tests of a class."""
+    return Example(tmp_path_factory.mktemp("shared"))
+
+
+@pytest.fixture(scope="class")
+def app(shared: Example) -> Iterator[Running]:
+    """It runs for all of them."""
+    with shared.run() as app:
+        yield app
+
+
 @needs_mongod
 class TestStart:
-    @pytest.fixture(scope="class")
-    def example(self, tmp_path_factory: pytest.TempPathFactory) -> Example:
-        """One copy for all tests of this class."""
-        return Example(tmp_path_factory.mktemp("started"))
-
-    @pytest.fixture(scope="class")
-    def app(self, example: Example) -> Iterator[Running]:
-        """It runs for all of them."""
-        with example.run() as app:
-            yield app
-
     def test_prints_a_command_that_lists_the_seeded_templates(self, app: Running) -> None:
         curl = re.search(r"curl -H .*", app.output)
         assert curl is not None
@@ -49,7 +51,7 @@ class TestStart:
         assert re.findall(r'"name":"([^"]*)"', listed) == NAMES
         assert listed.count('"is_seeded":true') == len(NAMES)
 
-    def test_prints_where_everything_is(self, example: Example, app: Running) -> None:
+    def test_prints_where_everything_is(self, shared: Example, app: Running) -> None:
         shown = dict(re.findall(r"^  (\w[\w ]*?)  +(\S+)$", app.output, re.MULTILINE))
         assert shown == {
             "Console": f"{app.url}/worker-templates/",
@@ -60,27 +62,27 @@ class TestStart:
         }
         assert app.link == f"{app.url}/sign-in?token={app.tokens['link']}"
         assert "WARNING: no MongoDB" not in app.output
-        again = example.command("sign-in-link", "--url", f"{app.url}/")
+        again = shared.command("sign-in-link", "--url", f"{app.url}/")
         assert (again.returncode, again.stdout) == (0, f"{app.link}\n")
 
-    def test_keeps_its_keys_to_itself(self, example: Example, app: Running) -> None:
-        assert stat.S_IMODE((example.home / "instance" / "keys.json").stat().st_mode) == 0o600
+    def test_keeps_its_keys_to_itself(self, shared: Example, app: Running) -> None:
+        assert stat.S_IMODE((shared.home / "instance" / "keys.json").stat().st_mode) == 0o600
         assert len(set(app.tokens.values())) == 4
 
-    def test_a_command_joins_the_server_that_runs(self, example: Example, app: Running) -> None:
+    def test_a_command_joins_the_server_that_runs(self, shared: Example, app: Running) -> None:
         app.call("PATCH", f"/api/v1/templates/{app.template(LARGE)['id']}", {"max_nodes": 9})
-        servers = example.servers()
-        shown = example.command("worker-templates", "show", LARGE)
+        servers = shared.servers()
+        shown = shared.command("worker-templates", "show", LARGE)
         assert re.search(r"^max_nodes\s+9$", shown.stdout, re.MULTILINE), shown
         assert shown.stderr == ""
-        assert example.servers() == servers
+        assert shared.servers() == servers
 
-    def test_the_server_listens_on_no_network_and_lets_nobody_else_in(self, example: Example, app: Running) -> None:
-        path = Path((example.home / "instance" / "mongod" / "socket.path").read_text().strip())
+    def test_the_server_listens_on_no_network_and_lets_nobody_else_in(self, shared: Example, app: Running) -> None:
+        path = Path((shared.home / "instance" / "mongod" / "socket.path").read_text().strip())
         assert stat.S_ISSOCK(path.stat().st_mode)
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
         listening = {line.split()[9] for line in Path("/proc/net/tcp").read_text().splitlines()[1:] if " 0A " in line}
-        (server,) = example.servers()
+        (server,) = shared.servers()
         assert listening.isdisjoint(str(link.readlink()) for link in Path(f"/proc/{server}/fd").iterdir())
         assert app.call("GET", "/api/v1/templates").code == 200
 

@@ -66,7 +66,7 @@ def _swagger(page: Page, ids: Mapping[str, str]) -> None:
 PICTURES = {
     "templates": Picture(_at(f"{CONSOLE}/")),
     "templates-dark": Picture(_at(f"{CONSOLE}/"), "dark"),
-    "template": Picture(_at(f"{CONSOLE}/t/{{standard}}"), size=(1280, 1150)),
+    "template": Picture(_at(f"{CONSOLE}/t/{{standard}}"), size=(1280, 1240)),
     "edit": Picture(_error_in_form),
     "compare": Picture(_at(f"{CONSOLE}/t/{{standard}}/compare?from=1&to=3"), size=(1280, 560)),
     "drift": Picture(_at(f"{CONSOLE}/drift")),
@@ -79,12 +79,15 @@ PICTURES = {
 def main() -> int:
     """Make all pictures, and return the exit code: 1 if one is too large."""
     DIRECTORY.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as home, Example(Path(home)).run() as app, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM)
-        ids = {**_tell_a_story(app, browser), "": app.url}
-        for name, picture in PICTURES.items():
-            _take(browser, app, picture, ids, DIRECTORY / f"{name}.png")
-        browser.close()
+    with tempfile.TemporaryDirectory() as home:
+        example = Example(Path(home))
+        with example.run() as app, sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM)
+            ids = {**_tell_a_story(app, browser), "": app.url}
+            for name, picture in PICTURES.items():
+                _take(browser, app, picture, ids, DIRECTORY / f"{name}.png")
+            browser.close()
+        example.wait_until_stopped()
     sizes = {path.name: path.stat().st_size for path in sorted(DIRECTORY.glob("*.png"))}
     for name, size in sizes.items():
         print(f"{size:8,} {name}")
