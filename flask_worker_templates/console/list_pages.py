@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Container, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any
 
 from flask import redirect, request
+from markupsafe import Markup
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
@@ -17,19 +18,16 @@ from flask_worker_templates.errors import (
     TemplateNotFound,
     WorkerTemplatesError,
 )
-from flask_worker_templates.model.template import Page, Template
-from flask_worker_templates.store.overview import Overview
+from flask_worker_templates.model.template import Page, Template, to_json
 
 from .door import Door
 from .filters import Filter, filters
 from .notes import TAKEN_BACK
-from .origin import FileMark, file_mark
+from .origin import file_mark
 from .page import MESSAGES, Note, PageContext, back_to, fragment_of, render, with_message
 from .routes import Route
+from .rows import Link, Rows, Wanted, id_of
 from .undo import REFUSED, Done, Outcome, code_of, note_of_several, packed, undo_of
-
-if TYPE_CHECKING:
-    from flask_worker_templates.runtime.hooks import Permission
 
 MAX_SELECTED = 200
 
@@ -39,18 +37,6 @@ _NOTES = {
     "none": Note("Nothing was selected. Tick the templates first.", "warn"),
     "unchanged": Note("Nothing was different, so nothing was changed.", "warn"),
 }
-_CHANGES: tuple[Permission, Permission] = ("update", "delete")
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One template in the list."""
-
-    template: Template
-    overview: Overview | None
-    file: FileMark
-    may_update: bool
-    may_delete: bool
 
 
 class ListPages(Door):
@@ -67,38 +53,55 @@ class ListPages(Door):
         given = given_parameters(self.state.rules.repeatable)
         faults: Sequence[str] = ()
         try:
-            page = self.store.page(self.state.rules.list_parameters(given))
+            page, templates = self._page(self.state.rules.list_parameters(given))
         except InvalidInput as error:
             faults = [f"{path}: {text}" for path, text in error.flat()]
-            page = Page((), 0, 1, 50)
-        rows = self._rows(page)
+            page, templates = Page[bytes]((), 0, 1, 50), None
+        may_update, may_delete = self._changeable(templates, page)
         return render(
             "list" if fragment_of("list") else "templates",
             "templates",
             notes=tuple(self._notes()),
             page=page,
-            rows=rows,
-            filters=self._filters(),
-            more_used=any(one.name in given for one in self._filters() if not one.often),
+            rows=self._rows(page, may_update, may_delete),
+            filters=self._filters,
+            more_used=any(one.name in given for one in self._filters if not one.often),
             filtered=bool(given.keys() - {"page", "page_size", "sort"}),
             faults=faults,
             may_create=self.may("create"),
-            may_update=any(row.may_update for row in rows),
-            may_delete=any(row.may_delete for row in rows),
+            may_update=any(may_update),
+            may_delete=any(may_delete),
         )
 
-    def _rows(self, page: Page[Template]) -> list[Row]:
-        found = self.store.overviews([template.id for template in page]) if page else {}
-        rows = []
-        asks = self.hooks.authorizer is not None
-        always = {action: asks or self.may(action) for action in _CHANGES}
-        for template in page:
-            overview = found.get(template.id)
-            may_update, may_delete = (self.may(action, template) if asks else always[action] for action in _CHANGES)
-            mark = file_mark(overview.managed if overview else None)
-            rows.append(Row(template, overview, mark, may_update=may_update, may_delete=may_delete))
-        return rows
+    def _page(self, asked: Mapping[str, Any]) -> tuple[Page[bytes], Sequence[Template] | None]:
+        """Return a page as the API shows it, and its templates where the authorizer wants to see them."""
+        if self.hooks.authorizer is None:
+            return self.store.page_raw(asked), None
+        found = self.store.page(asked)
+        shown = tuple(to_json(template.to_dict()) for template in found)
+        return Page(shown, found.total, found.page, found.page_size), found.items
 
+    def _changeable(self, templates: Sequence[Template] | None, page: Page[bytes]) -> tuple[list[bool], list[bool]]:
+        """Return of each template whether it may be updated, and whether it may be deleted."""
+        if templates is None:
+            return [self.may("update")] * len(page), [self.may("delete")] * len(page)
+        return [self.may("update", one) for one in templates], [self.may("delete", one) for one in templates]
+
+    def _rows(self, page: Page[bytes], may_update: Sequence[bool], may_delete: Sequence[bool]) -> list[Markup]:
+        ids = [id_of(shown) for shown in page]
+        found = self.store.overviews(ids) if ids else {}
+        selects = any(may_update) or any(may_delete)
+        link = Link()
+        return [
+            self._made.html(Wanted(shown, found.get(one), (update or delete) if selects else None), link)
+            for one, shown, update, delete in zip(ids, page, may_update, may_delete, strict=True)
+        ]
+
+    @cached_property
+    def _made(self) -> Rows:
+        return Rows()
+
+    @cached_property
     def _filters(self) -> tuple[Filter, ...]:
         return filters(self.state.rules.list_schema)
 

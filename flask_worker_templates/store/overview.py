@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,11 +10,12 @@ from typing import Any
 from flask_worker_templates.model.claim import ClaimCount
 from flask_worker_templates.model.records import Managed
 
+from .adapter import raw_bytes
 from .claim_list import changed_since
 from .claim_rules import CLAIMS
-from .connection import Document
+from .decoding import decode
 from .part import Part
-from .presented import PRESENTED
+from .presented import MAX_REMEMBERED, PRESENTED
 from .queries import all_of, scope_conditions
 from .stored_form import managed_of
 from .stored_types import Malformed
@@ -27,11 +29,13 @@ class Overview:
     """What a list says beside one template.
 
     Attributes:
+        seen: the bytes of all that was read of it; equal where nothing of it changed.
         managed: the template, and what its definition file held when it was last applied.
         claims: how many there are.
         outdated: how many of the live ones run a revision since which a field changed that matters to a machine.
     """
 
+    seen: bytes
     managed: Managed
     claims: ClaimCount
     outdated: int = 0
@@ -60,19 +64,45 @@ class Overviews(Part):
             }
             query = all_of([{"_id": {"$in": list(template_ids)}}, *scope_conditions(self._scope)])
             pipeline = [{"$match": query}, {"$project": shown}]
-            found: dict[str, Document] = {row["_id"]: row for row in db.templates_guarded.aggregate(pipeline)}
-            pairs = {(one, revision) for one, row in found.items() for revision in _older(row)}
-            changed = changed_since(db, pairs, found, self._rules, self._scope) if pairs else {}
-        overviews: dict[str, Overview] = {}
-        for one, row in found.items():
-            try:
-                managed = managed_of(row)
-            except Malformed:
-                continue
-            outdated = sum(bool(changed.get((one, revision))) for revision in _older(row))
-            overviews[one] = Overview(managed, ClaimCount(row[_LIVE], row[_ALL] - row[_LIVE]), outdated)
-        return overviews
+            read = [_read(raw_bytes(row)) for row in db.templates_raw.aggregate(pipeline)]
+            found = {one.managed.id: one for one in read if one is not None}
+            pairs = {(key, revision) for key, one in found.items() for revision in one.older}
+            documents = {key: decode(one.seen) for key, one in found.items() if one.older}
+            changed = changed_since(db, pairs, documents, self._rules, self._scope) if pairs else {}
+        return {
+            key: Overview(
+                one.seen,
+                one.managed,
+                one.claims,
+                sum(bool(changed.get((key, revision))) for revision in one.older),
+            )
+            for key, one in found.items()
+        }
 
 
-def _older(row: Document) -> list[int]:
-    return [revision for revision in row[_OTHER] if isinstance(revision, int) and revision != row["revision"]]
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What the bytes of one template say; `older` are the revisions of its claims that are not the present one."""
+
+    seen: bytes
+    managed: Managed
+    claims: ClaimCount
+    older: tuple[int, ...]
+
+
+def _read(raw: bytes) -> _Read | None:
+    """Return what is read of one template, or None where it is none. Remembered by its bytes, as `present_raw` does."""
+    return _remembered(raw) if len(raw) <= MAX_REMEMBERED else _decoded(raw)
+
+
+def _decoded(raw: bytes) -> _Read | None:
+    try:
+        row = decode(raw)
+        managed = managed_of(row)
+    except Malformed:
+        return None
+    older = (one for one in row[_OTHER] if isinstance(one, int) and one != row["revision"])
+    return _Read(raw, managed, ClaimCount(row[_LIVE], row[_ALL] - row[_LIVE]), tuple(older))
+
+
+_remembered = functools.lru_cache(maxsize=2048)(_decoded)

@@ -35,7 +35,7 @@ def present(document: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-_MAX_REMEMBERED = 8192  # bytes; so that what is remembered is bounded too, by some 64 MB
+MAX_REMEMBERED = 8192  # bytes; so that what is remembered is bounded too, by some 64 MB
 
 
 def present_raw(raw: bytes) -> tuple[int, bytes]:
@@ -47,7 +47,7 @@ def present_raw(raw: bytes) -> tuple[int, bytes]:
     Raises:
         Malformed: if the document is no template.
     """
-    return _remembered(raw) if len(raw) <= _MAX_REMEMBERED else _decoded(raw)
+    return _remembered(raw) if len(raw) <= MAX_REMEMBERED else _decoded(raw)
 
 
 def _decoded(raw: bytes) -> tuple[int, bytes]:
@@ -64,7 +64,7 @@ def checked_raw(raw: bytes) -> tuple[int, bytes]:
     Raises:
         Malformed: if the document is no template.
     """
-    return _checked(raw) if len(raw) <= _MAX_REMEMBERED else _decoded_and_checked(raw)
+    return _checked(raw) if len(raw) <= MAX_REMEMBERED else _decoded_and_checked(raw)
 
 
 def _decoded_and_checked(raw: bytes) -> tuple[int, bytes]:

@@ -14,13 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import commands, environment, growth, http, imports, seeding
+from tests.benchmarks import commands, console, environment, growth, http, imports, seeding
 from tests.benchmarks.report import Results
 from tests.support.servers import Mongod
 
 RESULTS = environment.HERE / "results"
 PLOT = environment.ROOT / "docs" / "_static" / "performance.svg"
-PARTS = ("http", "seeding", "imports", "commands", "growth")
+PARTS = ("http", "seeding", "imports", "commands", "console", "growth")
 
 
 def main() -> None:
@@ -51,6 +51,7 @@ def main() -> None:
             "seeding": lambda: seeding.run(mongod, templates=options.seeded, rounds=options.rounds),
             "imports": lambda: imports.run(rounds=max(15, options.rounds)),
             "commands": lambda: commands.run(mongod, rounds=max(20, options.rounds)),
+            "console": lambda: console.run(mongod, rounds=options.rounds),
             "growth": lambda: growth.run(
                 mongod,
                 sizes=options.sizes,
