@@ -178,3 +178,18 @@ def test_going_back_never_leads_to_another_site(client: FlaskClient, target: str
     answer = client.post(CONSOLE + "/theme", data={"theme": "dark", "back": target})
     assert "evil" not in answer.headers["Location"]
     assert "javascript" not in answer.headers["Location"]
+
+
+@mongomock_only
+def test_a_row_is_what_the_database_holds_now(client: FlaskClient, database: Any) -> None:
+    create(client, "small", max_nodes=7)
+    create(client, "other")
+    assert " 7 " in row(client, "small")
+    database[TEMPLATES].update_one({"name": "small"}, {"$set": {"max_nodes": 8}})  # by hand: no revision
+    assert " 8 " in row(client, "small")
+    database[TEMPLATES].update_one({"name": "small"}, {"$set": {"source": "elsewhere.yaml", "base": None}})
+    database[TEMPLATES].update_one({"name": "small"}, {"$set": {"name": "renamed"}})
+    assert " 8 " in row(client, "renamed")
+    assert 'href="/worker-templates/t/' in client.get(CONSOLE + "/?q=ren").text
+    assert "back=/worker-templates/?q" in client.get(CONSOLE + "/?q=ren").text
+    assert "back=" not in client.get(CONSOLE + "/").text.split("<tbody>")[1].split("</tbody>")[0]
