@@ -128,7 +128,7 @@ class NameTaken(WorkerTemplatesError):
             super().__init__(f"A worker template named {name!r} already exists.")
         else:
             super().__init__(
-                f"The name {name!r} cannot be used: a document of the database that is no worker template has it "
+                f"The name {name!r} cannot be used: a document in the database that is not a worker template has it "
                 f"({blocked}). Use another name, or correct or remove that document."
             )
 

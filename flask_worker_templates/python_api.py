@@ -24,7 +24,7 @@ class PythonApi:
         if state.hooks is not self._hooks:
             raise RuntimeError(
                 f"This WorkerTemplates object does not belong to the current app ({state.app.name!r}): its authorizer "
-                "and usage check are not the app's. Use the object whose init_app got this app."
+                "and usage check are not the app's. Use the object whose init_app was called with this app."
             )
         return state
 

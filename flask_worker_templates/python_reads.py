@@ -224,7 +224,7 @@ class PythonReads(PythonApi):
             page: page number, from 1.
             page_size: templates per page, at most 200.
             sort: what to sort by, such as ``name`` or ``-updated_at``; a leading ``-`` reverses the order.
-            q: text within name, description, instance type or labels, without regard to case.
+            q: text in the name, description, instance type or labels; upper and lower case are the same.
             name: exactly this name.
             name_prefix: names that start with this.
             license_type: this licence type, or any of these.

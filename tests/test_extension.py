@@ -790,7 +790,7 @@ def test_what_is_open_without_an_authorizer(
     assert [answer.status_code for answer in answers] == (allowed if writing == 201 else [403] * 7)
     if writing == 403:
         assert answers[0].get_json()["message"] == (
-            "Writing worker templates is not allowed, because this app does not say who may. Its developer can "
+            "Writing worker templates is not allowed: this app has no authorizer. Its developer can "
             "register a function with @templates.authorizer, or set WORKER_TEMPLATES_ANONYMOUS."
         )
 

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 import click
 
-from flask_worker_templates.errors import DatabaseUnavailable, WorkerTemplatesError
+from flask_worker_templates.errors import DatabaseUnavailable, InvalidParameters, WorkerTemplatesError
+from flask_worker_templates.model.parameters import message_of
 from flask_worker_templates.model.spec import changes
 from flask_worker_templates.model.template import Template
 from flask_worker_templates.store.store import Precondition
@@ -24,17 +25,12 @@ from .output import VERSION, Interrupted, counted, listed, output_option, print_
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-MAX_MESSAGE_LENGTH = 500
-
 
 def _checked(context: click.Context, option: click.Parameter, message: str | None) -> str | None:
-    if message is None or not message.strip():
-        return None
-    message = message.strip()
-    # One line: it could else look like entries of its own in a log.
-    if len(message) > MAX_MESSAGE_LENGTH or not message.isprintable():
-        raise click.BadParameter(f"Must be one line of at most {MAX_MESSAGE_LENGTH} printable characters.")
-    return message
+    try:
+        return None if message is None else message_of(message.strip())
+    except InvalidParameters as error:
+        raise click.BadParameter(" ".join(text for _, text in error.flat())) from None
 
 
 def message_option(*names: str, help: str = "Why, for the history. At most 500 characters.") -> Callable[[F], F]:  # noqa: A002
@@ -42,7 +38,7 @@ def message_option(*names: str, help: str = "Why, for the history. At most 500 c
     return click.option(*names or ("-m", "--message"), "message", metavar="TEXT", callback=_checked, help=help)
 
 
-yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask. Required where there is no terminal.")
+yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask. Required without a terminal.")
 change_output_option = output_option("text", "name", "json")
 revision_option = click.option(
     "--if-revision",
@@ -175,7 +171,7 @@ def confirmed(question: str, *, yes: bool) -> bool:
     if yes:
         return True
     if not sys.stdin.isatty():
-        raise click.UsageError("There is no terminal to ask on: say --yes if this is what you want.")
+        raise click.UsageError("There is no terminal to ask on. Give --yes to confirm.")
     try:
         answer = click.confirm(question, err=True)
     except click.Abort:  # Ctrl-C and Ctrl-D are a no

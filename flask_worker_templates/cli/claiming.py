@@ -58,7 +58,7 @@ def claims(name: str | None, filters: dict[str, Any], kind: str) -> None:
             terminal.echo(claim.worker_id)
     else:
         print_table(_columns(of_all=name is None, exact=kind == "wide"), found)
-        none = "There are no such claims." if filters or name is None else "No worker claims it."
+        none = "No claims found." if filters or name is None else "No worker claims it."
         say(f"{counted(found, 'claim')}." if found else none)
 
 
@@ -100,7 +100,7 @@ def _meaning(claim: Claim) -> Meaning:
     metavar="SECONDS",
     help="End the claim after this time, unless it is renewed.",
 )
-@click.option("--endless", is_flag=True, help="Let the claim of a worker that has a lease never end.")
+@click.option("--endless", is_flag=True, help="Turn the worker's lease into a claim without an end.")
 @click.option("--revision", type=click.IntRange(min=1), metavar="N", help="The revision that the worker runs.")
 @change_output_option
 @command

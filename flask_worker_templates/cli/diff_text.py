@@ -15,7 +15,7 @@ from .output import print_json, warn
 _ACTIONS = {
     "create": "sync creates it",
     "update": "sync updates it",
-    "rebase": "sync notes what the file holds now, and changes nothing",
+    "rebase": "in sync; only the stored copy of the file entry is updated",
     "delete": "sync deletes it",
     "refuse": "sync is refused: decide with --on-conflict",
 }
@@ -24,7 +24,7 @@ _KEPT = {
     State.CONFLICT: "sync skips it",
     State.ORPHANED: "its entry is in no file; sync keeps it, --prune deletes it",
     State.DELETED: "sync leaves it deleted, --restore brings it back",
-    State.COLLISION: "it did not come from this entry; sync keeps it, --adopt puts it under its management",
+    State.COLLISION: "it was not created from this entry; sync keeps it, --adopt connects the two",
     State.MISSING: "sync leaves it alone",
 }
 _MEANINGS: dict[State, terminal.Meaning] = {
@@ -59,7 +59,7 @@ def print_diff(plan: SyncPlan, kind: str, *, err: bool = False) -> None:
     for deletion in plan.forget:
         terminal.echo(
             f"forget        {deletion.name}  (deleted by {deletion.actor} at {rfc3339(deletion.at)}): its entry is in "
-            "no file; sync notes that, so that a new entry of this name is new",
+            "no file; sync records that, so a new entry with this name is a new template",
             err=err,
         )
     counts = [f"{count} {state}" for state, count in plan.counts().items() if count]

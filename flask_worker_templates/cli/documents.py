@@ -27,7 +27,9 @@ class DocumentSchema(ma.Schema):
     """What every document has."""
 
     version = fields.Integer(
-        required=True, validate=ma.validate.OneOf([VERSION]), metadata={"description": "Of this form of document."}
+        required=True,
+        validate=ma.validate.OneOf([VERSION]),
+        metadata={"description": "Version of this document format."},
     )
 
 
@@ -60,10 +62,10 @@ class ShowDocumentSchema(DocumentSchema):
         WorkerTemplateDriftItemSchema(),
         required=True,
         allow_none=True,
-        metadata={"description": "How it stands to the definition files; null if that is not known."},
+        metadata={"description": "How it differs from the definition files; null if that is not known."},
     )
     file_problem = fields.String(
-        required=True, allow_none=True, metadata={"description": "Why it is not known how it stands; null if it is."}
+        required=True, allow_none=True, metadata={"description": "Why that is not known; null if it is."}
     )
 
 
@@ -156,8 +158,8 @@ class DeletionSchema(ma.Schema):
 class RenamedSchema(ma.Schema):
     """An entry whose template has another name in the database."""
 
-    name = fields.String(required=True, metadata={"description": "Of the entry."})
-    renamed_to = fields.String(required=True, metadata={"description": "Of the template."})
+    name = fields.String(required=True, metadata={"description": "Name of the entry."})
+    renamed_to = fields.String(required=True, metadata={"description": "Name of the template."})
 
 
 class SeedDocumentSchema(DocumentSchema):
@@ -251,7 +253,7 @@ class ExportDocumentSchema(DocumentSchema):
     )
     warnings = fields.List(
         fields.String(),
-        metadata={"description": "What the files cannot hold: fields that the app does not declare any more."},
+        metadata={"description": "What the files cannot hold: fields that the app no longer declares."},
     )
 
 

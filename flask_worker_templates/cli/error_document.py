@@ -66,7 +66,9 @@ class ErrorDocumentSchema(ma.Schema):
     """The document, for its documentation."""
 
     version = fields.Integer(
-        required=True, validate=ma.validate.OneOf([VERSION]), metadata={"description": "Of this form of document."}
+        required=True,
+        validate=ma.validate.OneOf([VERSION]),
+        metadata={"description": "Version of this document format."},
     )
     error = fields.Nested(ErrorTypeSchema(), required=True)
     faults = fields.List(

@@ -45,14 +45,14 @@ from .output import (
     "--add",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="PATH",
-    help="With --write: append the templates that no definition file holds to this one.",
+    help="With --write: append templates that are in no definition file to this one.",
 )
 @click.option(
     "--max-remove",
     type=click.IntRange(min=0),
     default=1,
     show_default=True,
-    help="With --write: the most entries that may be removed, because their templates are not in the database.",
+    help="With --write: maximum number of entries to remove because their templates are not in the database.",
 )
 @config_option
 @output_option("yaml", "json")
@@ -61,7 +61,7 @@ from .output import (
 def export(*, write: bool, dry_run: bool, add: Path | None, max_remove: int, paths: tuple[str, ...], kind: str) -> int:
     """Print all templates of the database as a definition file, sorted by name.
 
-    With --write, change the definition files so that they say what the database says, and keep their comments, order
+    With --write, change the definition files so that they match the database, and keep their comments, order
     and layout: templates that were edited are updated, those that are not in the database are removed, and those that
     were removed from a file, but are still in the database, are put back. Templates of other file sets are left alone.
 

@@ -58,7 +58,7 @@ def _extra_option(function: F) -> F:
         callback=keep,
         expose_value=False,
         shell_complete=complete_extra,
-        help="A field of the app's own has this value. Repeatable: any of the values of one field.",
+        help="Value of a custom field. Repeatable: any of the values of one field.",
     )(function)
 
 

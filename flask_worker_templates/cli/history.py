@@ -31,7 +31,11 @@ from .print_events import print_events
 from .side_by_side import side_by_side
 
 _limit_option = click.option(
-    "--limit", type=click.IntRange(1, MAX_PAGE_SIZE), default=20, show_default=True, help="The most entries to show."
+    "--limit",
+    type=click.IntRange(1, MAX_PAGE_SIZE),
+    default=20,
+    show_default=True,
+    help="Maximum number of entries to show.",
 )
 
 
@@ -93,7 +97,7 @@ def _print(events: Page[Event], kind: str, *, names: bool) -> None:
         return
     print_events(events, wide=kind == "wide", names=names)
     if not events:
-        say("There are no such changes.")
+        say("No changes found.")
     elif events.total > len(events):
         say(f"({events.total - len(events)} earlier; --limit shows more)")
 

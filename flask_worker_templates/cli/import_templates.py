@@ -21,10 +21,12 @@ from .output import VERSION, command, counted, examples, format_option, print_js
 
 @click.command("import")
 @click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path())
-@click.option("--collection", metavar="NAME", help="Take over the documents of this MongoDB collection instead.")
-@click.option("--map", "maps", multiple=True, metavar="OLD=NEW", help="A field that has another name. Repeatable.")
+@click.option("--collection", metavar="NAME", help="Import the documents of this MongoDB collection instead.")
 @click.option(
-    "--default", "defaults", multiple=True, metavar="FIELD=VALUE", help="For where it is missing. Repeatable."
+    "--map", "maps", multiple=True, metavar="OLD=NEW", help="A field that has another name in the source. Repeatable."
+)
+@click.option(
+    "--default", "defaults", multiple=True, metavar="FIELD=VALUE", help="Value for a field that is missing. Repeatable."
 )
 @click.option("--ignore", "ignored", multiple=True, metavar="FIELD", help="Leave a field out. Repeatable.")
 @click.option("--dry-run", is_flag=True, help="Say what would be created, and write nothing.")

@@ -56,7 +56,7 @@ class LazyCommand(click.Command):
 
 _GROUP = {
     "list": ("list_templates", "list_templates", "List the templates."),
-    "show": ("show_template", "show", "Show one template, and how it stands to its file."),
+    "show": ("show_template", "show", "Show one template, and how it differs from its file."),
     "create": ("create", "create", "Create templates."),
     "edit": ("edit", "edit", "Edit a template in your editor."),
     "set": ("set_fields", "set_fields", "Set fields of templates."),
@@ -96,7 +96,7 @@ def _lazy(name: str, module: str, function: str, help_line: str) -> LazyCommand:
 
 def worker_templates() -> click.Group:
     """Return the group ``worker-templates``; the module of each of its commands is loaded when it is used."""
-    group = click.Group("worker-templates", help="Look at and manage the worker templates.")
+    group = click.Group("worker-templates", help="Show and manage worker templates.")
     for name, where in _GROUP.items():
         group.add_command(_lazy(name, *where))
     return group

@@ -110,9 +110,7 @@ def _before_deletion(state: AppState, template: Template) -> str:
         used = f"{counted(claims.total, 'worker')} {verb} it: {workers}{more}"
     item = where_from(state, template).item
     file = (
-        f"; {item['path']}:{item['line']} still has it, so that seeding may create it again"
-        if item and item["path"]
-        else ""
+        f"; {item['path']}:{item['line']} still has it, so seeding may create it again" if item and item["path"] else ""
     )
     return f"{template.name} (revision {template.revision}): {used}{file}."
 

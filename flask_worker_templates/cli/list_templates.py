@@ -30,9 +30,9 @@ from .template_table import columns
     type=click.Choice(SORTS),
     default="name",
     metavar="FIELD",
-    help="Order: name, updated_at, cost_per_hour_usd, …; -name turns it around.",
+    help="Sort order: name, updated_at, cost_per_hour_usd, …; -name for descending.",
 )
-@click.option("--outdated", is_flag=True, help="Only templates whose workers run an earlier version of it.")
+@click.option("--outdated", is_flag=True, help="Only templates with workers that run an earlier revision.")
 @output_option("table", "wide", "name", "json", "yaml")
 @command
 @examples(

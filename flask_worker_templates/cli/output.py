@@ -60,7 +60,7 @@ def output_option(*kinds: str) -> Callable[[F], F]:
             type=click.Choice(kinds),
             default=kinds[0],
             show_default=True,
-            help="How to print.",
+            help="Output format.",
         )(function)
 
     return add

@@ -24,8 +24,13 @@ from .template_table import columns
 @click.option("--license-type", metavar="TEXT", help="Exactly this licence type.")
 @click.option("--ami", metavar="TEXT", help="Name of the machine image that must match.")
 @click.option("-l", "--label", multiple=True, metavar="KEY=VALUE", help="A label that is needed. Repeatable.")
-@click.option("--extra", multiple=True, metavar="KEY=VALUE", help="A field of the app's own. Repeatable: any of them.")
-@click.option("--explain", is_flag=True, help="Say of each other template why it does not fit.")
+@click.option(
+    "--extra",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Value of a custom field. Repeatable: any of the values of one field.",
+)
+@click.option("--explain", is_flag=True, help="Also say why each other template does not fit.")
 @output_option("table", "wide", "name", "json", "yaml")
 @command
 @examples(

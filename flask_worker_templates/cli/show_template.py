@@ -31,7 +31,7 @@ _SHOWN_CLAIMS = 5
 
 @click.command("show")
 @click.argument("name", shell_complete=complete_names)
-@click.option("--revision", type=click.IntRange(min=1), metavar="N", help="As it was at this revision.")
+@click.option("--revision", type=click.IntRange(min=1), metavar="N", help="Show it as it was at this revision.")
 @output_option("table", "wide", "name", "json", "yaml")
 @command
 @examples(

@@ -56,27 +56,27 @@ def _decisions(function: F) -> F:
             "--adopt",
             multiple=True,
             metavar="NAME",
-            help="Put this template, which does not come from the entry of its name, under its management. Repeatable.",
+            help="Connect this template with the file entry of its name, which it was not created from. Repeatable.",
         ),
         click.option(
             "--max-delete",
             type=click.IntRange(min=0, max=MAX_DELETIONS),
             default=1,
             show_default=True,
-            help="The most templates that --prune may delete.",
+            help="Maximum number of templates that --prune may delete.",
         ),
         click.option(
             "--prune-any-source",
             is_flag=True,
-            help="Let --prune also delete templates whose file is none of those that are looked for.",
+            help="Let --prune also delete templates from files other than the given ones.",
         ),
         click.option(
-            "--prune", is_flag=True, help="Delete templates of this file set that came from a file and are in none now."
+            "--prune", is_flag=True, help="Delete templates of this file set whose entries were removed from the files."
         ),
         click.option(
             "--on-conflict",
             type=click.Choice(ON_CONFLICT),
-            help="Whose value a field gets that both sides changed; skip leaves such templates as they are.",
+            help="Which value wins where both sides changed a field; skip leaves those templates as they are.",
         ),
     ):
         function = option(function)
@@ -127,7 +127,7 @@ def diff(paths: tuple[str, ...], out: Path | None, kind: str, **decisions: Any) 
 @_decisions
 @click.option("--dry-run", is_flag=True, help="Do what diff does: show the plan, and write nothing.")
 @click.option("-i", "--interactive", is_flag=True, help="Ask about each conflict, field by field, and apply the rest.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask. Required where there is no terminal.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask. Required without a terminal.")
 @format_option
 @command
 @examples(
@@ -154,7 +154,7 @@ def sync(
     written, or all but what is in use, or what others changed at the same time; the output says which.
     """
     if not (dry_run or yes or sys.stdin.isatty()):
-        raise click.UsageError("There is no terminal to ask on: give --yes to apply without a question, or --dry-run.")
+        raise click.UsageError("There is no terminal to ask on. Give --yes to apply without asking, or --dry-run.")
     if interactive and (reviewed is not None or not sys.stdin.isatty()):
         raise click.UsageError("--interactive needs a terminal, and no PLAN.")
     state = current_state()
@@ -207,11 +207,9 @@ def _not_allowed_again(
     """Yield why a plan may not delete: the command line has to allow it, and not the file alone."""
     if record.deletes and not (prune and max_delete >= record.deletes):
         count = "1 template" if record.deletes == 1 else f"{record.deletes} templates"
-        yield Refusal(
-            f"The plan deletes {count}: say so again with --prune --max-delete {record.deletes}.", conflict=False
-        )
+        yield Refusal(f"The plan deletes {count}: confirm with --prune --max-delete {record.deletes}.", conflict=False)
     if record.deletes and record.options.prune_any_source and not prune_any_source:
-        yield Refusal("The plan prunes templates of any source: say so again with --prune-any-source.", conflict=False)
+        yield Refusal("The plan prunes templates of any source: confirm with --prune-any-source.", conflict=False)
 
 
 def _carry_out(state: AppState, plan: SyncPlan, *, yes: bool, kind: str) -> int:

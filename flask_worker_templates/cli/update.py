@@ -111,7 +111,7 @@ class Targets:
         except InvalidParameters as error:
             raise usage_error(error) from None
         if not found:
-            say("There are no such templates.")
+            say("No templates found.")
             print_changes([], update.kind)
             return OK
         announce([template.name for template in found], what)

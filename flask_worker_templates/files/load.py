@@ -33,7 +33,7 @@ from .snapshot import SnapshotFile, take_snapshot
 TOP_LEVEL_KEYS = ("templates", "$schema")
 """``$schema`` is for editors, which complete and check the file by it."""
 OWN_KEY_PREFIX = "x-"
-"""Keys at the top level that begin so are the author's own: the place for anchors."""
+"""Keys at the top level that start with this are the author's own: the place for anchors."""
 
 _fields = WorkerTemplateSpecSchema().fields
 _TEXT_FIELDS = frozenset(name for name, it in _fields.items() if isinstance(it, fields.String)) | {"labels"}

@@ -232,7 +232,7 @@ class _Places:
             twice = key in places
             self._note(start, None if twice or members is None else members[key])
             if twice:
-                message = f"The key {shown(key)} twice in one object: remove one of them."
+                message = f"The key {shown(key)} is a duplicate in this object: remove one of them."
                 self._parsed.note(*self._position(token), message)
             else:
                 places[key] = Place(*self._position(token), *self._position(start), None)

@@ -49,7 +49,7 @@ _OPEN = object()
 _HINTS = {
     "alias": 'quote a string that begins with "*"',
     "anchor": 'quote a string that begins with "&"',
-    "cannot start": "indent with blanks, not tabs; quote a string that begins with a special character",
+    "cannot start": "indent with spaces, not tabs; quote a string that begins with a special character",
     "mapping values are not allowed": 'quote a string that holds ": ", and check the indentation',
     "expected": "check the indentation, the brackets and the quotes, here and in the lines before",
 }
@@ -175,10 +175,10 @@ class _Builder:
             value = node(value_event, depth + 1)
             if key is _MERGE:
                 if sources:
-                    self._note(event, "The key << twice in one mapping: write <<: [*first, *second].")
+                    self._note(event, "The key << is a duplicate in this mapping: write <<: [*first, *second].")
                 sources += self._merge_sources(value_event, value)
             elif key in result:
-                self._note(event, f"The key {shown(key)} twice in one mapping: remove one of them.")
+                self._note(event, f"The key {shown(key)} is a duplicate in this mapping: remove one of them.")
             else:
                 result[key] = value
                 if places is not None:
@@ -253,7 +253,7 @@ class _Builder:
     def _anchor(self, event: Any, value: Any, size: int) -> None:
         name = event.anchor
         if name in self._anchors:
-            self._note(event, f"The anchor {shown(name)} twice: give each one a name of its own.")
+            self._note(event, f"The anchor {shown(name)} is a duplicate: give each one a name of its own.")
         text = event.value if event.__class__ is ScalarEvent and not event.style else None
         self._anchors[name] = (value, size, text)
 

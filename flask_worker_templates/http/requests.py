@@ -92,7 +92,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for key, value in pairs:
         if key in result:
-            raise ValueError(f"The key {key!r:.100} is there twice.")
+            raise ValueError(f"The key {key!r:.100} is a duplicate.")
         result[key] = value
     return result
 

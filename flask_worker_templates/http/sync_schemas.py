@@ -71,20 +71,24 @@ class WorkerTemplatePlanOptionsSchema(ma.Schema):
         allow_none=True,
         metadata={
             "description": (
-                "Whose value a field gets that both sides changed; `skip` leaves such templates as they are; null "
+                "Which value wins where both sides changed a field; `skip` leaves those templates as they are; null "
                 "refuses."
             )
         },
     )
-    prune = StrictBoolean(metadata={"description": "Delete templates of this file set whose entries are gone."})
+    prune = StrictBoolean(
+        metadata={"description": "Delete templates of this file set whose entries were removed from the files."}
+    )
     max_delete = StrictInteger(
-        0, MAX_DELETIONS, metadata={"description": "The most that `prune` may delete; 1 if left out."}
+        0,
+        MAX_DELETIONS,
+        metadata={"description": "Maximum number of templates that `prune` may delete; 1 if left out."},
     )
     prune_any_source = StrictBoolean(
-        metadata={"description": "Prune also what came from a file that is none of those that are looked for."}
+        metadata={"description": "Also prune templates from files other than the given ones."}
     )
     adopt = fields.List(
-        fields.String(), metadata={"description": "Names of templates in collision to put under the files' management."}
+        fields.String(), metadata={"description": "Names of templates in collision to connect with their file entries."}
     )
     restore = fields.List(fields.String(), metadata={"description": "Names of deleted templates to bring back."})
     # Under another name inside: marshmallow has an `only` of its own.
@@ -97,7 +101,7 @@ class WorkerTemplatePlanOptionsSchema(ma.Schema):
     choices = fields.Dict(
         keys=fields.String(),
         values=fields.Dict(keys=fields.String(), values=Choice(SIDES)),
-        metadata={"description": "Whose value a field in conflict gets: by template, by dotted path of the field."},
+        metadata={"description": "Which value wins for single fields in conflict: by template, then by dotted path."},
     )
 
 
@@ -107,7 +111,11 @@ class WorkerTemplateSyncOptionsSchema(WorkerTemplatePlanOptionsSchema):
     digest = fields.String(
         required=True,
         validate=Pattern(SHA256_PATTERN, "Must be 64 hexadecimal digits."),
-        metadata={"description": "Of the plan with the same options.", "pattern": SHA256_PATTERN, "example": DIGEST},
+        metadata={
+            "description": "Digest of the plan that was made with the same options.",
+            "pattern": SHA256_PATTERN,
+            "example": DIGEST,
+        },
     )
 
 
@@ -116,5 +124,5 @@ class WorkerTemplatePlanSchema(WorkerTemplateDriftSchema):
 
     digest = fields.String(
         required=True,
-        metadata={"description": "What `sync` takes to apply exactly this.", "example": DIGEST},
+        metadata={"description": "Digest of the plan; `sync` takes it to apply exactly this plan.", "example": DIGEST},
     )

@@ -36,7 +36,7 @@ class FileViews(Views):
             },
             doc.BODY_PROBLEMS,
             # Any JSON is answered: what is wrong with it is the answer.
-            request_body=doc.body({"description": "A spec, or what may be one."}, doc.schemas.SPEC_EXAMPLE),
+            request_body=doc.body({"description": "A spec to check."}, doc.schemas.SPEC_EXAMPLE),
         ),
     )
     def validate_template(self) -> Response:

@@ -70,7 +70,9 @@ class WorkerTemplateEventSchema(ma.Schema):
     actor = fields.String(required=True, metadata={"description": "Who.", "example": "alice"})
     at = fields.String(required=True, metadata={"description": "UTC, with milliseconds.", **TIME})
     message = fields.String(
-        required=True, allow_none=True, metadata={"description": "Why, if it was said.", "example": "Too few nodes"}
+        required=True,
+        allow_none=True,
+        metadata={"description": "Why; null if no message was given.", "example": "Too few nodes"},
     )
     changes = fields.List(fields.Nested(WorkerTemplateChangeSchema()), required=True)
     spec = fields.Nested(

@@ -123,7 +123,7 @@ KEY_RULE = "A key is 1–63 characters of A-Z a-z 0-9 _ -, and begins with no di
 def _scalar_fault(value: Any) -> str:
     if isinstance(value, str):
         bad = _bad_character.search(value)
-        return "Must not hold control characters, except line breaks and tabs." if bad else ""
+        return "Must not contain control characters, except line breaks and tabs." if bad else ""
     if isinstance(value, int):
         return "" if value in _INTEGERS else "Must be an integer of at most 64 bits."
     if isinstance(value, float):

@@ -82,7 +82,7 @@ class Text(fields.String):
         min: int | None = None,  # noqa: A002  # the names of marshmallow's own validator
         max: int | None = None,  # noqa: A002
         pattern: str = TEXT_PATTERN,
-        rule: str = "Must not hold control characters.",
+        rule: str = "Must not contain control characters.",
         metadata: Mapping[str, Any] | None = None,
         **kw: Any,
     ) -> None:
@@ -102,7 +102,7 @@ class Lines(Text):
     """A string that may have several lines: loaded with line feeds between them, and no blank space at its end."""
 
     def __init__(self, **kw: Any) -> None:
-        super().__init__(pattern=LINES_PATTERN, rule="Must not hold control characters, but for line breaks.", **kw)
+        super().__init__(pattern=LINES_PATTERN, rule="Must not contain control characters, except line breaks.", **kw)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kw: Any) -> str:
         return super()._deserialize(value, attr, data, **kw).replace("\r\n", "\n").rstrip(" \n")

@@ -56,12 +56,14 @@ class ListSchema(PageSchema):
     sort = fields.String(
         load_default="name",
         validate=OneOf([sign + name for name in SORTS for sign in ("", "-")]),
-        metadata={"description": "Order; a leading `-` turns it around. Ties are ordered by id."},
+        metadata={"description": "Sort order; a leading `-` means descending. Ties are ordered by id."},
     )
     q = Text(
         min=1,
         max=100,
-        metadata={"description": "Text within name, description, instance type or labels, without regard to case."},
+        metadata={
+            "description": "Text in the name, description, instance type or labels; upper and lower case are the same."
+        },
     )
     name = Text(max=MAX_NAME_LENGTH, metadata={"description": "Exactly this name."})
     name_prefix = Text(max=MAX_NAME_LENGTH, metadata={"description": "Names that start with this."})
@@ -80,7 +82,7 @@ class ListSchema(PageSchema):
             pattern=LABEL_KEY_PATTERN.removesuffix("$") + "=" + TEXT_PATTERN.removeprefix("^"),
             rule="Must be key=value, the key 1–63 characters of A-Z a-z 0-9 . _ / -.",
         ),
-        metadata={"description": "Has this label, as `key=value`; all of them where repeated."},
+        metadata={"description": "Has this label, as `key=value`. Repeated: has all of them."},
     )
     ami = Text(max=256, metadata={"description": "Templates whose `ami_pattern` matches this image name."})
     min_cpu_cores = QueryInteger(0, 999_999_999, metadata={"description": "Minimum number of cores."})
@@ -107,7 +109,7 @@ class SelectSchema(ma.Schema):
         unknown = ma.RAISE
 
     explain = QueryBoolean(
-        load_default=False, metadata={"description": "Show the templates that do not fit too, each with why not."}
+        load_default=False, metadata={"description": "Also show the templates that do not fit, each with the reasons."}
     )
 
 

@@ -153,7 +153,7 @@ class WorkerTemplateSpecSchema(ma.Schema):
         0,
         10_080,
         load_default=20,
-        metadata={"description": "Time a machine takes to start, in minutes.", "example": 20},
+        metadata={"description": "Minutes that a machine takes to start.", "example": 20},
     )
     port_range = fields.Nested(
         WorkerTemplatePortRangeSchema(),
@@ -169,7 +169,7 @@ class WorkerTemplateSpecSchema(ma.Schema):
         load_default=None,
         validate=validate.Range(min=0),
         metadata={
-            "description": "Price of one machine, in US dollars an hour; null where unknown.",
+            "description": "Price of one machine, in US dollars per hour; null if unknown.",
             "example": 3.96,
         },
     )
@@ -182,7 +182,10 @@ class WorkerTemplateSpecSchema(ma.Schema):
         10_000,
         allow_none=True,
         load_default=None,
-        metadata={"description": "The most workers that may claim it at a time; null for no limit.", "example": 50},
+        metadata={
+            "description": "Maximum number of workers that may claim it at the same time; null for no limit.",
+            "example": 50,
+        },
     )
     deprecation = NullableNested(
         WorkerTemplateDeprecationSchema(),

@@ -139,7 +139,7 @@ def _by_name(items: Iterable[_Item]) -> dict[str, _Item]:
     for item in items:
         name = item.spec["name"]
         if name in named:
-            raise ValueError(f"The template {name!r} is there twice.")
+            raise ValueError(f"The template {name!r} is a duplicate.")
         named[name] = item
     return named
 

@@ -40,7 +40,7 @@ class WorkerTemplateDriftFileSchema(ma.Schema):
     sha256 = fields.String(
         required=True,
         validate=Pattern(SHA256_PATTERN, "Must be 64 hexadecimal digits."),
-        metadata={"description": "Of its bytes.", "pattern": SHA256_PATTERN},
+        metadata={"description": "SHA-256 of its bytes.", "pattern": SHA256_PATTERN},
     )
 
 
@@ -51,7 +51,7 @@ class WorkerTemplateDriftFieldSchema(ma.Schema):
     resolution = fields.String(
         required=True,
         validate=ma.validate.OneOf(get_args(Resolution)),
-        metadata={"description": "Whose value a sync takes by itself; `conflict` where a person must decide."},
+        metadata={"description": "Which side a sync takes without asking; `conflict` where a person must decide."},
     )
     base = fields.Raw(allow_none=True, metadata={"description": "What was last applied from the file."})
     file = fields.Raw(allow_none=True, metadata={"description": "What the file holds."})
@@ -66,7 +66,7 @@ class WorkerTemplateDriftItemSchema(ma.Schema):
     state = fields.String(
         required=True,
         validate=ma.validate.OneOf([state.value for state in State]),
-        metadata={"description": "How it stands.", "example": "file_changed"},
+        metadata={"description": "Its state.", "example": "file_changed"},
     )
     action = fields.String(
         required=True,
@@ -157,7 +157,9 @@ class WorkerTemplateDriftSchema(ma.Schema):
     """How every template stands between the definition files and the database."""
 
     version = fields.Integer(
-        required=True, validate=ma.validate.OneOf([VERSION]), metadata={"description": "Of this form of document."}
+        required=True,
+        validate=ma.validate.OneOf([VERSION]),
+        metadata={"description": "Version of this document format."},
     )
     drift = fields.Boolean(
         required=True,
@@ -177,8 +179,8 @@ class WorkerTemplateDriftSchema(ma.Schema):
         required=True,
         metadata={
             "description": (
-                "Names of deleted templates whose entries are gone from the files: a sync notes that, so that a new "
-                "entry of such a name is new. This is no drift."
+                "Names of deleted templates whose entries were removed from the files: a sync records that, so a new "
+                "entry with that name is a new template. This is not drift."
             )
         },
     )

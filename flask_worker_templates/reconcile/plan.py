@@ -153,7 +153,7 @@ def make_plan(
             warnings += [warning] if options.concern(drift.name) else []
         step = Step(drift, _outcome(drift, options, prune=prune, recreate_renamed=recreate_renamed))
         if drift.state is State.BLOCKED and options.concern(drift.name):
-            reason = f"{drift.name!r} cannot be created: a document that is no template has the name"
+            reason = f"{drift.name!r} cannot be created: a document that is not a template has the name"
             reason = f"{reason} ({blocked[drift.name]}). Correct or remove it."
             step = replace(step, obstacle="blocked", hindered="create", reason=reason)
         if step.outcome.action == "create" and drift.renamed_to is not None:
@@ -230,7 +230,7 @@ def _refusals(steps: Iterable[Step], options: SyncOptions, rules: SpecRules) -> 
 
 
 def _unknown_names(steps: Mapping[str, Step], options: SyncOptions) -> Iterator[Refusal]:
-    # Only what cannot be meant: a name that was dealt with by an earlier run must not stop its repetition.
+    # Only what is certainly a mistake: a name that was dealt with by an earlier run must not stop its repetition.
     for name in options.restore:
         if name not in steps or steps[name].drift.declared is None:
             yield Refusal(f"{name!r} cannot be restored: no definition file has it.", conflict=False)
@@ -261,7 +261,7 @@ def _wrong_choices(steps: Mapping[str, Step], options: SyncOptions, rules: SpecR
             try:
                 rules.normalize(step.outcome.spec)
             except InvalidSpec as error:
-                yield Refusal(f"What was chosen for {name!r} makes no valid template: {error}.", conflict=False)
+                yield Refusal(f"What was chosen for {name!r} does not make a valid template: {error}.", conflict=False)
 
 
 def too_many_deletions(plan: SyncPlan) -> Iterator[Refusal]:

@@ -96,14 +96,16 @@ class SyncPlanSchema(ma.Schema):
 
         unknown = ma.RAISE
 
-    version = StrictInteger(VERSION, VERSION, required=True, metadata={"description": "Of this form of document."})
+    version = StrictInteger(
+        VERSION, VERSION, required=True, metadata={"description": "Version of this document format."}
+    )
     options = fields.Nested(SyncOptionsSchema(), required=True)
     files = fields.List(fields.Nested(SyncPlanFileSchema()), required=True)
     changes = fields.List(fields.Nested(SyncPlanItemSchema()), required=True)
     forget = fields.List(
         fields.String(),
         required=True,
-        metadata={"description": "Deleted templates whose entries are gone from the files."},
+        metadata={"description": "Deleted templates whose entries were removed from the files."},
     )
 
 

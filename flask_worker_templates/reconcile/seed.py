@@ -125,7 +125,7 @@ def _blocked(entries: Sequence[Entry], blocked: Mapping[str, str]) -> Iterator[s
     for name in (entry.spec["name"] for entry in entries):
         if name in blocked:
             yield (
-                f"Template {name!r} is not created: a document that is no worker template has its name "
+                f"Template {name!r} is not created: a document that is not a worker template has its name "
                 f"({blocked[name]}). Correct or remove that document."
             )
 

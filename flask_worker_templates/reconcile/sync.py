@@ -131,7 +131,7 @@ def sync_at_start(store: Store, ownership: Ownership, *, actor: str) -> None:
         if result.complete:
             break
     else:
-        log.warning("Worker templates kept changing while they were synced; the next start goes on.")
+        log.warning("Worker templates kept changing during the sync; the next start continues.")
     for step in plan.steps:
         if step.drift.state is State.CONFLICT:
             fields = ", ".join(field.path for field in step.drift.fields if field.resolution == "conflict")

@@ -40,7 +40,9 @@ class WorkerTemplateSyncChangeSchema(ma.Schema):
     revision = fields.Integer(
         required=True,
         allow_none=True,
-        metadata={"description": "Of the template afterwards; null if it was created, deleted or not changed."},
+        metadata={
+            "description": "Revision of the template afterwards; null if it was created, deleted or not changed."
+        },
     )
 
 
@@ -48,7 +50,9 @@ class WorkerTemplateSyncSchema(ma.Schema):
     """What a sync did."""
 
     version = fields.Integer(
-        required=True, validate=ma.validate.OneOf([VERSION]), metadata={"description": "Of this form of document."}
+        required=True,
+        validate=ma.validate.OneOf([VERSION]),
+        metadata={"description": "Version of this document format."},
     )
     complete = fields.Boolean(
         required=True, metadata={"description": "Whether every planned change was applied, and nothing was in the way."}
@@ -57,10 +61,14 @@ class WorkerTemplateSyncSchema(ma.Schema):
     forgotten = fields.List(
         fields.String(),
         required=True,
-        metadata={"description": "Deleted templates whose entries are gone from the files, which is noted now."},
+        metadata={
+            "description": "Deleted templates whose entries were removed from the files; the sync recorded that."
+        },
     )
     diff = fields.Nested(
-        WorkerTemplateDriftSchema(), required=True, metadata={"description": "How all stood before the sync."}
+        WorkerTemplateDriftSchema(),
+        required=True,
+        metadata={"description": "The state of all templates before the sync."},
     )
 
 

@@ -103,7 +103,7 @@ class Hooks:
         if allowed == "none" or (allowed == "read" and action != "read"):
             kind = "Reading" if action == "read" else "Writing"
             raise NotAllowed(
-                f"{kind} worker templates is not allowed, because this app does not say who may. Its developer can "
+                f"{kind} worker templates is not allowed: this app has no authorizer. Its developer can "
                 "register a function with @templates.authorizer, or set WORKER_TEMPLATES_ANONYMOUS."
             )
 

@@ -26,7 +26,7 @@ _MAX_DATABASE_NAME = 63
 
 
 def check_uri(uri: str) -> None:
-    """Raise `SettingsError` for a URI that cannot be meant, without a word of the password in it."""
+    """Raise `SettingsError` for an invalid URI; the message does not show the password."""
     problem = None
     try:
         problem = _problem_of_place(uri)

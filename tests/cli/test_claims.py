@@ -59,7 +59,7 @@ def test_claims_of_all_templates(seeded: Shell) -> None:
     document = seeded.json("worker-templates", "claims", schema="claims")
     assert [claim["template_name"] for claim in document["claims"]] == ["large", "small", "small"]
     assert seeded.wt("claims", "--worker", "w", "-o", "name").stdout == "w\n"
-    assert seeded.wt("claims", "--worker", "nobody").stderr == "There are no such claims.\n"
+    assert seeded.wt("claims", "--worker", "nobody").stderr == "No claims found.\n"
 
 
 def test_outdated_claims_say_what_has_changed(seeded: Shell) -> None:

@@ -126,7 +126,7 @@ def test_the_log_can_be_filtered(seeded: Shell, arguments: list[str], expected: 
 
 def test_the_log_of_nothing_says_so(shell: Shell) -> None:
     result = shell.wt("log")
-    assert (result.stdout, result.stderr) == ("", "There are no such changes.\n")
+    assert (result.stdout, result.stderr) == ("", "No changes found.\n")
 
 
 @pytest.mark.parametrize(("option", "value"), [("--since", "yesterday"), ("--until", "2026-13-01"), ("--action", "x")])

@@ -102,7 +102,7 @@ def test_a_base_that_lags_behind_is_no_drift_but_is_shown(make_app: AppFactory) 
     deployment.write(spec("t", max_nodes=500))
     result = run(deployment, "diff")
     assert result.exit_code == 0
-    assert "sync notes what the file holds now, and changes nothing" in result.stdout
+    assert "in sync; only the stored copy of the file entry is updated" in result.stdout
     assert "No drift: 1 in_sync." in result.stdout
 
 
@@ -120,7 +120,7 @@ def test_a_base_that_lags_behind_is_no_drift_but_is_shown(make_app: AppFactory) 
         ),
         (
             lambda d: (d.create("hand"), d.write(spec("t"), spec("same"), spec("hand", max_nodes=7))),
-            "collision     hand  ({path}:16, revision 1): it did not come from this entry; sync keeps it, ",
+            "collision     hand  ({path}:16, revision 1): it was not created from this entry; sync keeps it, ",
         ),
         (
             lambda d: d.edit(name="other"),
@@ -632,7 +632,7 @@ def test_a_plan_that_deletes_must_be_allowed_to_on_the_command_line_again(
     for allowed in ((), ("--prune",), ("--max-delete", "3"), ("--prune", "--max-delete", "2")):
         result = run(deployment, "sync", str(plan), "--yes", *allowed)
         assert result.exit_code == 1
-        assert "The plan deletes 3 templates: say so again with --prune --max-delete 3." in result.stderr
+        assert "The plan deletes 3 templates: confirm with --prune --max-delete 3." in result.stderr
         assert contents(database) == before
     # A plan that hides its deletions is not the plan of now.
     forged = json.loads(plan.read_text())

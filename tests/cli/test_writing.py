@@ -216,7 +216,7 @@ def test_without_a_terminal_nothing_is_asked(seeded: Shell) -> None:
 
 def test_a_filter_that_finds_nothing(seeded: Shell) -> None:
     result = seeded.wt("label", "-l", "team=nobody", "stage=prod")
-    assert (result.stdout, result.stderr) == ("", "There are no such templates.\n")
+    assert (result.stdout, result.stderr) == ("", "No templates found.\n")
     assert seeded.changed("label", "-l", "team=nobody", "stage=prod") == []
 
 

@@ -122,7 +122,7 @@ def test_every_error_is_told_at_its_place() -> None:
         "extra.subnets.eu.value.1": "Not a valid string.",
         "extra.subnets.a b": "A key is 1–63 characters of A-Z a-z 0-9 _ -, and begins with no digit and no -.",
         "extra.spto": "Unknown field. Did you mean spot?",
-        "extra.user_data": "Must not hold control characters, except line breaks and tabs.",
+        "extra.user_data": "Must not contain control characters, except line breaks and tabs.",
         "extra.gpu_count": "Must be an integer of at most 64 bits.",
     }
 

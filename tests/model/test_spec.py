@@ -271,7 +271,7 @@ def test_bad_values_are_refused_at_their_path(path: str, value: Any, message: st
     [
         *(("message", value, "Not a valid string.") for value in NO_STRINGS),
         *(("replaced_by", value, "Not a valid string.") for value in NO_STRINGS),
-        ("message", "a\tb", "Must not hold control characters."),
+        ("message", "a\tb", "Must not contain control characters."),
         ("replaced_by", "", "Length must be between 1 and 100."),
         ("replaced_by", " x", "Must be printable characters, with no white space at either end."),
         ("since", "today", "Unknown field. Known: message, replaced_by."),

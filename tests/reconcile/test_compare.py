@@ -370,9 +370,9 @@ def test_templates_come_sorted_by_name() -> None:
 
 
 def test_a_name_twice_on_one_side_is_refused() -> None:
-    with pytest.raises(ValueError, match="'t' is there twice"):
+    with pytest.raises(ValueError, match="'t' is a duplicate"):
         compare([entry(OLD), entry(FILE)], [], {})
-    with pytest.raises(ValueError, match="'t' is there twice"):
+    with pytest.raises(ValueError, match="'t' is a duplicate"):
         compare([], [stored(OLD, None), stored(EDIT, None)], {})
 
 
