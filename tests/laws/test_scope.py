@@ -35,7 +35,7 @@ METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
 
 # A seed cannot be made simpler.
 worlds = settings(
-    max_examples=8,
+    max_examples=5,
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -185,5 +185,5 @@ def test_nor_after_many_changes(scoped: Scoped, seed: int) -> None:
 
 @mongod_only
 def test_nor_on_a_real_server(scoped: Scoped) -> None:
-    for seed in range(3):
+    for seed in range(2):
         run(scoped, random.Random(seed), sorted(scoped.routes()))
