@@ -64,8 +64,8 @@ def _swagger(page: Page, ids: Mapping[str, str]) -> None:
 
 
 PICTURES = {
-    "templates": Picture(_at(f"{CONSOLE}/")),
-    "templates-dark": Picture(_at(f"{CONSOLE}/"), "dark"),
+    "templates": Picture(_at(f"{CONSOLE}/"), size=(1400, 900)),
+    "templates-dark": Picture(_at(f"{CONSOLE}/"), "dark", (1400, 900)),
     "template": Picture(_at(f"{CONSOLE}/t/{{standard}}"), size=(1280, 1240)),
     "edit": Picture(_error_in_form),
     "compare": Picture(_at(f"{CONSOLE}/t/{{standard}}/compare?from=1&to=3"), size=(1280, 560)),
