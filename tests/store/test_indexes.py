@@ -369,6 +369,7 @@ def _of_cards(*values: int, absent: bool = False) -> dict[str, Any]:
         ({"deprecated": True}, TEMPLATES),
         ({"deprecated": False}, TEMPLATES),
         ({"q": "t0001"}, TEMPLATES),
+        ({"min_nodes": 5}, TEMPLATES),  # below the default, so that who lacks the field is found too
     ],
     ids=str,
 )
