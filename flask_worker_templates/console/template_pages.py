@@ -15,7 +15,7 @@ from flask_worker_templates.model.parameters import Paging, page_parameters
 from flask_worker_templates.model.spec import Spec, flatten, same
 
 from .door import Door, number_of
-from .fields import Control, filled, spec_controls
+from .fields import Control, filled, labels, spec_controls
 from .notes import note_of
 from .origin import standing_of
 from .page import fragment_of, list_url, onward, render, with_message
@@ -197,12 +197,13 @@ def facts(spec: Spec, shown: Sequence[Control]) -> Iterator[Fact]:
     """Yield the fields of a spec in the order of the form; then what the form does not know."""
     known = set()
     for control in shown:
+        named = dict(labels(control.inner))
         for one in control.walk():
             known.add(one.path)
             value = filled(spec, one)
             group = control.label if one is not control else ""
             if value not in (None, "", {}, []) or not group:
-                yield Fact(one.path, one.label, value, group)
+                yield Fact(one.path, named.get(one.path, one.label), value, group)
     for key, value in spec["extra"].items():
         if not any(path == f"extra.{key}" or path.startswith(f"extra.{key}.") for path in known):
             yield Fact(f"extra.{key}", key, value, "Extra")

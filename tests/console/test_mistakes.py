@@ -127,10 +127,17 @@ def test_a_state_is_a_word_and_an_icon(client: FlaskClient) -> None:
             assert re.search(rf'<span class="state [a-z]+"><svg[^>]+aria-hidden="true">.*?</svg> {state}</span>', text)
 
 
+class Gpu(ma.Schema):
+    """Graphics cards."""
+
+    model = fields.String(load_default="A10G", dump_default="A10G")
+
+
 class Own(ma.Schema):
     """Fields of the app's own."""
 
     count = fields.Integer(load_default=1, dump_default=1)
+    gpu = fields.Nested(Gpu, allow_none=True, load_default=None, dump_default=None)
 
 
 def test_a_key_that_the_app_does_not_know_any_more_survives_an_edit_in_the_form(make_app: AppFactory) -> None:
@@ -138,9 +145,11 @@ def test_a_key_that_the_app_does_not_know_any_more_survives_an_edit_in_the_form(
     template = create(client, extra={"old": "kept", "count": 2})
     client = make_app(extra=Own()).test_client()
     assert "kept" in client.get(page(template)).text
+    inside = create(client, "with-gpu", extra={"gpu": {}})
+    assert "GPU: Model A10G" in words(client.get(page(inside)).text)
     form = {**FORM, "name": "small", "revision": "1", "extra.count": "3"}
     assert client.post(page(template, "/edit"), data=form).status_code == 303
-    assert named(client, "small")["extra"] == {"count": 3, "old": "kept"}
+    assert named(client, "small")["extra"] == {"count": 3, "gpu": None, "old": "kept"}
 
 
 def test_the_authorizer_is_asked_about_what_a_form_would_create(make_app: AppFactory) -> None:
