@@ -154,6 +154,7 @@ def test_an_empty_patch_changes_no_object(target: Any) -> None:
     assert merge_patch(target, {}) == (target if isinstance(target, dict) else {})
 
 
+@settings(max_examples=20)
 @given(spec=specs(), data=st.data())
 def test_a_patch_that_is_documented_is_taken_or_breaks_a_rule_across_fields(spec: Any, data: st.DataObject) -> None:
     wanted = data.draw(raw_specs())
