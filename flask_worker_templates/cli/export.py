@@ -27,13 +27,13 @@ from .output import (
     DRIFT,
     ERROR,
     OK,
+    chosen_files,
     command,
     config_option,
     examples,
     output_option,
     print_error,
     print_json,
-    read_files,
     warn,
 )
 
@@ -81,7 +81,7 @@ def export(*, write: bool, dry_run: bool, add: Path | None, max_remove: int, pat
             warn(warning)
         return _left_out(exported.left_out)
     try:
-        files = read_files(state, paths)
+        files = chosen_files(state, paths)
         done = export_to_files(
             state.store,
             state.ownership(files),

@@ -131,7 +131,7 @@ class Interrupted(WorkerTemplatesError):
 def print_json(value: Any) -> None:
     """Print a JSON document on standard output."""
     # Escaped where the output could not hold it: the document is printed whatever the encoding is.
-    text = json.dumps(value, indent=2, ensure_ascii=not terminal.is_utf8(sys.stdout))
+    text = json.dumps(value, indent=2, ensure_ascii=not terminal.takes_utf8(sys.stdout))
     # And where a terminal would take it for a command. To a program it is the same.
     click.echo("".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text))
 
@@ -161,14 +161,14 @@ def print_table(columns: Sequence[Column[T]], items: Sequence[T]) -> None:
     if not terminal.is_terminal():
         terminal.page_out(tab_separated(columns, items))
     elif items:
-        ellipsis = "…" if terminal.is_utf8(sys.stdout) else "~"
+        ellipsis = "…" if terminal.takes_utf8(sys.stdout) else "~"
         lines, hidden = laid_out(columns, items, terminal.width(), terminal.styled, ellipsis=ellipsis)
         terminal.page_out(lines)
         if hidden:
             say(f"Not shown, because the terminal is too narrow: {', '.join(hidden).lower()}.")
 
 
-def read_files(state: AppState, paths: Sequence[str]) -> FileSet:
+def chosen_files(state: AppState, paths: Sequence[str]) -> FileSet:
     """Read the definition files of a command line, which are relative to the working directory, or the configured."""
     return state.read_files(paths, root=Path.cwd()) if paths else state.read_files()
 

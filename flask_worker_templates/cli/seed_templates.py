@@ -9,7 +9,7 @@ from flask_worker_templates.reconcile.seed import SeedResult
 from flask_worker_templates.runtime.app_state import current_state
 
 from . import terminal
-from .output import VERSION, command, config_option, examples, format_option, print_json, progress, read_files, warn
+from .output import VERSION, chosen_files, command, config_option, examples, format_option, print_json, progress, warn
 
 
 @click.command("seed-templates")
@@ -28,7 +28,7 @@ def seed_templates(paths: tuple[str, ...], dry_run: bool, kind: str) -> None:
     Exit codes: 0 done, 1 error, 5 database not reachable.
     """
     state = current_state()
-    files = read_files(state, paths)
+    files = chosen_files(state, paths)
     if not dry_run:
         state.store.prepare(wait=True)
         state.store.look_over()

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Iterator
 
-from .terminal import is_utf8
+from .terminal import takes_utf8
 
 
 class _Stdio(io.FileIO):
@@ -43,7 +43,7 @@ def tolerant_streams() -> Iterator[None]:
 def _tolerant(stream: object) -> io.TextIOWrapper:
     if not isinstance(stream, io.TextIOWrapper):
         return stream  # type: ignore[return-value]  # whoever replaced it knows what it takes
-    errors = stream.errors if is_utf8(stream) else "backslashreplace"
+    errors = stream.errors if takes_utf8(stream) else "backslashreplace"
     try:
         descriptor = stream.fileno()
     except OSError:  # no file, such as the output that a test collects

@@ -31,6 +31,7 @@ from .output import (
     DRIFT,
     ERROR,
     OK,
+    chosen_files,
     command,
     config_option,
     counted,
@@ -38,7 +39,6 @@ from .output import (
     format_option,
     print_json,
     progress,
-    read_files,
 )
 from .settle_conflicts import settled
 
@@ -101,7 +101,7 @@ def diff(paths: tuple[str, ...], out: Path | None, kind: str, **decisions: Any) 
     state = current_state()
     if out is not None:
         _refuse_definition_file(state, paths, out)
-    plan = state.plan(read_files(state, paths), SyncOptions(**decisions))
+    plan = state.plan(chosen_files(state, paths), SyncOptions(**decisions))
     print_diff(plan, kind)
     if out is None:
         _foretell(plan)
@@ -159,14 +159,14 @@ def sync(
         raise click.UsageError("--interactive needs a terminal, and no PLAN.")
     state = current_state()
     if reviewed is None:
-        files, options = read_files(state, paths), SyncOptions(**decisions)
+        files, options = chosen_files(state, paths), SyncOptions(**decisions)
         plan = state.plan(files, options)
         if interactive:
             plan = state.plan(files, settled(plan, options))
     else:
         _refuse_decisions()
         record = _read_plan(reviewed)
-        plan = record.part_of(state.plan(read_files(state, paths), record.options))
+        plan = record.part_of(state.plan(chosen_files(state, paths), record.options))
         plan = plan.refused(_not_allowed_again(record, **decisions))
     if dry_run:
         print_diff(plan, kind)

@@ -76,7 +76,7 @@ def height() -> int:
     return shutil.get_terminal_size().lines
 
 
-def is_utf8(stream: TextIO) -> bool:
+def takes_utf8(stream: TextIO) -> bool:
     """Tell whether a stream takes every character."""
     return (stream.encoding or "").lower().replace("-", "") == "utf8"
 

@@ -11,8 +11,7 @@ from pathlib import Path
 import click
 
 from flask_worker_templates.errors import InvalidFiles
-from flask_worker_templates.files.load import FileSet
-from flask_worker_templates.files.load import read_files as read_definition_files
+from flask_worker_templates.files.load import FileSet, load_files
 from flask_worker_templates.model.extra import ExtraFields
 from flask_worker_templates.model.rules import SpecRules
 from flask_worker_templates.runtime.app_state import current_state
@@ -142,7 +141,7 @@ def main(paths: tuple[str, ...], kind: str, old_kind: str | None) -> None:
     here = Path.cwd()
     with tolerant_streams():
         code = report_validity(
-            lambda: read_definition_files(paths, root=here, pipes=True, rules=_ANY_HOST), old_kind or kind, root=here
+            lambda: load_files(paths, root=here, pipes=True, rules=_ANY_HOST), old_kind or kind, root=here
         )
     sys.exit(code)
 

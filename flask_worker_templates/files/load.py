@@ -76,7 +76,7 @@ class SourceFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class ReadPaths:
     """Where a file set was read from, so that it can be read once more."""
 
     paths: tuple[str, ...]
@@ -91,7 +91,7 @@ class FileSet:
     """In the order of the files, and of the entries in them."""
     files: tuple[SourceFile, ...]
     warnings: tuple[str, ...]
-    origin: Origin | None = None
+    origin: ReadPaths | None = None
     """None if it was not read from paths."""
 
     rules: SpecRules = STANDARD
@@ -117,7 +117,7 @@ class FileSet:
         return self.origin is not None and is_meant(path, self.origin.paths, root=self.origin.root)
 
 
-def read_files(
+def load_files(
     paths: Sequence[str | Path],
     *,
     root: Path,
@@ -160,7 +160,7 @@ def read_files(
             last = reading.faults[-1].path
             reading.faults.append(Fault(last, None, None, None, "There may be more: later faults are not listed."))
         raise InvalidFiles(reading.faults)
-    origin = None if piped else Origin(tuple(named), root)
+    origin = None if piped else ReadPaths(tuple(named), root)
     return FileSet(tuple(reading.entries), tuple(reading.files), tuple(reading.warnings), origin, rules)
 
 

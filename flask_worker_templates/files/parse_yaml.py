@@ -29,8 +29,8 @@ from .parsed import (
     MAX_NODES,
     TOO_DEEP,
     Parsed,
+    ParseProblem,
     Place,
-    Problem,
     Stop,
     describe,
     position_at,
@@ -81,7 +81,7 @@ def parse_yaml(text: str, *, locate: bool = False) -> Parsed:
         _note_syntax(error, parsed)
     except (yaml.YAMLError, ValueError, OverflowError):
         # ValueError, OverflowError: PyYAML's own parser converts numbers in directives and escapes unchecked.
-        parsed.problems.append(Problem(None, None, "Not valid YAML."))
+        parsed.problems.append(ParseProblem(None, None, "Not valid YAML."))
     finally:
         if loader is not None:
             loader.dispose()
@@ -316,7 +316,7 @@ def _note_syntax(error: yaml.MarkedYAMLError, parsed: Parsed) -> None:
         what = f"{error.context} that begins in line {error.context_mark.line + 1}, {error.problem}"
     # libyaml, since 0.2.6, counts the brackets of a whole line before it tells of the first of them.
     message = TOO_DEEP if "nesting depth" in what else f"Not valid YAML: {printable(what)}; {hint}."
-    parsed.problems.append(Problem(line, column, message))
+    parsed.problems.append(ParseProblem(line, column, message))
 
 
 def _note_unprintable(text: str, parsed: Parsed) -> None:
@@ -325,4 +325,4 @@ def _note_unprintable(text: str, parsed: Parsed) -> None:
     offset = found.start() if found else 0
     line, column = position_at(text, offset)
     message = f"Not valid YAML: the character {shown(text[offset])} is not allowed here."
-    parsed.problems.append(Problem(line, column, message))
+    parsed.problems.append(ParseProblem(line, column, message))

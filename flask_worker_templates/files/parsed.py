@@ -40,7 +40,7 @@ class Place(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class ParseProblem:
     """Something that the reader of a syntax refuses."""
 
     line: int | None
@@ -56,7 +56,7 @@ class Parsed:
     """
 
     value: Any = None
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[ParseProblem] = field(default_factory=list)
     complete: bool = False
     """Whether the text was read to its end; `value` is None otherwise."""
     lines: dict[int, list[int]] = field(default_factory=dict)
@@ -72,7 +72,7 @@ class Parsed:
         """
         if self.problems and (self.problems[-1].line, self.problems[-1].column) == (line, column):
             return
-        self.problems.append(Problem(line, column, message))
+        self.problems.append(ParseProblem(line, column, message))
         if len(self.problems) >= MAX_FAULTS:
             raise Stop
 
@@ -82,7 +82,7 @@ class Parsed:
         Raises:
             Stop: always.
         """
-        self.problems.append(Problem(line, column, message))
+        self.problems.append(ParseProblem(line, column, message))
         raise Stop
 
     def new_places(self, container: object) -> dict[str | int, Place]:

@@ -165,10 +165,10 @@ class AppState:
         """
         if isinstance(paths, str | Path):  # a string is a sequence too: of files with names of one character
             paths = [paths]
-        from flask_worker_templates.files.load import read_files
+        from flask_worker_templates.files.load import load_files
 
         configured = paths or self.settings.config_path
-        return read_files(
+        return load_files(
             configured or [DEFAULT_CONFIG_PATH],
             root=root or self.root,
             missing_ok=not configured,

@@ -20,13 +20,14 @@ from pymongo.errors import PyMongoError
 
 from flask_worker_templates._forks import renew_in_children
 from flask_worker_templates.errors import TemplateNotFound
+from flask_worker_templates.model.fields import nfc
 from flask_worker_templates.model.rules import STANDARD
 
 from .scan import EVENTS, MAX_KNOWN, TEMPLATES, Bad, Known, key_of, scan_events, scan_templates
 from .soundness import check_template
 from .stored_claims import check_claims
 from .stored_events import check_event
-from .stored_form import is_placeholder, nfc
+from .stored_form import is_placeholder
 from .stored_types import Malformed, Placeholder
 
 if TYPE_CHECKING:

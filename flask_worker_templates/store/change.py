@@ -9,6 +9,7 @@ from typing import Any
 from pymongo.errors import DuplicateKeyError
 
 from flask_worker_templates.errors import RevisionNotFound
+from flask_worker_templates.model.fields import nfc
 from flask_worker_templates.model.records import Origin
 from flask_worker_templates.model.spec import Spec, same
 from flask_worker_templates.model.template import Action, Template
@@ -19,7 +20,7 @@ from .connection import Collections, Document
 from .loop import Guard, Precondition, write_on_condition
 from .names import name_taken
 from .part import Part
-from .stored_form import from_stored, keeping_unknown, nfc, origin_fields, stored_at_top, template_of
+from .stored_form import from_stored, keeping_unknown, origin_fields, stored_at_top, template_of
 
 
 class Changes(Part):

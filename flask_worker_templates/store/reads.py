@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 from flask_worker_templates.errors import InvalidParameters, TemplateNotFound
-from flask_worker_templates.model.fields import is_utf8
+from flask_worker_templates.model.fields import is_utf8, nfc
 from flask_worker_templates.model.parameters import Paging
 from flask_worker_templates.model.selection import Selection, selection
 from flask_worker_templates.model.spec import DEFAULTS
@@ -22,7 +22,7 @@ from .presented import PRESENTED, checked_raw, present_raw
 from .queries import all_of, conditions, matching_patterns, order, same_name, scope_conditions, without
 from .recheck import recheck
 from .scoped_events import Insiders, trail_within
-from .stored_form import is_placeholder, nfc, template_of
+from .stored_form import is_placeholder, template_of
 from .stored_types import Malformed
 
 R = TypeVar("R")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import bson
 from pymongo.collection import Collection
 
+from flask_worker_templates.model.fields import nfc
 from flask_worker_templates.model.printable import printable
 from flask_worker_templates.model.rules import SpecRules
 
@@ -18,7 +19,7 @@ from .decoding import CHECKED, decoded
 from .soundness import check_template
 from .stored_claims import check_claims
 from .stored_events import check_event
-from .stored_form import from_stored, nfc
+from .stored_form import from_stored
 from .stored_schema import bad_claims, suspect_events, suspect_templates
 from .stored_types import Malformed, Placeholder
 

@@ -8,7 +8,6 @@ older version did not know has its default; fields that only a newer version kno
 from __future__ import annotations
 
 import copy
-import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -166,11 +165,6 @@ def source_of(document: Mapping[str, Any]) -> str | None:
     """
     source = document.get("source")
     return None if source is None else text(source, "source")
-
-
-def nfc(text: str) -> str:
-    """Return the Unicode normal form that names are matched by."""
-    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def is_placeholder(name: Any) -> bool:

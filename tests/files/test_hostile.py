@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from flask_worker_templates.errors import InvalidFiles
 from flask_worker_templates.files import parse_yaml as yaml_parser
 from flask_worker_templates.files import scalars
-from flask_worker_templates.files.load import FileSet, read_files
+from flask_worker_templates.files.load import FileSet, load_files
 from flask_worker_templates.files.parsed import MAX_DEPTH, MAX_FAULTS
 from flask_worker_templates.files.paths import MAX_BYTES
 from tests.support.strategies import raw_specs
@@ -45,7 +45,7 @@ def read(root: Path, content: str | bytes, name: str = "t.yaml") -> FileSet | li
     """Return what the reader makes of a content: a set, or the texts of its faults. Anything else fails the test."""
     (root / name).write_bytes(content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content)
     try:
-        return read_files([name], root=root)
+        return load_files([name], root=root)
     except InvalidFiles as error:
         faults = [str(fault) for fault in error.faults]
         assert faults
@@ -248,11 +248,11 @@ MEASURE = """
 import resource, sys
 from pathlib import Path
 from flask_worker_templates.errors import InvalidFiles
-from flask_worker_templates.files.load import read_files
+from flask_worker_templates.files.load import load_files
 
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
-    read_files([sys.argv[2]], root=Path(sys.argv[1]))
+    load_files([sys.argv[2]], root=Path(sys.argv[1]))
 except InvalidFiles:
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
@@ -263,7 +263,7 @@ class TestSizes:
         with (tmp_path / "t.yaml").open("wb") as stream:
             stream.truncate(1 << 40)  # a hole: 1 TB that takes no room
         with within(SECOND), pytest.raises(InvalidFiles, match=r"^t\.yaml: Larger than 10 MB: split the file\.$"):
-            read_files(["t.yaml"], root=tmp_path)
+            load_files(["t.yaml"], root=tmp_path)
 
     def test_a_file_that_grows_while_it_is_read_is_refused(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -275,7 +275,7 @@ class TestSizes:
         monkeypatch.setattr(Path, "stat", lambda self, **_kw: before)
         monkeypatch.setattr(os, "fstat", lambda _fd: before)
         with pytest.raises(InvalidFiles, match="Larger than 10 MB"):
-            read_files(["t.yaml"], root=tmp_path)
+            load_files(["t.yaml"], root=tmp_path)
 
     @pytest.mark.parametrize("name", ["t.yaml", "t.json"])
     def test_a_line_of_10_mb(self, tmp_path: Path, name: str) -> None:
@@ -323,7 +323,7 @@ class TestSizes:
         for number in range(3):
             (tmp_path / f"{number}.yaml").write_text("templates:\n" + "- 1\n" * (MAX_FAULTS - 100))
         with pytest.raises(InvalidFiles) as caught:
-            read_files(["*.yaml"], root=tmp_path)
+            load_files(["*.yaml"], root=tmp_path)
         assert len(caught.value.faults) == MAX_FAULTS + 1
         assert {fault.path for fault in caught.value.faults} == {"0.yaml", "1.yaml"}
 
@@ -377,7 +377,7 @@ class TestWhatIsNoFile:
 
         def run() -> None:
             try:
-                read_files([name], root=root)
+                load_files([name], root=root)
             except BaseException as error:  # handed to the test
                 outcome.append(error)
 

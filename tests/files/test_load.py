@@ -20,7 +20,7 @@ from yaml.reader import Reader
 from flask_worker_templates.errors import Fault, InvalidFiles
 from flask_worker_templates.files import parse_yaml as yaml_parser
 from flask_worker_templates.files import scalars
-from flask_worker_templates.files.load import FileSet, read_files
+from flask_worker_templates.files.load import FileSet, load_files
 from flask_worker_templates.files.parse_yaml import parse_yaml
 from flask_worker_templates.files.parsed import shown
 from flask_worker_templates.model.spec import normalize
@@ -60,7 +60,7 @@ class Folder:
         return self.write(path, "templates:\n" + "".join(entry(name) for name in names))
 
     def read(self, *paths: str | Path, missing_ok: bool = False) -> FileSet:
-        return read_files(paths, root=self.root, missing_ok=missing_ok)
+        return load_files(paths, root=self.root, missing_ok=missing_ok)
 
     def faults(self, *paths: str | Path) -> tuple[Fault, ...]:
         with pytest.raises(InvalidFiles) as caught:

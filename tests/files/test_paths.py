@@ -14,7 +14,7 @@ import pytest
 
 from flask_worker_templates.errors import InvalidFiles
 from flask_worker_templates.files.globbing import is_match, matches
-from flask_worker_templates.files.load import FileSet, read_files
+from flask_worker_templates.files.load import FileSet, load_files
 from flask_worker_templates.files.paths import MAX_BYTES
 from tests.support.paths import ROOT
 
@@ -33,7 +33,7 @@ def put(path: Path) -> None:
 
 
 def read(root: Path, *paths: str) -> list[str]:
-    return [file.path for file in read_files(paths, root=root).files]
+    return [file.path for file in load_files(paths, root=root).files]
 
 
 class TestGlobs:
@@ -84,7 +84,7 @@ class TestDirectories:
         for name in ("A.YAML", "b.Yml", "d.schema.JSON", "e.txt"):
             put(tmp_path / "d" / name)
         (tmp_path / "d/c.JSON").write_text('{"templates": []}')
-        files = read_files(["d"], root=tmp_path)
+        files = load_files(["d"], root=tmp_path)
         assert [file.path for file in files.files] == ["d/A.YAML", "d/b.Yml", "d/c.JSON"]
         assert files.warnings == ()
         assert files.looks_at(tmp_path / "d/X.YAML")
@@ -94,7 +94,7 @@ class TestDirectories:
         for name in ("d/a.yaml", "d/sub/b.yaml", "d/sub/c.YML", "d/.git/x.yaml", "d/other/readme.md"):
             put(tmp_path / name)
         (tmp_path / "d/..data").symlink_to("sub")
-        [warning] = read_files([member], root=tmp_path).warnings
+        [warning] = load_files([member], root=tmp_path).warnings
         assert warning == (
             "d/sub: A directory in a directory is not read, though it holds b.yaml and more. "
             "To read it, name it too, or use a glob with **."
@@ -104,7 +104,7 @@ class TestDirectories:
     def test_but_not_if_another_path_reads_it(self, tmp_path: Path, also: str) -> None:
         for name in ("d/a.yaml", "d/sub/b.yaml"):
             put(tmp_path / name)
-        files = read_files(["d", also], root=tmp_path)
+        files = load_files(["d", also], root=tmp_path)
         assert files.warnings == ()
         assert [file.path for file in files.files] == ["d/a.yaml", "d/sub/b.yaml"]
 
@@ -113,7 +113,7 @@ class TestPipes:
     def test_a_dash_is_standard_input(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         put(tmp_path / "a.yaml")
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(FILE.encode())))
-        files = read_files(["-", "a.yaml"], root=tmp_path, pipes=True)
+        files = load_files(["-", "a.yaml"], root=tmp_path, pipes=True)
         assert [(entry.path, entry.line) for entry in files.entries] == [("a.yaml", 2), ("standard input", 2)]
         assert files.is_current()
 
@@ -122,7 +122,7 @@ class TestPipes:
         os.mkfifo(pipe)
         writer = threading.Thread(target=lambda: pipe.write_bytes(content), daemon=True)
         writer.start()
-        return read_files([str(pipe)], root=tmp_path, pipes=True)
+        return load_files([str(pipe)], root=tmp_path, pipes=True)
 
     def test_a_pipe_may_hold_json_and_be_wrong(self, tmp_path: Path) -> None:
         with pytest.raises(InvalidFiles) as caught:
@@ -133,14 +133,14 @@ class TestPipes:
     def test_what_is_too_much_is_refused(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"#" * (MAX_BYTES + 1))))
         with pytest.raises(InvalidFiles, match=r"^standard input: Larger than 10 MB"):
-            read_files(["-"], root=tmp_path, pipes=True)
+            load_files(["-"], root=tmp_path, pipes=True)
 
     def test_without_being_asked_to_no_pipe_is_read(self, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "pipe")
         with pytest.raises(InvalidFiles, match="Not a regular file"):
-            read_files([str(tmp_path / "pipe")], root=tmp_path)
+            load_files([str(tmp_path / "pipe")], root=tmp_path)
         with pytest.raises(InvalidFiles, match="no such file"):
-            read_files(["-"], root=tmp_path)
+            load_files(["-"], root=tmp_path)
 
     @pytest.mark.parametrize("argument", ["<(cat t.yaml)", "/dev/stdin < t.yaml", "/dev/stdin", "-"])
     def test_the_command_takes_what_a_shell_gives(self, tmp_path: Path, argument: str) -> None:

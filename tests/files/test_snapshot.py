@@ -13,7 +13,7 @@ import pytest
 from flask_worker_templates.errors import InvalidFiles
 from flask_worker_templates.files import paths as paths_module
 from flask_worker_templates.files import snapshot
-from flask_worker_templates.files.load import FileSet, read_files
+from flask_worker_templates.files.load import FileSet, load_files
 from flask_worker_templates.files.paths import Identity
 
 FILE = """\
@@ -50,7 +50,7 @@ def mount(tmp_path: Path) -> Path:
 
 
 def read(folder: Path) -> FileSet:
-    return read_files([folder.name], root=folder.parent)
+    return load_files([folder.name], root=folder.parent)
 
 
 def held(files: FileSet) -> dict[str, str]:
@@ -194,7 +194,7 @@ class TestIsCurrent:
         assert not files.is_current()
 
     def test_not_once_a_missing_file_is_there(self, tmp_path: Path) -> None:
-        files = read_files(["no.yaml"], root=tmp_path, missing_ok=True)
+        files = load_files(["no.yaml"], root=tmp_path, missing_ok=True)
         assert files.is_current()
         (tmp_path / "no.yaml").write_text("templates: []\n")
         assert not files.is_current()

@@ -20,7 +20,7 @@ with atheris.instrument_imports(include=["flask_worker_templates", "yaml"]):
 
     from flask_worker_templates.errors import InvalidFiles
     from flask_worker_templates.files import parse_yaml, scalars
-    from flask_worker_templates.files.load import read_files
+    from flask_worker_templates.files.load import load_files
 
 # libyaml is compiled without coverage: only PyYAML's own parser guides the fuzzer to new syntax.
 READINGS = [("t.json", scalars.LOADER), ("t.yaml", scalars.LOADER), ("t.yaml", yaml.SafeLoader)]
@@ -56,7 +56,7 @@ def check(root: Path, data: bytes) -> None:
     setattr(parse_yaml, "LOADER", loader)  # noqa: B010  # the module does not export it
     (root / name).write_bytes(data[1:])
     try:
-        files = read_files([name], root=root)
+        files = load_files([name], root=root)
     except InvalidFiles as error:
         texts = [str(fault) for fault in error.faults]
         if not texts or not all(text.isprintable() and text.startswith(name) for text in texts):

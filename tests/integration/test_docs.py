@@ -17,7 +17,7 @@ import yaml
 
 import flask_worker_templates
 from flask_worker_templates.cli.install import worker_templates
-from flask_worker_templates.files.load import read_files
+from flask_worker_templates.files.load import load_files
 from flask_worker_templates.model.spec import FIELDS
 from flask_worker_templates.settings import PREFIX, Settings
 from tests.support.markdown import blocks, commands
@@ -95,7 +95,7 @@ def test_an_init_container_is_not_started_for_ever_because_of_a_conflict() -> No
 )
 def test_a_definition_file_is_valid(text: str, tmp_path: Path) -> None:
     (tmp_path / "file.yaml").write_text(text)
-    assert read_files(["file.yaml"], root=tmp_path, missing_ok=False).entries
+    assert load_files(["file.yaml"], root=tmp_path, missing_ok=False).entries
     assert yaml.safe_load(text)["templates"]
 
 
@@ -163,7 +163,7 @@ class TestReferenceTexts:
         assert rows["cost_per_hour_usd"][:2] == ("number or null, 0 or more", "`null`")
         assert rows["license_type"][:2] == ("one of `PERSONAL`, `ENTERPRISE`, `EVALUATION`", "required")
         assert rows["deprecation"][:2] == ("object or null", "`null`")
-        assert rows["deprecation.message"][0] == "string, 1–500 characters; must not hold control characters"
+        assert rows["deprecation.message"][0] == "string, 1–500 characters; must not contain control characters"
         assert rows["deprecation.message"][1] == "required"
         assert rows["extra"][:2] == ("object, empty unless the app declares fields of its own", "`{}`")
         assert rows["name"][0] == (

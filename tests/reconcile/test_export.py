@@ -23,7 +23,7 @@ from jsonschema import Draft202012Validator
 from flask_worker_templates import ExportRefused, WorkerTemplates
 from flask_worker_templates.cli.json_schema import definition_file_schema
 from flask_worker_templates.files.dump import Kind, definition_file
-from flask_worker_templates.files.load import FileSet, read_files
+from flask_worker_templates.files.load import FileSet, load_files
 from flask_worker_templates.files.replace import replace_files
 from flask_worker_templates.model.records import Deletion, Managed
 from flask_worker_templates.model.spec import Spec
@@ -56,7 +56,7 @@ def test_what_is_printed_can_be_read_again(
     text = definition_file(many, kind)
     path = tmp_path_factory.mktemp("export") / f"file.{kind}"
     path.write_bytes(text.encode())
-    assert [entry.spec for entry in read_files([path], root=path.parent).entries] == many
+    assert [entry.spec for entry in load_files([path], root=path.parent).entries] == many
     Draft202012Validator(definition_file_schema()).validate(
         yaml.safe_load(text) if kind == "yaml" else json.loads(text)
     )
@@ -138,7 +138,7 @@ def test_no_database_is_exit_code_5(make_app: AppFactory) -> None:
 def written(directory: Path, texts: Mapping[str, str]) -> FileSet:
     for name, text in texts.items():
         (directory / name).write_bytes(text.encode())
-    return read_files([directory], root=directory)
+    return load_files([directory], root=directory)
 
 
 @st.composite
@@ -189,7 +189,7 @@ def test_after_an_export_to_the_files_nothing_differs(
         edit_files(plan_export(owned(files, directory), stored, deletions, add_to=add_to, max_remove=99).edits)
     )
     replace_files(contents)
-    after = read_files([directory], root=directory)
+    after = load_files([directory], root=directory)
     drifts = compare(after.entries, stored, deletions, owned(after, directory))
     assert {drift.state for drift in drifts} <= (NO_DRIFT if add_to is None else {State.IN_SYNC})
     assert all(drift.declared is None or drift.declared.spec == drift.stored.spec for drift in drifts if drift.stored)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from flask_worker_templates.files.load import FileSet, read_files
+from flask_worker_templates.files.load import FileSet, load_files
 from flask_worker_templates.reconcile.ownership import Ownership
 
 
@@ -16,4 +16,4 @@ def owned(files: FileSet, root: Path, file_set: str = "default") -> Ownership:
 
 def read_owned(paths: Sequence[str | Path], root: Path, file_set: str = "default") -> Ownership:
     """Read definition files, and say what belongs to them."""
-    return owned(read_files(paths, root=root), root, file_set)
+    return owned(load_files(paths, root=root), root, file_set)
