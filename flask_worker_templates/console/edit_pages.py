@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -14,12 +14,13 @@ from flask_worker_templates.errors import InvalidInput, InvalidSpec, NameTaken, 
 from flask_worker_templates.files.dump import YAML, declaration
 from flask_worker_templates.files.parse_yaml import parse_yaml
 from flask_worker_templates.model.rules import SpecRules
-from flask_worker_templates.model.spec import Spec, flatten, same, unflatten
+from flask_worker_templates.model.spec import Spec, flatten, unflatten
 from flask_worker_templates.model.template import Template
 
 from .door import Door, number_of
 from .fields import Control, filled, labels, spec_controls
 from .forms import spec_of
+from .merge import BothChanged, both_changed, taking, three_way
 from .page import PageContext, list_url, onward, render
 from .routes import Route
 
@@ -107,11 +108,11 @@ class EditPages(Door):
         before = self.store.revision(template_id, seen, guard=self.reading).spec
 
         def merged(current: Spec) -> Spec:
-            return self.state.rules.normalize(unflatten(_three_way(before, current, wanted)), current)
+            return self.state.rules.normalize(unflatten(three_way(before, current, wanted)), current)
 
         try:
             saved = self.store.update(template_id, merged, actor=self.actor(), message=message, guard=self.updating)
-        except _BothChanged:
+        except BothChanged:
             return self._conflict(self.readable(template_id), before, wanted), 412
         except InvalidSpec as error:
             return self._edit_form(template, draft, error), 422
@@ -227,12 +228,12 @@ class EditPages(Door):
         )
 
     def _conflict(self, template: Template, before: Spec, yours: Spec) -> str:
-        paths = _both_changed(before, template.spec, yours)
+        paths = both_changed(before, template.spec, yours)
         old, theirs, mine = flatten(before), flatten(template.spec), flatten(yours)
         rows = [(path, old.get(path), theirs.get(path), mine.get(path)) for path in paths]
         # All that they changed elsewhere stays; where both changed a field, what was typed.
-        agreed = _three_way(before, template.spec, unflatten(_taking(mine, paths, theirs)))
-        merged = unflatten(_taking(agreed, paths, mine))
+        agreed = three_way(before, template.spec, unflatten(taking(mine, paths, theirs)))
+        merged = unflatten(taking(agreed, paths, mine))
         return render(
             "conflict",
             "templates",
@@ -249,49 +250,6 @@ def by_path(error: InvalidInput) -> dict[str, list[str]]:
     for path, text in error.flat():
         errors.setdefault(path, []).append(text)
     return errors
-
-
-class _BothChanged(Exception):  # becomes the page that asks
-    pass
-
-
-def _both_changed(before: Spec, theirs: Spec, yours: Spec) -> list[str]:
-    """Return the leaves that both sides changed, to different values."""
-    old, now, mine = flatten(before), flatten(theirs), flatten(yours)
-    return [
-        path
-        for path in dict.fromkeys((*old, *now, *mine))
-        if not (
-            same(now.get(path), old.get(path))
-            or same(mine.get(path), old.get(path))
-            or same(now.get(path), mine.get(path))
-        )
-    ]
-
-
-def _three_way(before: Spec, theirs: Spec, yours: Spec) -> dict[str, Any]:
-    """Return the leaves with the changes of both sides.
-
-    Raises:
-        _BothChanged: if both changed a leaf, to different values.
-    """
-    old, now, mine = flatten(before), flatten(theirs), flatten(yours)
-    if both := _both_changed(before, theirs, yours):
-        raise _BothChanged(", ".join(both))
-    leaves = dict(now)
-    for path in dict.fromkeys((*old, *mine)):
-        if not same(mine.get(path), old.get(path)):
-            if path in mine:
-                leaves[path] = mine[path]
-            else:
-                leaves.pop(path, None)
-    return leaves
-
-
-def _taking(leaves: Mapping[str, Any], paths: Sequence[str], others: Mapping[str, Any]) -> dict[str, Any]:
-    """Return leaves, with those of `paths` as others have them."""
-    kept = {path: value for path, value in leaves.items() if path not in paths}
-    return kept | {path: others[path] for path in paths if path in others}
 
 
 def yaml_of(spec: Mapping[str, Any], rules: SpecRules) -> str:
