@@ -166,10 +166,10 @@ def test_no_write_touches_them(world: World) -> None:
         answer = next(calls)(f"{URL}/{key}")
         assert answer.status_code == 404, (world.bad[key], answer.text)
     taken = problem(client.post(URL, json=spec("held")), 409)
-    assert "no worker template" in taken["message"]
+    assert "not a worker template" in taken["message"]
     assert "revision" in taken["message"]
     moved = problem(client.patch(one(world.good["good"]), json={"name": "held"}), 409)
-    assert "no worker template" in moved["message"]
+    assert "not a worker template" in moved["message"]
     assert world.held() == world.before
     created = create(client, "after")
     assert client.delete(one(created)).status_code == 204
