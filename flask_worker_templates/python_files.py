@@ -118,7 +118,7 @@ class PythonFiles(PythonApi):
             max_delete: the most templates that `prune` may delete.
             adopt: names of templates in collision to put under the files' management.
             restore: names of deleted templates to bring back, under their ids and with their histories.
-            prune_any_source: let `prune` also delete what came from a file that is none of those that are looked for.
+            prune_any_source: let `prune` also delete templates from files other than the given ones.
             only: names of the templates that the sync is about; None for all.
             choices: whose value single fields in conflict get, ``file`` or ``db``: by the name of the template and the
                 dotted path of the field. They go before `on_conflict`.

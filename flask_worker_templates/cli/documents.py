@@ -1,4 +1,4 @@
-"""The JSON documents of the commands, for their JSON Schemas. A program must put up with keys that come later."""
+"""The JSON documents of the commands, for their JSON Schemas. A program must accept keys that are added later."""
 
 from __future__ import annotations
 

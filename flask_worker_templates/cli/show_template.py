@@ -39,7 +39,7 @@ _SHOWN_CLAIMS = 5
     "flask worker-templates show gpu-nightly --revision 3 -o yaml",
 )
 def show(name: str, revision: int | None, kind: str) -> None:
-    """Show one template: its fields, its state, its claims, and how it stands to its file.
+    """Show one template: its fields, its state, its claims, and how it differs from its file.
 
     NAME is a name or an id. With -o yaml it is a definition file.
     """

@@ -35,7 +35,7 @@ _ESCAPE = f"\0{secrets.token_hex(8)}\0"
 
 
 def echo(text: str = "", *, err: bool = False) -> None:
-    """Print a text of one or more lines; nothing that it holds commands the terminal, but for its styles."""
+    """Print a text of one or more lines; nothing in it controls the terminal, except its styles."""
     click.echo(_printed(text), err=err)
 
 

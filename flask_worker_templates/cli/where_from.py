@@ -1,4 +1,4 @@
-"""Where a template comes from, and how it stands to its file."""
+"""Where a template comes from, and how it differs from its file."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from .responses import Problem
 
 # RFC 9110, section 8.8.3; obs-text is left in, as the RFC does.
 _ETAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
-# Section 5.6.1 wants empty elements of a list put up with.
+# Section 5.6.1 wants empty elements of a list to be accepted.
 _ETAG_LIST = re.compile(rf"[ \t]*+(?:\*|(?:,[ \t]*+)*+{_ETAG}[ \t]*+(?:,[ \t]*+(?:{_ETAG}[ \t]*+)?)*+)[ \t]*+\Z")
 
 # What compresses an answer on its way gives it a tag of its own: Flask-Compress "1:gzip", Apache "1-gzip", others ";".

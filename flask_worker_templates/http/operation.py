@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .openapi import Doc
 
 Description = dict[str, Any]
-"""What an OpenAPI document says of an operation, but for its id, its summary and its tags."""
+"""What an OpenAPI document says of an operation, except for its id, its summary and its tags."""
 
 _OPERATION = "worker_templates_operation"
 

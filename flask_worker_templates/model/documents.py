@@ -31,7 +31,7 @@ class WorkerTemplateSchema(WorkerTemplateSpecSchema):
     """A template as the API shows it."""
 
     class Meta:
-        """Clients must put up with fields that a later version adds."""
+        """Clients must accept fields that a later version adds."""
 
         unknown = ma.EXCLUDE
 

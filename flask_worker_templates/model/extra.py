@@ -128,7 +128,7 @@ class ExtraFields:
             except ma.ValidationError as error:
                 errors = merged_errors(errors, error.messages_dict)
             except HostSchemaError:
-                pass  # of a value that no schema need put up with
+                pass  # no schema has to accept such a value
         if errors:
             raise ma.ValidationError(errors)
         check_value(given)

@@ -1,4 +1,4 @@
-"""How one template stands to its definition file, without reading any other but those that its entry is joined to."""
+"""How one template differs from its definition file, read without any other files but those its entry is joined to."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class SyncOptions:
         """Refuse a decision that there is not: misspelt, it would be another one.
 
         Raises:
-            InvalidParameters: if `on_conflict` or a choice is none of those that there are.
+            InvalidParameters: if `on_conflict` or a choice is not one of the allowed values.
         """
         if self.on_conflict is not None and self.on_conflict not in ON_CONFLICT:
             raise InvalidParameters({"on_conflict": [f"Must be one of: {', '.join(ON_CONFLICT)}; or None."]})

@@ -61,7 +61,7 @@ class SyncPlan:
 
     @property
     def changes(self) -> tuple[Step, ...]:
-        """The templates about which a sync writes something, be it a new base alone."""
+        """The templates about which a sync writes something, even if that is only a new base."""
         return tuple(step for step in self.steps if step.writes)
 
     @property

@@ -151,7 +151,7 @@ def _newest_event(db: Collections, template_id: str) -> Document | None:
         found = db.events.find_one(query, sort=[("revision", -1)])
         if found is None or db.census.sound_events([found]):
             return found
-        if len(db.census.events()) == len(bad):  # so many that no more are kept in mind
+        if len(db.census.events()) == len(bad):  # the maximum that is remembered
             return None
 
 

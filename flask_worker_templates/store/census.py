@@ -152,7 +152,7 @@ class Census:
         """Return a document if it is a template.
 
         Args:
-            document: all of it, but for its claims.
+            document: all of it, except its claims.
             key: what it was asked for by.
             claims: whether its claims are there too.
 

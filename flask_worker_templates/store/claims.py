@@ -60,7 +60,7 @@ class _Wish:
         return met and not isinstance(self.ttl, int)
 
     def renewal(self) -> dict[str, Any]:
-        """Return the fields of the claim that a renewal sets, but for its time."""
+        """Return the fields of the claim that a renewal sets, except its time."""
         values: dict[str, Any] = {}
         if not isinstance(self.ttl, KeepTtl):
             values["ttl_seconds"] = self.ttl
@@ -224,7 +224,7 @@ class Claims(Part):
         """End a worker's use of a template.
 
         Returns:
-            Whether there was a claim to end, be it an expired one.
+            Whether there was a claim to end, even if it had expired.
 
         Raises:
             TemplateNotFound: if there is none with this id.

@@ -226,7 +226,7 @@ def insert_new(db: Collections, documents: Sequence[Document]) -> list[Document]
 
 
 def _insert_events(db: Collections, created: Sequence[Document]) -> PyMongoError | None:
-    """Copy the events of new templates; return what failed, but for those that the next writer was faster to copy."""
+    """Copy the events of new templates; return what failed, except for those that the next writer copied first."""
     try:
         db.events_guarded.insert_many([document["last_event"] for document in created], ordered=False)
     except BulkWriteError as error:

@@ -78,7 +78,7 @@ class Origins(Part):
         return {name: newest[name] for name in names if name in newest}
 
     def open_deletions(self, file_set: str) -> list[Deletion]:
-        """Return the deletions by people of templates of a set, but for those that were forgotten."""
+        """Return the deletions by people of templates of a set, except those that were forgotten."""
         with self._access.operation() as db:
             return self._inside_ones(db, _sound_events(db, {"open_in": file_set}))
 

@@ -103,7 +103,7 @@ MAX_PATTERN_CHARACTERS = 2_000_000
 """Characters of all distinct patterns together that are matched against one image: half a second of work."""
 _TOO_MANY_PATTERNS = (
     f"The templates have too many different ami_pattern values to search: more than {MAX_PATTERN_CHARACTERS:,} "
-    "characters in all. Delete templates with patterns that nobody needs."
+    "characters in all. Delete templates whose patterns are not needed."
 )
 
 

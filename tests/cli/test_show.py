@@ -1,4 +1,4 @@
-"""The command `show`: fields, state, claims, and how it stands to its file."""
+"""The command `show`: fields, state, claims, and how it differs from its file."""
 
 from __future__ import annotations
 
