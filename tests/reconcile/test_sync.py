@@ -685,7 +685,7 @@ _PLAN: dict[str, Any] = {
         ("[" * 100_000, "levels deep|Not valid JSON"),
         ("[]", "Invalid input type"),
         ("null", "Invalid input"),
-        ('{"version": 1, "version": 1}', "twice"),
+        ('{"version": 1, "version": 1}', "duplicate"),
         (json.dumps({**_PLAN, "version": 2}), "it was made by another version of this package"),
         (json.dumps({**_PLAN, "version": 0, "more": 1}), "it was made by another version of this package"),
         (json.dumps({**_PLAN, "version": True}), "version: Not a valid integer"),
