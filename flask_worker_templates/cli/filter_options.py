@@ -13,6 +13,7 @@ from marshmallow import fields, validate
 from flask_worker_templates.errors import InvalidParameters
 from flask_worker_templates.model.parameters import ListSchema
 from flask_worker_templates.model.query_fields import QueryBoolean
+from flask_worker_templates.model.rules import STANDARD
 
 from .completion import complete_extra, complete_names, rules_of
 
@@ -38,6 +39,11 @@ SORTS: tuple[str, ...] = tuple(
 def filter_options(function: F) -> F:
     """Add the filters of the list of templates to a command; it gets them as ``filters``, with what was given."""
     return options_of(_list, skipped=_PAGING)(_extra_option(function))
+
+
+def select_options(function: F) -> F:
+    """Add the needs of a selection to a command; it gets them as ``filters``, with what was given."""
+    return options_of(STANDARD.select_schema, skipped=frozenset({"explain"}))(_extra_option(function))
 
 
 def _extra_option(function: F) -> F:

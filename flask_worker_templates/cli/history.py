@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
 
-from flask_worker_templates.errors import InvalidParameters, RevisionNotFound
+from flask_worker_templates.errors import InvalidParameters
 from flask_worker_templates.files.parsed import printable
 from flask_worker_templates.model.ages import moment_of
 from flask_worker_templates.model.parameters import (
@@ -16,7 +16,7 @@ from flask_worker_templates.model.parameters import (
     TrailSchema,
     trail_parameters,
 )
-from flask_worker_templates.model.spec import changes
+from flask_worker_templates.model.records import Comparison
 from flask_worker_templates.model.template import Event, Page
 from flask_worker_templates.runtime.app_state import current_state
 from flask_worker_templates.store.store import Store
@@ -32,7 +32,7 @@ from .side_by_side import side_by_side
 
 _limit_option = click.option(
     "--limit",
-    type=click.IntRange(1, MAX_PAGE_SIZE),
+    type=click.IntRange(min=1),
     default=20,
     show_default=True,
     help="Maximum number of entries to show.",
@@ -59,9 +59,9 @@ def history(name: str, limit: int, pair: tuple[int, int] | None, kind: str) -> N
     if now_called is not None:
         say(f"{name!r} is called {now_called!r} now.")
     if pair is not None:
-        _print_comparison(event_at(store, template_id, pair[0]), event_at(store, template_id, pair[1]), kind)
+        _print_comparison(store.compare(template_id, *pair), kind)
         return
-    events = store.history(template_id, Paging(1, limit))
+    events = _newest(lambda page, size: store.history(template_id, Paging(page, size)), limit)
     _print(events, kind, names=False)
     if kind != "json":
         _say_of_others(store, name, template_id)
@@ -82,11 +82,32 @@ def log(filters: dict[str, Any], limit: int, kind: str) -> None:
     --since and --until take a time (2026-11-01T12:00:00Z), a date (its first moment, in UTC) or how long ago (7d, 12h).
     """
     asked = {key: moment_of(value) if key in ("since", "until") else value for key, value in filters.items()}
+    store = current_state().store
     try:
-        parameters = trail_parameters({**asked, "page_size": limit})
+        trail_parameters(asked)
     except InvalidParameters as error:
         raise usage_error(error) from None
-    _print(current_state().store.trail(parameters), kind, names=True)
+    events = _newest(
+        lambda page, size: store.trail(trail_parameters({**asked, "page": page, "page_size": size})),
+        limit,
+    )
+    _print(events, kind, names=True)
+
+
+def _newest(read: Callable[[int, int], Page[Event]], limit: int) -> Page[Event]:
+    """Return the newest events, from as many pages as it takes.
+
+    Args:
+        read: returns a page, given its number and its size.
+        limit: maximum number of events.
+    """
+    size = min(limit, MAX_PAGE_SIZE)
+    page = read(1, size)
+    events = list(page)
+    while len(page) >= size and len(events) < limit:
+        page = read(page.page + 1, size)
+        events += page
+    return Page(tuple(events[:limit]), max(page.total, len(events)), 1, limit)
 
 
 def _print(events: Page[Event], kind: str, *, names: bool) -> None:
@@ -109,31 +130,16 @@ def _say_of_others(store: Store, name: str, template_id: str) -> None:
         say(f"Another template of this name was deleted: history {other} shows its changes.")
 
 
-def event_at(store: Store, template_id: str, revision: int) -> Event:
-    """Return the event that made a revision.
-
-    Raises:
-        RevisionNotFound: if there is no such revision.
-    """
-    total = store.history(template_id, Paging(1, 1)).total
-    if 1 <= revision <= total:
-        for event in store.history(template_id, Paging(total - revision + 1, 1)):
-            if event.revision == revision:
-                return event
-    raise RevisionNotFound(template_id, revision)
-
-
-def _print_comparison(old: Event, new: Event, kind: str) -> None:
-    differing: list[dict[str, Any]] = changes(old.spec, new.spec)
+def _print_comparison(comparison: Comparison, kind: str) -> None:
     if kind == "json":
-        print_json({"version": VERSION, "from": old.revision, "to": new.revision, "changes": differing})
-    elif not differing:
+        print_json({"version": VERSION, **comparison.to_dict()})
+    elif not comparison.changes:
         say("They are the same.")
     elif terminal.is_terminal():
-        heads = (f"revision {old.revision}", f"revision {new.revision}")
-        terminal.page_out(side_by_side(differing, heads, terminal.width(), terminal.styled))
+        heads = (f"revision {comparison.before}", f"revision {comparison.after}")
+        terminal.page_out(side_by_side(comparison.changes, heads, terminal.width(), terminal.styled))
     else:
-        terminal.page_out(_for_programs(change) for change in differing)
+        terminal.page_out(_for_programs(change) for change in comparison.changes)
 
 
 def _for_programs(change: Mapping[str, Any]) -> str:

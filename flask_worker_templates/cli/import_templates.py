@@ -8,15 +8,16 @@ from typing import Any
 
 import click
 
-from flask_worker_templates.errors import InvalidParameters, NameTaken
+from flask_worker_templates.errors import DatabaseUnavailable, InvalidParameters, NameTaken
 from flask_worker_templates.files.parse_yaml import parse_yaml
 from flask_worker_templates.reconcile.takeover import Given, Shape, Takeover, from_files, plan_takeover
 from flask_worker_templates.runtime.app_state import AppState, current_state
 
 from . import terminal
-from .changes import confirmed, yes_option
+from .changes import confirmed, message_option, yes_option
+from .exit_codes import ERROR, OK, exit_code
 from .filter_options import usage_error
-from .output import VERSION, command, counted, examples, format_option, print_json, say
+from .output import VERSION, command, counted, examples, format_option, print_json, progress, say
 
 
 @click.command("import")
@@ -31,6 +32,7 @@ from .output import VERSION, command, counted, examples, format_option, print_js
 @click.option("--ignore", "ignored", multiple=True, metavar="FIELD", help="Leave a field out. Repeatable.")
 @click.option("--dry-run", is_flag=True, help="Say what would be created, and write nothing.")
 @yes_option
+@message_option(help="Why, for the history. By default where each comes from.")
 @format_option
 @command
 @examples(
@@ -46,6 +48,7 @@ def import_(
     ignored: tuple[str, ...],
     dry_run: bool,
     yes: bool,
+    message: str | None,
     kind: str,
 ) -> int:
     """Create templates from what others wrote: one bare template per file, or an old collection.
@@ -53,7 +56,7 @@ def import_(
     The source is not changed. What does not fit is named with the reason, and is not created in part. Names that are
     present already are left alone.
 
-    Exit codes: 0 done, 1 something does not fit, 2 usage, 5 database not reachable.
+    Exit codes: 0 done, 1 something does not fit or was not confirmed, 5 database not reachable.
     """
     if bool(paths) == bool(collection):
         raise click.UsageError("Give either a PATH or --collection.")
@@ -68,8 +71,12 @@ def import_(
         _show(plan)
     created: list[str] = []
     present = list(plan.present)
-    if plan.creates and not dry_run and confirmed(f"Create {counted(plan.creates, 'template')}?", yes=yes):
-        created = _create(state, plan, present)
+    code = ERROR if plan.unfit else OK
+    if plan.creates and not dry_run:
+        if confirmed(f"Create {counted(plan.creates, 'template')}?", yes=yes):
+            code = max(code, _create(state, plan, message, created, present))
+        else:
+            code = ERROR
     if kind == "json":
         print_json(
             {
@@ -82,24 +89,35 @@ def import_(
         )
     else:
         say(f"{len(created)} created, {len(present)} already present, {len(plan.unfit)} do not fit.")
-    return 1 if plan.unfit else 0
+    return code
 
 
 def _documents(state: AppState, collection: str) -> Iterator[Given]:
     return (Given(f"{collection}, document {key}", data) for key, data in state.store.foreign(collection))
 
 
-def _create(state: AppState, plan: Takeover, present: list[str]) -> list[str]:
-    state.store.prepare()
-    created: list[str] = []
-    for spec, origin in plan.creates:
-        try:
-            state.store.create(spec, actor=state.hooks.actor(), message=f"Imported from {origin}."[:500])
-        except NameTaken:
-            present.append(spec["name"])  # somebody was faster
-        else:
-            created.append(spec["name"])
-    return created
+def _create(state: AppState, plan: Takeover, message: str | None, created: list[str], present: list[str]) -> int:
+    """Create what was planned, note what was created and what was there by then, and return the exit code."""
+    try:
+        state.store.prepare()
+        with progress(len(plan.creates), "Importing") as advance:
+            for spec, origin in plan.creates:
+                why = message or f"Imported from {origin}."[:500]
+                try:
+                    state.store.create(spec, actor=state.hooks.actor(), message=why)
+                except NameTaken:
+                    present.append(spec["name"])  # somebody was faster
+                else:
+                    created.append(spec["name"])
+                advance(1)
+    except KeyboardInterrupt:
+        say("\nInterrupted. What was created until now stays. Run import again to finish.")
+        return ERROR
+    except DatabaseUnavailable as error:
+        say(f"{terminal.styled('Error', 'bad', err=True)}: {error}")
+        say("What was created until now stays. Run import again to finish.")
+        return exit_code(error)
+    return OK
 
 
 def _show(plan: Takeover) -> None:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+from collections.abc import Iterable
 
 import click
 
+from flask_worker_templates.errors import RevisionMismatch, TemplateNotFound
 from flask_worker_templates.model.parameters import Paging
 from flask_worker_templates.model.template import Template
 from flask_worker_templates.runtime.app_state import AppState, current_state
+from flask_worker_templates.store.audit import event_id
 
 from .changes import (
     Change,
-    change_output_option,
     confirmed,
-    message_option,
     only_revision,
     print_nothing,
     try_each,
@@ -23,7 +24,7 @@ from .changes import (
 )
 from .completion import complete_deleted_names, complete_names
 from .find_templates import find, find_deletion
-from .output import command, counted, examples, say
+from .output import counted, examples, say
 from .update import Update, update_command
 from .where_from import where_from
 
@@ -81,9 +82,8 @@ def delete(names: tuple[str, ...], yes: bool, update: Update) -> int:
     """
     state = current_state()
     if not yes:
-        for name in names:
-            say(_before_deletion(state, find(state.store, name)))
-        if not confirmed(f"Delete {counted(len(set(names)), 'template')}?", yes=yes):
+        found = _announced(state, dict.fromkeys(names))
+        if found and not confirmed(f"Delete {counted(found, 'template')}?", yes=yes):
             return print_nothing(update.kind)
 
     def write(name: str) -> Change:
@@ -98,6 +98,19 @@ def delete(names: tuple[str, ...], yes: bool, update: Update) -> int:
         return dataclasses.replace(Change.of(None, deleted, status="deleted"), hints=[] if len(names) > 1 else [hint])
 
     return try_each(names, write, kind=update.kind, doing="Deleting")
+
+
+def _announced(state: AppState, names: Iterable[str]) -> int:
+    """Say of each template what its deletion means, and return how many there are to delete."""
+    found = 0
+    for name in names:
+        try:
+            template = find(state.store, name)
+        except TemplateNotFound:
+            continue  # said once the others are deleted, as with --yes
+        say(_before_deletion(state, template))
+        found += 1
+    return found
 
 
 def _before_deletion(state: AppState, template: Template) -> str:
@@ -117,11 +130,9 @@ def _before_deletion(state: AppState, template: Template) -> str:
 
 @click.command("restore")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=complete_deleted_names)
-@message_option()
-@change_output_option
-@command
+@update_command
 @examples('flask worker-templates restore gpu-nightly -m "Deleted by mistake"')
-def restore(names: tuple[str, ...], message: str | None, kind: str) -> int:
+def restore(names: tuple[str, ...], update: Update) -> int:
     """Bring deleted templates back, each with its id and its history.
 
     NAME is the name that it had, or its id. Of several deleted templates of one name, the last one is brought back.
@@ -130,10 +141,17 @@ def restore(names: tuple[str, ...], message: str | None, kind: str) -> int:
 
     def write(key: str) -> Change:
         deletion = find_deletion(state.store, key)
-        restored = state.store.restore(deletion.template_id, actor=state.hooks.actor(), message=message)
+        if update.if_revision not in (None, deletion.revision):
+            raise RevisionMismatch(deletion.template_id, deletion.revision)
+        restored = state.store.restore(
+            deletion.template_id,
+            actor=state.hooks.actor(),
+            message=update.message,
+            deletion=event_id(deletion.template_id, deletion.revision),
+        )
         return Change.of(None, restored, status="restored")
 
-    return try_each(names, write, kind=kind, doing="Restoring")
+    return try_each(names, write, kind=update.kind, doing="Restoring")
 
 
 @click.command("revert")

@@ -20,7 +20,6 @@ from flask_worker_templates.runtime.app_state import current_state
 from . import terminal
 from .completion import complete_names
 from .find_templates import find, find_id
-from .history import event_at
 from .list_templates import print_definitions
 from .output import VERSION, command, examples, listed, output_option, print_json
 from .template_table import state_meaning, state_of
@@ -45,7 +44,7 @@ def show(name: str, revision: int | None, kind: str) -> None:
     """
     state = current_state()
     if revision is not None:
-        _print_revision(event_at(state.store, find_id(state.store, name)[0], revision), kind)
+        _print_revision(state.store.revision(find_id(state.store, name)[0], revision), kind)
         return
     template = find(state.store, name)
     if kind == "yaml":

@@ -25,6 +25,7 @@ from flask_worker_templates.reconcile.sync_result import SyncChange, SyncResult,
 from flask_worker_templates.runtime.app_state import DEFAULT_CONFIG_PATH, AppState, current_state
 
 from . import terminal
+from .changes import message_option
 from .diff_text import print_diff
 from .output import (
     CONFLICT,
@@ -128,6 +129,7 @@ def diff(paths: tuple[str, ...], out: Path | None, kind: str, **decisions: Any) 
 @click.option("--dry-run", is_flag=True, help="Do what diff does: show the plan, and write nothing.")
 @click.option("-i", "--interactive", is_flag=True, help="Ask about each conflict, field by field, and apply the rest.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask. Required without a terminal.")
+@message_option()
 @format_option
 @command
 @examples(
@@ -142,6 +144,7 @@ def sync(
     dry_run: bool,
     interactive: bool,
     yes: bool,
+    message: str | None,
     kind: str,
     **decisions: Any,
 ) -> int:
@@ -174,7 +177,7 @@ def sync(
             return _refused(plan)
         _foretell(plan)
         return DRIFT if plan.has_drift else OK
-    return _carry_out(state, plan, yes=yes, kind=kind)
+    return _carry_out(state, plan, yes=yes, message=message, kind=kind)
 
 
 def _refuse_definition_file(state: AppState, paths: Sequence[str], out: Path) -> None:
@@ -212,7 +215,7 @@ def _not_allowed_again(
         yield Refusal("The plan prunes templates of any source: confirm with --prune-any-source.", conflict=False)
 
 
-def _carry_out(state: AppState, plan: SyncPlan, *, yes: bool, kind: str) -> int:
+def _carry_out(state: AppState, plan: SyncPlan, *, yes: bool, message: str | None, kind: str) -> int:
     if kind == "text" or not yes:
         print_diff(plan, "text", err=kind == "json")
     result, code = SyncResult(()), OK
@@ -221,7 +224,7 @@ def _carry_out(state: AppState, plan: SyncPlan, *, yes: bool, kind: str) -> int:
     elif not (plan.writes or plan.hindered):
         terminal.echo("Nothing to do.", err=True)
     elif yes or _confirmed(plan):
-        result, interrupted = _apply(state, plan)
+        result, interrupted = _apply(state, plan, message)
         code = ERROR if interrupted else OK if result.complete else CONFLICT
     else:
         terminal.echo("Nothing was written.", err=True)
@@ -247,14 +250,19 @@ def _confirmed(plan: SyncPlan) -> bool:
         return False
 
 
-def _apply(state: AppState, plan: SyncPlan) -> tuple[SyncResult, bool]:
+def _apply(state: AppState, plan: SyncPlan, message: str | None) -> tuple[SyncResult, bool]:
     """Carry out the plan; return what was done, and whether Ctrl-C ended it."""
     done: list[SyncChange] = []
     forgotten = tuple(deletion.name for deletion in plan.forget)
     try:
         with progress(len(plan.changes), "Syncing") as advance:
             changes = carry_out(
-                state.store, plan, actor=state.hooks.actor(), guard=state.hooks.check_usage, progress=advance
+                state.store,
+                plan,
+                actor=state.hooks.actor(),
+                message=message,
+                guard=state.hooks.check_usage,
+                progress=advance,
             )
             for change in changes:
                 done.append(change)  # what is done so far counts if it is interrupted

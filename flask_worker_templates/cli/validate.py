@@ -133,6 +133,7 @@ def _property(text: str) -> str:
 @click.command("worker-templates-validate")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path())
 @validity_output_option
+@examples("worker-templates-validate config/ -o github")
 def main(paths: tuple[str, ...], kind: str, old_kind: str | None) -> None:
     """Check definition files as one set: files, directories, globs, and a dash for standard input.
 

@@ -8,8 +8,10 @@ from typing import Any
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from flask_worker_templates.cli.install import worker_templates
+from flask_worker_templates.cli.validate import main as validate_main
 from tests.support.apps import AppFactory
 from tests.support.backends import mongomock_only
 from tests.support.shell import Shell
@@ -41,6 +43,13 @@ def test_the_help_fits_80_columns_and_has_an_example(make_app: AppFactory, name:
         words = shlex.split(example.split(" | ")[0].split(" > ")[0].rstrip("\\"))
         if words[2] == name and not example.endswith("\\"):
             command.make_context(name, words[3:], resilient_parsing=False)
+
+
+def test_the_commands_outside_of_the_group_have_such_help_too(make_app: AppFactory) -> None:
+    alone = CliRunner().invoke(validate_main, ["--help"], terminal_width=80).output
+    for shown in (help_of(Shell(make_app), "seed-templates"), alone):
+        assert max(map(len, shown.splitlines())) <= 80
+        assert re.search(r"^    (flask seed-templates|worker-templates-validate) .", shown, re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from flask_worker_templates.cli import history as history_module
+from tests.support.backends import mongomock_only
 from tests.support.shell import TIME, Shell
 from tests.support.specs import spec
 
@@ -122,6 +124,19 @@ TOMORROW = (datetime.now(UTC) + timedelta(days=2)).date().isoformat()
 )
 def test_the_log_can_be_filtered(seeded: Shell, arguments: list[str], expected: int) -> None:
     assert len(rows(seeded, "log", *arguments)) == expected
+
+
+@mongomock_only
+def test_more_than_a_page_of_the_trail_can_be_asked_for(seeded: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history_module, "MAX_PAGE_SIZE", 2)  # of the API's, for which there would be 200 events to make
+    for command, total in ((["log"], 4), (["history", "small"], 2)):
+        whole = rows(seeded, *command)
+        assert len(whole) == total
+        assert rows(seeded, *command, "--limit", "100000") == whole
+        for limit in range(1, total):
+            document = seeded.json("worker-templates", *command, "--limit", str(limit), schema="history")
+            assert len(document["events"]) == limit
+            assert document["total"] >= total
 
 
 def test_the_log_of_nothing_says_so(shell: Shell) -> None:

@@ -13,10 +13,13 @@ from click.testing import Result
 from flask import Flask
 from pymongo.database import Database
 
+from flask_worker_templates.errors import DatabaseUnavailable
 from flask_worker_templates.runtime.app_state import current_state
+from flask_worker_templates.store.store import Store
 from tests.support.apps import AppFactory
 from tests.support.backends import mongod_only, mongomock_only
 from tests.support.calls import URL
+from tests.support.json_documents import checked
 from tests.support.markdown import agrees, blocks
 from tests.support.paths import ROOT
 from tests.support.specs import spec
@@ -99,6 +102,29 @@ def test_a_look_writes_nothing_then_all_is_created_once(
     document = json.loads(again.stdout)
     assert (document["created"], sorted(document["present"])) == ([], [one["name"] for one in found])
     assert {path: path.read_bytes() for path in old.iterdir()} == before
+
+
+@mongomock_only
+@pytest.mark.parametrize(("stop", "code"), [(KeyboardInterrupt(), 1), (DatabaseUnavailable("It is away."), 5)], ids=str)
+def test_an_import_that_is_stopped_says_what_was_created(
+    app: Flask, old: Path, monkeypatch: pytest.MonkeyPatch, stop: BaseException, code: int
+) -> None:
+    create, made = Store.create, []
+
+    def stopped(self: Store, given: Any, **rest: Any) -> Any:
+        if made:
+            raise stop
+        made.append(given)
+        return create(self, given, **rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "create", stopped)
+        done = run(app, str(old), *SHAPE, "--yes", "-o", "json")
+    document = checked("import", done.stdout)
+    assert (done.exit_code, document["created"]) == (code, [one["name"] for one in shown(app)])
+    assert "What was created until now stays. Run import again to finish." in done.stderr
+    again = checked("import", run(app, str(old), *SHAPE, "--yes", "-o", "json").stdout)
+    assert (len(again["created"]), again["present"]) == (2, document["created"])
 
 
 def test_what_does_not_fit_is_named_with_each_reason_and_not_created(app: Flask, old: Path) -> None:

@@ -11,6 +11,7 @@ import yaml
 from marshmallow import fields
 
 from flask_worker_templates.model.parameters import ListSchema
+from flask_worker_templates.model.rules import STANDARD
 from tests.support.apps import AppFactory
 from tests.support.backends import mongomock_only
 from tests.support.shell import TIME, Shell
@@ -157,6 +158,7 @@ def priced(make_app: AppFactory) -> Shell:
         (["-l", "team=qa"], ["dear"]),
         (["--cpu-cores", "2", "--memory-gb", "8", "--storage-gb", "50"], ["cheap", "dear", "unknown"]),
         (["--license-type", "PERSONAL", "--ami", "x"], ["cheap", "dear", "unknown"]),
+        (["--license-type", "PERSONAL", "--license-type", "ENTERPRISE"], ["cheap", "dear", "unknown"]),
     ],
     ids=" ".join,
 )
@@ -170,6 +172,17 @@ def test_select_of_nothing_is_exit_code_1(priced: Shell) -> None:
     result = priced.wt("select", "--cpu-cores", "3", code=1)
     assert (result.stdout, result.stderr) == ("", "No template fits.\n")
     assert priced.json("worker-templates", "select", "--cpu-cores", "3", schema="select", code=1)["fits"] == []
+
+
+def test_select_says_why_the_others_do_not_fit(priced: Shell) -> None:
+    result = priced.wt("select", "--nodes", "50", "-o", "table", "--explain")
+    assert result.stderr.startswith("2 templates fit.\n")
+    assert "cheap: " in result.stderr
+
+
+def test_every_need_of_the_api_is_an_option(shell: Shell) -> None:
+    shown = shell.wt("select", "--help").stdout
+    assert all(f"--{name.replace('_', '-')}" in shown for name in STANDARD.select_schema.fields)
 
 
 def test_select_names_the_option_that_is_wrong(priced: Shell) -> None:

@@ -130,6 +130,21 @@ class TestQuestions:
         left = person.shell.wt("list", "-o", "name").stdout.split()
         assert left == (["large"] if code == 0 else ["large", "small"])
 
+    def test_of_several_those_that_there_are_are_asked_for(self, person: Person) -> None:
+        ask = "Delete 1 template? [y/N]: "
+        shown = person.sees("delete", "nobody", "small", "small", dialog=((ask, "y\n"),), code=1).plain
+        assert "Error: nobody: There is no worker template 'nobody'." in shown
+        assert "1 failed, 1 deleted." in shown
+        assert "[y/N]" not in person.sees("delete", "nobody", code=1).plain
+
+    def test_a_no_to_an_import_creates_nothing(self, person: Person, tmp_path: Path) -> None:
+        (tmp_path / "old.yaml").write_text(yaml.safe_dump(spec("old")))
+        path, ask = str(tmp_path / "old.yaml"), "Create 1 template? [y/N]: "
+        assert "Nothing was written." in person.sees("import", path, dialog=((ask, "n\n"),), code=1).plain
+        shown = person.sees("import", path, "-m", "From the old system", dialog=((ask, "y\n"),)).plain
+        assert "1 created, 0 already present, 0 do not fit." in shown
+        assert person.shell.messages("old") == ["From the old system"]
+
     def test_it_is_said_who_uses_what_would_be_deleted(self, person: Person) -> None:
         person.shell.wt("claim", "large", "w-1")
         shown = person.sees("delete", "large", dialog=(("1 worker claims it: w-1", ""), ("[y/N]: ", "y\n")), code=4)
@@ -168,6 +183,8 @@ class TestSettlingConflicts:
         shown = conflicts.sees(
             "sync",
             "-i",
+            "-m",
+            "As agreed",
             dialog=(
                 ("2 templates in conflict", ""),
                 ("max_nodes: file 9, database 7, last applied 500", ""),
@@ -179,6 +196,7 @@ class TestSettlingConflicts:
                 ("Apply 2 changes?", "y\n"),
             ),
         )
+        assert conflicts.shell.messages("small")[0] == "As agreed"
         small, large = conflicts.shell.get("small"), conflicts.shell.get("large")
         assert (small.max_nodes, small.startup_time_minutes, small.description) == (9, 7, "new")
         assert (large.max_nodes, large.revision) == (7, 2)

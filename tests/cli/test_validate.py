@@ -41,6 +41,12 @@ def test_validate_checks_the_named_files_as_one_set(offline: Shell) -> None:
     assert "a.yaml:" in result.stderr
 
 
+def test_a_dash_is_standard_input(offline: Shell) -> None:
+    good, bad = yaml.safe_dump({"templates": [spec("one")]}), BAD
+    assert offline.wt("validate", "-", typed=good).output == "Valid: 1 template in 1 file.\n"
+    assert ":4:25: capacity.cpu_cores: " in offline.wt("validate", "-", typed=bad, code=1).stderr
+
+
 BAD = """\
 templates:
 - name: 'x,%'

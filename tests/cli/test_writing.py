@@ -302,6 +302,12 @@ def test_a_deleted_template_comes_back_under_its_id(seeded: Shell) -> None:
     assert "There is no worker template 'nobody'." in result.stderr
 
 
+def test_a_restore_may_require_the_revision_of_the_deletion(seeded: Shell) -> None:
+    seeded.wt("delete", "large", "--yes")
+    assert "is at revision 2" in seeded.wt("restore", "large", "--if-revision", "1", code=4).stderr
+    assert seeded.changed("restore", "large", "--if-revision", "2")[0]["status"] == "restored"
+
+
 def test_of_several_deleted_ones_the_last_comes_back_and_any_by_its_id(seeded: Shell) -> None:
     first = seeded.get("by hand").id
     seeded.wt("delete", "by hand", "--yes")
