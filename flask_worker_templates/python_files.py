@@ -43,7 +43,7 @@ class PythonFiles(PythonApi):
         state = self._state()
         files = state.read_files(paths)
         if not dry_run:
-            state.store.prepare()
+            state.store.make_indexes()
         return state.seed(files, dry_run=dry_run)
 
     def drift(

@@ -62,7 +62,7 @@ def create(name: str | None, source: str | None, assignments: tuple[str, ...], m
     if len(by_name) < len(specs):
         twice = sorted({spec["name"] for spec in specs if [one["name"] for one in specs].count(spec["name"]) > 1})
         raise InvalidSpec({"name": [f"Duplicate: {', '.join(twice)}."]})
-    state.store.prepare()
+    state.store.make_indexes()
     return try_each(list(by_name), _creator(state, by_name, message), kind=kind, doing="Creating")
 
 

@@ -99,7 +99,7 @@ def _documents(state: AppState, collection: str) -> Iterator[Given]:
 def _create(state: AppState, plan: Takeover, message: str | None, created: list[str], present: list[str]) -> int:
     """Create what was planned, note what was created and what was there by then, and return the exit code."""
     try:
-        state.store.prepare()
+        state.store.make_indexes()
         with progress(len(plan.creates), "Importing") as advance:
             for spec, origin in plan.creates:
                 why = message or f"Imported from {origin}."[:500]

@@ -30,7 +30,7 @@ def seed_templates(paths: tuple[str, ...], dry_run: bool, kind: str) -> None:
     state = current_state()
     files = chosen_files(state, paths)
     if not dry_run:
-        state.store.prepare(wait=True)
+        state.store.make_indexes(wait=True)
         state.store.look_over()
     with progress(len(files.entries), "Seeding") as advance:
         result = state.seed(files, dry_run=dry_run, progress=advance, log_warnings=False)

@@ -101,7 +101,7 @@ def carry_out(
     yield from _hindered(plan)
     if not plan.writes:
         return
-    store.prepare()
+    store.make_indexes()
     if plan.forget:
         store.forget(plan.forget)
     by = _By(actor, message)

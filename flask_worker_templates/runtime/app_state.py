@@ -120,11 +120,11 @@ class AppState:
 
     def _ensure_indexes(self) -> None:
         if self.indexed.has_changed():
-            self.store.prepare()
+            self.store.make_indexes()
             self.indexed.note()
 
     def status(self) -> Status:
-        """Return how the extension of this process does, at once."""
+        """Return the state of the extension in this process, at once."""
         status = self.readiness.status()
         if status.state != "ready":
             return status
@@ -136,11 +136,11 @@ class AppState:
         """Make the indexes, then seed and sync as the settings say."""
         seeds, syncs = self.settings.seed == "on", self.settings.sync_on_start == "safe"
         if not (seeds or syncs):
-            self.store.prepare()
+            self.store.make_indexes()
             self.store.look_over()
             return None
         files = self.read_files()  # before anything is written: one bad entry, and nothing is
-        self.store.prepare()
+        self.store.make_indexes()
         self.store.look_over()
         result = self.seed(files) if seeds else None
         if syncs:

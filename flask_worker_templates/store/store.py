@@ -39,7 +39,7 @@ class Store(Reads, Revisions, Creations, Changes, Deletions, Restorations, Claim
         claim_observer: told of every claim after it was made or ended.
     """
 
-    def prepare(self, *, wait: bool = False) -> None:
+    def make_indexes(self, *, wait: bool = False) -> None:
         """Make sure that the indexes are there; where they are, nothing is written.
 
         Those that are missing on a large collection are built without a time limit: the unique one on names at once,

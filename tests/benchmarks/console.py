@@ -40,7 +40,7 @@ def run(mongod: Mongod, *, rounds: int) -> tuple[Results, str]:
     try:
         with app.app_context():
             store = current_state().store
-            store.prepare()
+            store.make_indexes()
             seeds = [Seed(normalize(data.spec(number)), "templates.yaml") for number in range(_TEMPLATES)]
             store.create_missing(seeds, actor="seeder")
         client = app.test_client()

@@ -102,7 +102,7 @@ def _fill(uri: str, count: int) -> None:
     app, _ = _app(uri)
     with app.app_context():
         store = current_state().store
-        store.prepare()
+        store.make_indexes()
         for start in range(0, count, 10_000):
             numbers = range(start, min(count, start + 10_000))
             seeds = [Seed(normalize(data.spec(number)), "templates.yaml") for number in numbers]

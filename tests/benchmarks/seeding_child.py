@@ -34,7 +34,7 @@ def ours(path: Path, uri: str) -> dict[str, float]:
         start = time.perf_counter()
         files = state.read_files()
         read = time.perf_counter()
-        state.store.prepare()
+        state.store.make_indexes()
         state.seed(files)
         end = time.perf_counter()
     # Reading and validating take turns: the reading is done once more, alone, to tell them apart.

@@ -104,7 +104,7 @@ def _release(store: Store, template_id: str, worker_id: str) -> Any:
 
 
 def _prepare(store: Store) -> Any:
-    return store.prepare()
+    return store.make_indexes()
 
 
 def _seed(store: Store, path: str) -> Any:

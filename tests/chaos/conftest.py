@@ -19,7 +19,7 @@ from tests.support.servers import Mongod, with_database
 @pytest.fixture(scope="module")
 def _prepared(mongod: Mongod) -> Iterator[str]:
     uri = with_database(mongod.uri, f"worker_templates_chaos_{uuid.uuid4().hex}")
-    make_store(uri).prepare()
+    make_store(uri).make_indexes()
     mongoengine.disconnect_all()
     yield uri
     with mongod.client() as client:

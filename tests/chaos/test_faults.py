@@ -387,7 +387,7 @@ def _assert_seeded_once(raw: Raw, count: int = 30) -> None:
 def test_seeding_that_was_done_but_not_confirmed_is_no_failure(
     server: Mongod, uri: str, raw: Raw, tmp_path: Path
 ) -> None:
-    make_store(uri).prepare()
+    make_store(uri).make_indexes()
     with server.fail_command("insert", write_concern_error=64, app_name=APP_NAME, times=1):
         assert len(_seed(uri, tmp_path).created) == 30
     _assert_seeded_once(raw)
@@ -396,7 +396,7 @@ def test_seeding_that_was_done_but_not_confirmed_is_no_failure(
 def test_seeding_whose_events_are_not_confirmed_is_none_either(
     server: Mongod, uri: str, raw: Raw, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    make_store(uri).prepare()
+    make_store(uri).make_indexes()
     with server.fail_command("insert", error_code=14031, app_name=APP_NAME, skip=1):
         assert len(_seed(uri, tmp_path).created) == 30
     assert "are not all in the events collection" in caplog.text
@@ -408,7 +408,7 @@ def test_seeding_whose_events_are_not_confirmed_is_none_either(
 def test_seeding_that_is_never_confirmed_is_a_failure_and_the_next_one_is_fine(
     server: Mongod, uri: str, raw: Raw, tmp_path: Path
 ) -> None:
-    make_store(uri).prepare()
+    make_store(uri).make_indexes()
     unconfirmed = server.fail_command("insert", write_concern_error=64, app_name=APP_NAME)
     with unconfirmed, pytest.raises(DatabaseUnavailable, match="did not confirm"):
         _seed(uri, tmp_path)
@@ -420,7 +420,7 @@ def test_a_commit_whose_acknowledgement_is_lost_counts_once(replica_set: Replica
     uri = with_database(replica_set.uri, f"chaos_{time.monotonic_ns()}")
     primary = replica_set.primary()
     store = make_store(uri)
-    store.prepare()
+    store.make_indexes()
 
     def lost(times: int) -> Any:
         # Runs the write, and closes the connection instead of saying so.

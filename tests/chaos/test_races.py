@@ -105,7 +105,7 @@ def test_processes_that_make_the_indexes_beside_one_that_has_data_already(databa
             raw.worker_templates.insert_one({"_id": f"{number}", "name": f"{number}"})
         started = [child.start(database_uri, "prepare") for _ in range(8)]
         assert [one.join().outcome for one in started] == [("ok", None)] * 8
-        store.prepare()
+        store.make_indexes()
         assert "name_unique" in raw.worker_templates.index_information()
 
 
@@ -121,13 +121,13 @@ def test_duplicate_names_are_listed_and_nothing_is_deleted(database_uri: str) ->
         store = child.make_store(database_uri)
         for _ in range(2):
             with pytest.raises(DuplicateNames) as caught:
-                store.prepare()
+                store.make_indexes()
             assert caught.value.names == {"thrice": 3, "twice": 2}
             assert "'thrice' (3 times)" in str(caught.value)
             assert "'once'" not in str(caught.value)
         assert list(raw.worker_templates.find()) == before
         raw.worker_templates.delete_many({"_id": {"$in": ["3", "5", "6"]}})
-        store.prepare()
+        store.make_indexes()
 
 
 # Threads

@@ -336,14 +336,14 @@ def test_two_apps_with_two_databases_at_the_same_time(server_uri: str, make_app:
 def test_a_command_of_the_host_makes_the_indexes_once(make_app: AppFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     app, templates = host(make_app)
     failures = [DatabaseUnavailable("it cannot be reached"), None]
-    prepare = Store.prepare
+    make_indexes = Store.make_indexes
 
     def failing_first(store: Store) -> None:
         if failure := failures.pop(0):
             raise failure
-        prepare(store)
+        make_indexes(store)
 
-    monkeypatch.setattr(Store, "prepare", failing_first)
+    monkeypatch.setattr(Store, "make_indexes", failing_first)
 
     @app.cli.command("mine")
     def mine() -> None:

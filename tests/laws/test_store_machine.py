@@ -300,7 +300,7 @@ class Protocol(RuleBasedStateMachine):
 
 def test_the_write_protocol(connection: dict[str, str], database: Raw, backend: str) -> None:
     access = DatabaseAccess(Settings.from_config({**connection, "WORKER_TEMPLATES_DB_TIMEOUT_MS": 60_000}))
-    Store(access).prepare()
+    Store(access).make_indexes()
 
     class OnThisDatabase(Protocol):
         pass

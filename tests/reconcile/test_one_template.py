@@ -37,7 +37,7 @@ def test_one_template_stands_as_it_does_among_all(make_app: AppFactory) -> None:
     ]
     app = make_app(templates=declared, WORKER_TEMPLATES_SEED="off")
     state: AppState = app.extensions["worker_templates"]
-    state.store.prepare()
+    state.store.make_indexes()
     files = state.read_files()
     seen = set()
     scopes: list[Scope] = [ALL, scope_of({"name_prefix": "b"}), scope_of([{"label": "team=qa"}, {"name": "from"}])]

@@ -52,7 +52,7 @@ def access(connection: dict[str, str]) -> DatabaseAccess:
 @pytest.fixture
 def store(access: DatabaseAccess, clock: MovableClock) -> Store:
     store = Store(access, rules=ClaimRules(clock=Clock(clock)))
-    store.prepare()
+    store.make_indexes()
     return store
 
 

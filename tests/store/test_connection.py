@@ -392,7 +392,7 @@ def test_a_host_cannot_weaken_what_writes_and_their_reads_are_promised(server_ur
 def test_a_host_whose_client_decodes_times_in_its_own_zone(zone: Any, database_uri: str) -> None:
     mongoengine.connect(host=database_uri, alias="zoned", tz_aware=True, tzinfo=zone, uuidRepresentation="standard")
     store = Store(DatabaseAccess(Settings(db_alias="zoned", db_timeout_ms=20_000)))
-    store.prepare()
+    store.make_indexes()
     made = store.create(spec_with("one"), actor="alice")
     updated = store.update(made.id, lambda spec: patched(spec, {"description": "x"}), actor="bob")
     plain = Store(DatabaseAccess(Settings(mongodb_uri=database_uri, db_timeout_ms=20_000)))
@@ -410,7 +410,7 @@ def test_a_host_whose_client_has_types_of_its_own(database_uri: str) -> None:
         assert client.codec_options.document_class is Rounded
     mongoengine.connect(host=database_uri, alias="typed", document_class=Rounded, uuidRepresentation="standard")
     store = Store(DatabaseAccess(Settings(db_alias="typed", db_timeout_ms=20_000)))
-    store.prepare()
+    store.make_indexes()
     made = store.create(spec_with("one"), actor="alice")
     assert store.update(made.id, lambda spec: patched(spec, {"description": "x"}), actor="bob").revision == 2
     assert CodecOptions().document_class is dict
@@ -478,7 +478,7 @@ def test_every_read_that_guards_a_write_is_of_what_a_majority_has(database_uri: 
         event_listeners=[reads],
     )
     store = Store(DatabaseAccess(Settings(db_alias="watched", db_timeout_ms=20_000)))
-    store.prepare()
+    store.make_indexes()
     store.create_missing([Seed(spec_with(name), "a.yaml") for name in ("one", "two")], actor="seeder")
     one, two = (template.id for template in store.managed())  # by name
     store.update(one, lambda spec: patched(spec, {"description": "x"}), actor="bob")

@@ -30,7 +30,7 @@ Seen = list[tuple[str, int, str]]
 @pytest.fixture
 def store(connection: dict[str, str]) -> Store:
     store = Store(DatabaseAccess(Settings.from_config({**connection, "WORKER_TEMPLATES_DB_TIMEOUT_MS": 30_000})))
-    store.prepare()
+    store.make_indexes()
     return store
 
 

@@ -57,7 +57,7 @@ def store(connection: dict[str, str]) -> Store:
 
 def test_they_are_there_after_preparing_twice(store: Store, database: Raw) -> None:
     for _ in range(2):
-        store.prepare()
+        store.make_indexes()
     found = database.worker_templates.index_information()
     assert found[UNIQUE_NAME]["unique"]
     assert list(found[UNIQUE_NAME]["key"]) == [("name", 1)]
@@ -80,7 +80,7 @@ def test_those_that_are_new_on_a_large_collection_hold_nobody_up(
     wait: bool, store: Store, database: Raw, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(indexes, "SMALL", 100)
-    store.prepare()
+    store.make_indexes()
     database.worker_template_events.insert_many([{"_id": str(number)} for number in range(200)])
     for name in ("at", "actor_at"):
         database.worker_template_events.drop_index(name)
@@ -93,10 +93,10 @@ def test_those_that_are_new_on_a_large_collection_hold_nobody_up(
     monkeypatch.setattr(store_module, "build", slowly)
     if wait:
         begin.set()
-    store.prepare(wait=wait)
+    store.make_indexes(wait=wait)
     assert ("at" in database.worker_template_events.index_information()) is wait
     assert any("at, actor_at" in warning for warning in store.warnings()) is not wait
-    store.prepare()  # starts no second build
+    store.make_indexes()  # starts no second build
     begin.set()
     for _ in range(1000):
         if not any("being built" in warning for warning in store.warnings()):
@@ -110,17 +110,17 @@ def test_the_one_on_names_is_waited_for_on_a_large_collection_too(
 ) -> None:
     monkeypatch.setattr(indexes, "SMALL", 100)
     database.worker_templates.insert_many([{"_id": str(number), "name": str(number)} for number in range(200)])
-    store.prepare()
+    store.make_indexes()
     assert database.worker_templates.index_information()[UNIQUE_NAME]["unique"]
-    store.prepare(wait=True)
+    store.make_indexes(wait=True)
     assert "labels" in database.worker_templates.index_information()
 
 
 def test_one_that_is_missing_is_made_and_others_are_left_alone(store: Store, database: Raw) -> None:
-    store.prepare()
+    store.make_indexes()
     database.worker_templates.drop_index("labels")
     database.worker_templates.create_index([("description", 1)], name="of_the_host")
-    store.prepare()
+    store.make_indexes()
     assert {"labels", "of_the_host"} <= set(database.worker_templates.index_information())
 
 
@@ -128,7 +128,7 @@ def test_names_that_are_there_twice_are_listed_and_left_alone(store: Store, data
     documents = [{"_id": str(number), "name": name} for number, name in enumerate(["b", "a", "b", "c", "a", "b"])]
     database.worker_templates.insert_many(documents)
     with pytest.raises(DuplicateNames) as caught:
-        store.prepare()
+        store.make_indexes()
     assert caught.value.names == {"a": 2, "b": 3}
     assert list(database.worker_templates.find()) == documents
     assert UNIQUE_NAME not in database.worker_templates.index_information()
@@ -141,7 +141,7 @@ def test_of_many_names_that_are_there_twice_the_first_are_listed_and_that_there_
     names = [f"name-{number:02}" for number in range(there)]
     database.worker_templates.insert_many([{"_id": f"{turn}-{name}", "name": name} for turn in "abc" for name in names])
     with pytest.raises(DuplicateNames) as caught:
-        store.prepare()
+        store.make_indexes()
     assert caught.value.names == dict.fromkeys(names[:20], 3)
     assert caught.value.more is more
     listed = str(caught.value).partition(": ")[2].partition(". ")[0]
@@ -188,7 +188,7 @@ class Recorded:
         mongoengine.connect(host=uri, alias=alias, uuidRepresentation="standard", event_listeners=[self.recorder])
         self.store = Store(DatabaseAccess(Settings(db_alias=alias, db_timeout_ms=60_000)))
         self.raw = raw
-        self.store.prepare()
+        self.store.make_indexes()
         self._fill()
 
     def _fill(self) -> None:

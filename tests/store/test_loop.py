@@ -32,7 +32,7 @@ Asked = list[tuple[Template, Template | None]]
 
 def make_store(connection: dict[str, str], timeout_ms: int = 30_000) -> Store:
     store = Store(DatabaseAccess(Settings.from_config({**connection, "WORKER_TEMPLATES_DB_TIMEOUT_MS": timeout_ms})))
-    store.prepare()
+    store.make_indexes()
     return store
 
 

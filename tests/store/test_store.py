@@ -50,7 +50,7 @@ def store(connection: dict[str, str], told: Told) -> Store:
     store = Store(
         DatabaseAccess(settings), lambda event, _: told.append((event["action"], event["revision"], event["name"]))
     )
-    store.prepare()
+    store.make_indexes()
     return store
 
 
