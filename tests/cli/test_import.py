@@ -109,7 +109,8 @@ def test_a_look_writes_nothing_then_all_is_created_once(
 def test_an_import_that_is_stopped_says_what_was_created(
     app: Flask, old: Path, monkeypatch: pytest.MonkeyPatch, stop: BaseException, code: int
 ) -> None:
-    create, made = Store.create, []
+    create = Store.create
+    made: list[Any] = []
 
     def stopped(self: Store, given: Any, **rest: Any) -> Any:
         if made:
