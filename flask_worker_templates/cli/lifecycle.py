@@ -102,14 +102,17 @@ def delete(names: tuple[str, ...], yes: bool, update: Update) -> int:
 
 def _announced(state: AppState, names: Iterable[str]) -> int:
     """Say of each template what its deletion means, and return how many there are to delete."""
-    found = 0
+    found, unknown = 0, []
     for name in names:
         try:
             template = find(state.store, name)
-        except TemplateNotFound:
-            continue  # said once the others are deleted, as with --yes
-        say(_before_deletion(state, template))
-        found += 1
+        except TemplateNotFound as error:
+            unknown.append(str(error))
+        else:
+            say(_before_deletion(state, template))
+            found += 1
+    for said in unknown if found else ():  # else there is no question, and it is said as the result
+        say(said)
     return found
 
 

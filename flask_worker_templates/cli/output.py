@@ -13,13 +13,12 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from flask.cli import with_appcontext
 
 from flask_worker_templates.errors import InvalidFiles, WorkerTemplatesError
-from flask_worker_templates.files.load import FileSet
 from flask_worker_templates.model.template import Page
 from flask_worker_templates.runtime.app_state import AppState
 
@@ -28,6 +27,9 @@ from .error_document import error_document
 from .exit_codes import CONFLICT, DRIFT, ERROR, OK, UNAVAILABLE, USAGE, exit_code
 from .streams import tolerant_streams
 from .table import Column, laid_out, tab_separated
+
+if TYPE_CHECKING:  # reading files is not for every command
+    from flask_worker_templates.files.load import FileSet
 
 __all__ = ["CONFLICT", "DRIFT", "ERROR", "OK", "UNAVAILABLE", "USAGE"]
 

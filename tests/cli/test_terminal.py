@@ -131,7 +131,7 @@ class TestQuestions:
         assert left == (["large"] if code == 0 else ["large", "small"])
 
     def test_of_several_those_that_there_are_are_asked_for(self, person: Person) -> None:
-        ask = "Delete 1 template? [y/N]: "
+        ask = "There is no worker template 'nobody'.\nDelete 1 template? [y/N]: ".replace("\n", "\r\n")
         shown = person.sees("delete", "nobody", "small", "small", dialog=((ask, "y\n"),), code=1).plain
         assert "Error: nobody: There is no worker template 'nobody'." in shown
         assert "1 failed, 1 deleted." in shown
