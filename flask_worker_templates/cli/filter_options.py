@@ -105,7 +105,7 @@ def _option(name: str, field: fields.Field[Any], into: str) -> Callable[[F], F]:
         callback=keep,
         expose_value=False,
         shell_complete=_COMPLETED.get(name) or _complete_choices(name, field),
-        help=described + (" Repeatable." if many else ""),
+        help=described + (" Repeatable." if many and "epeat" not in described else ""),
     )
 
 

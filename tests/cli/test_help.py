@@ -61,6 +61,20 @@ def test_every_option_says_what_it_is_for(make_app: AppFactory, name: str) -> No
             assert option.help.endswith(".")
 
 
+def test_what_changes_templates_takes_a_message_and_a_revision(make_app: AppFactory) -> None:
+    options = {
+        name: {word for option in command.params for word in option.opts}
+        for name, command in worker_templates().commands.items()
+    }
+    makes = {"create", "copy", "import", "sync"}
+    changes = {"edit", "set", "label", "enable", "disable", "deprecate", "undeprecate", "rename", "delete", "restore"}
+    assert {name for name, words in options.items() if "-m" in words} == makes | changes | {"revert"}
+    assert {name for name, words in options.items() if "--if-revision" in words} == changes | {"revert"}
+    assert {name for name, words in options.items() if "-o" not in words} == {"json-schema"}
+    asks = {"delete", "label", "enable", "disable", "deprecate", "undeprecate", "import", "sync"}
+    assert {name for name, words in options.items() if "--yes" in words} == asks
+
+
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [

@@ -91,6 +91,7 @@ def test_it_is_longer_than_a_page(make_app: AppFactory) -> None:
         (["--label", "team=größe", "--label", "team=x"], []),
         (["--name", "large"], ["large"]),
         (["--name-prefix", "la"], ["large"]),
+        (["--q", "HAND"], ["by hand"]),
         (["--license-type", "PERSONAL", "--license-type", "ENTERPRISE"], ["by hand", "large", "small"]),
         (["--license-type", "ENTERPRISE"], []),
         (["--instance-type", "m5.large", "--min-nodes", "20"], ["by hand", "large"]),
