@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from flask_worker_templates.errors import TemplateNotFound
+from flask_worker_templates.errors import RestoreRefused, TemplateNotFound
 from flask_worker_templates.model.parameters import MAX_PAGE_SIZE, Paging, trail_parameters
 from flask_worker_templates.model.template import Event, Template
 from flask_worker_templates.store.store import Store
@@ -69,7 +69,8 @@ def find_deletion(store: Store, key: str) -> Event:
     """Return the deletion of a template: the last one under a name, or that of an id.
 
     Raises:
-        TemplateNotFound: if no such template was deleted.
+        RestoreRefused: if there is such a template, and none of them was deleted.
+        TemplateNotFound: if there never was such a template.
     """
     template_id = as_id(key)
     if template_id is not None:
@@ -78,7 +79,7 @@ def find_deletion(store: Store, key: str) -> Event:
             return event
     deletions = store.trail(trail_parameters({"name": key, "action": "deleted", "page_size": 1}))
     if not deletions:
-        raise TemplateNotFound(key)
+        raise RestoreRefused(find(store, key).id, "is not deleted")
     return deletions[0]
 
 

@@ -67,6 +67,9 @@ def history(name: str, limit: int, pair: tuple[int, int] | None, kind: str) -> N
         _say_of_others(store, name, template_id)
 
 
+_TIMES = "Must be a date (2026-11-01), a time with its offset (2026-11-01T12:00:00Z), or how long ago (7d, 12h)."
+
+
 @click.command("log")
 @options_of(TrailSchema())
 @_limit_option
@@ -86,7 +89,8 @@ def log(filters: dict[str, Any], limit: int, kind: str) -> None:
     try:
         trail_parameters(asked)
     except InvalidParameters as error:
-        raise usage_error(error) from None
+        times = {key: [_TIMES] for key in ("since", "until") if key in error.errors}
+        raise usage_error(InvalidParameters({**error.errors, **times})) from None
     events = _newest(
         lambda page, size: store.trail(trail_parameters({**asked, "page": page, "page_size": size})),
         limit,

@@ -146,4 +146,6 @@ def test_the_log_of_nothing_says_so(shell: Shell) -> None:
 
 @pytest.mark.parametrize(("option", "value"), [("--since", "yesterday"), ("--until", "2026-13-01"), ("--action", "x")])
 def test_a_wrong_filter_is_wrong_usage(shell: Shell, option: str, value: str) -> None:
-    assert f"{option}: Must be" in shell.wt("log", option, value, code=2).stderr
+    said = shell.wt("log", option, value, code=2).stderr
+    assert f"{option}: Must be" in said
+    assert ("7d" in said) == (option != "--action")

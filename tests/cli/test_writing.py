@@ -10,7 +10,9 @@ import pytest
 import yaml
 
 from flask_worker_templates import Template
+from flask_worker_templates.store.store import Store
 from tests.support.apps import AppFactory
+from tests.support.backends import mongomock_only
 from tests.support.shell import Shell
 from tests.support.specs import spec
 
@@ -300,6 +302,7 @@ def test_a_deleted_template_comes_back_under_its_id(seeded: Shell) -> None:
     result = seeded.wt("restore", "large", "nobody", code=4)
     assert "not deleted" in result.stderr
     assert "There is no worker template 'nobody'." in result.stderr
+    assert "is not deleted" in seeded.wt("restore", "small", code=4).stderr  # nor ever was
 
 
 def test_a_restore_may_require_the_revision_of_the_deletion(seeded: Shell) -> None:
@@ -357,6 +360,25 @@ def test_an_unreachable_database_is_exit_code_5(offline: Shell, arguments: list[
         assert document["results"][0]["error"]["type"] == "DatabaseUnavailable"
     else:
         assert document["error"]["type"] == "DatabaseUnavailable"
+
+
+@mongomock_only
+def test_ctrl_c_between_two_says_what_was_changed_and_what_was_not(
+    seeded: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    update, large = Store.update, seeded.get("large").id
+
+    def interrupted(self: Store, template_id: str, *given: Any, **rest: Any) -> Template:
+        if template_id == large:
+            raise KeyboardInterrupt
+        return update(self, template_id, *given, **rest)
+
+    monkeypatch.setattr(Store, "update", interrupted)
+    done = seeded.changed("set", "small", "large", "by hand", "max_nodes=9", code=1)
+    assert [one["status"] for one in done] == ["changed", "failed", "skipped"]
+    assert done[1]["error"]["type"] == "Interrupted"
+    result = seeded.wt("set", "small", "large", "by hand", "max_nodes=9", code=1)
+    assert "1 unchanged, 1 failed, 1 skipped." in result.stderr
 
 
 def test_the_documents_are_there_whatever_the_exit_code(make_app: AppFactory) -> None:
