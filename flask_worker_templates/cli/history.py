@@ -89,7 +89,7 @@ def log(filters: dict[str, Any], limit: int, kind: str) -> None:
     try:
         trail_parameters(asked)
     except InvalidParameters as error:
-        times = {key: [_TIMES] for key in ("since", "until") if key in error.errors}
+        times: dict[str, Any] = {key: [_TIMES] for key in ("since", "until") if key in error.errors}
         raise usage_error(InvalidParameters({**error.errors, **times})) from None
     events = _newest(
         lambda page, size: store.trail(trail_parameters({**asked, "page": page, "page_size": size})),

@@ -21,6 +21,7 @@ from flask.cli import with_appcontext
 from flask_worker_templates.errors import InvalidFiles, WorkerTemplatesError
 from flask_worker_templates.model.template import Page
 from flask_worker_templates.runtime.app_state import AppState
+from flask_worker_templates.store.leaving import end_at_once
 
 from . import terminal
 from .error_document import error_document
@@ -88,6 +89,8 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
         if old_kind is not None:
             arguments["kind"] = old_kind
         kind = arguments.get("kind", "text")
+        if sys.stdout is sys.__stdout__:  # else it is run by a program that goes on, such as a test
+            end_at_once()
         with tolerant_streams():
             try:
                 code = function(**arguments) or OK
