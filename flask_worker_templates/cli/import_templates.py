@@ -78,18 +78,20 @@ def import_(
         else:
             code = ERROR
     if kind == "json":
-        print_json(
-            {
-                "version": VERSION,
-                "planned": [spec["name"] for spec, _ in plan.creates],
-                "created": created,
-                "present": present,
-                "unfit": [{"origin": origin, "reasons": list(reasons)} for origin, reasons in plan.unfit],
-            }
-        )
+        print_json(_report(plan, created, present))
     else:
         say(f"{len(created)} created, {len(present)} already present, {len(plan.unfit)} do not fit.")
     return code
+
+
+def _report(plan: Takeover, created: list[str], present: list[str]) -> dict[str, Any]:
+    return {
+        "version": VERSION,
+        "planned": [spec["name"] for spec, _ in plan.creates],
+        "created": created,
+        "present": present,
+        "unfit": [{"origin": origin, "reasons": list(reasons)} for origin, reasons in plan.unfit],
+    }
 
 
 def _documents(state: AppState, collection: str) -> Iterator[Given]:

@@ -229,6 +229,7 @@ class Recorded:
                         "actor": "rare" if rare else f"user{number % 4}",
                         "at": at,
                         "token": f"{template_id}:{revision}",
+                        "spec": {**event["last_event"]["spec"], "extra": {"gpu_count": number % 300}},
                     }
                 )
             self.raw.worker_template_events.delete_many({"revision": revision})
