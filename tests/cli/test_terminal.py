@@ -249,7 +249,7 @@ def test_ctrl_c(terminal: Terminal, tmp_path: Path) -> None:
     assert child.exitstatus == 1
 
     editor = tmp_path / "editor"
-    editor.write_text('#!/bin/sh\nsed -i "s/max_nodes: .*/max_nodes: 33/" "$1"\necho saved\nsleep 60\n')
+    editor.write_text('#!/bin/sh\nsed -i "s/max_nodes: .*/max_nodes: 33/" "$1"\necho saved\nexec sleep 60\n')
     editor.chmod(0o755)
     (tmp_path / "kept").mkdir()
     child = terminal.spawn("edit", "small", EDITOR=str(editor), VISUAL="", TMPDIR=str(tmp_path / "kept"))
