@@ -112,7 +112,13 @@ def remove_members(draft: Draft, node: Node, spans: Spans, gone: Collection[int]
     text = draft.text
     kept = [number for number in range(len(spans)) if number not in gone]
     groups = _groups(draft, spans, gone)
-    cuts = _united(itertools.chain.from_iterable(_member_cuts(draft, node, spans, *group) for group in groups))
+    # Where the last member that stays ends: its neighbours before the group may go as well, with their lines.
+    ends = [max((spans[number][1] for number in kept if number < group[0]), default=node.start + 1) for group in groups]
+    cuts = _united(
+        itertools.chain.from_iterable(
+            _member_cuts(draft, node, spans, *group, stays=end) for group, end in zip(groups, ends, strict=True)
+        )
+    )
     first, last = node.start + 1, node.end - 1
     outside = zip([first, *(end for _, end in cuts)], [*(start for start, _ in cuts), last], strict=True)
     if not kept and not any("#" in text[start:end] for start, end in outside):
@@ -142,8 +148,19 @@ def _groups(draft: Draft, spans: Spans, gone: Collection[int]) -> list[tuple[int
     return groups
 
 
-def _member_cuts(draft: Draft, node: Node, spans: Spans, first: int, last: int) -> Iterator[tuple[int, int]]:
-    """Yield from where to where the text of neighbours goes, with their comments and with no other."""
+def _member_cuts(
+    draft: Draft, node: Node, spans: Spans, first: int, last: int, *, stays: int
+) -> Iterator[tuple[int, int]]:
+    """Yield from where to where the text of neighbours goes, with their comments and with no other.
+
+    Args:
+        draft: what takes the edits.
+        node: a mapping or a list in brackets.
+        spans: where each of its members begins and ends.
+        first: the number of the first of them.
+        last: the number of the last of them.
+        stays: where the last member before them that stays ends, or the opening bracket.
+    """
     layout, text = draft.layout, draft.text
     start, end = spans[first][0], spans[last][1]
     before = spans[first - 1][1] if first else node.start + 1
@@ -151,8 +168,8 @@ def _member_cuts(draft: Draft, node: Node, spans: Spans, first: int, last: int) 
     rest = _REST_OF_LINE.match(text, end)
     if rest is None and last + 1 < len(spans):  # the next member is on their last line
         yield start, spans[last + 1][0]
-    elif rest is None and "#" not in text[before:start]:  # the bracket is
-        yield before, end
+    elif rest is None and "#" not in text[stays:start]:  # the bracket is
+        yield stays, end
     elif rest is None:
         # It takes the place of the member: were it further left, some readers would refuse it.
         yield lines.first_line(first), layout.start(start)

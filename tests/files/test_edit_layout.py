@@ -158,6 +158,13 @@ class TestBrackets:
         expected = HEAD + "    labels: {team: qa     # who pays\n             }   # where\n"
         assert after(text, labels(site=None)) == expected
 
+    def test_one_behind_several_that_go_stands_behind_the_one_that_stays(self) -> None:
+        text = HEAD + "    labels: {\n      team: qa,\n      site: north,\n      room: e }\n"
+        assert after(text, labels(site=None, room=None)) == HEAD + "    labels: {\n      team: qa }\n"
+        text = text.replace("qa,", "qa, # who pays")
+        expected = HEAD + "    labels: {\n      team: qa # who pays\n      }\n"
+        assert after(text, labels(site=None, room=None)) == expected
+
     @given(labelled_files(), st.sets(st.sampled_from("abcdef")), st.sets(st.sampled_from("xyz")))
     def test_none_is_left_of_where_one_was(self, file: Owned, lost: set[str], new: set[str]) -> None:
         spec = meant(file.text)[0]
