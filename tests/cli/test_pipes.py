@@ -117,6 +117,7 @@ def test_every_exit_code_is_reached_from_a_shell(terminal: Terminal) -> None:
     assert found == EXIT_CODES
 
 
+@pytest.mark.server
 def test_a_user_of_the_database_without_rights(tmp_path: Path) -> None:
     with Mongod(auth=True) as server:
         uris = [server.add_user(role, [role], database="fleet") for role in ("readWrite", "read")]

@@ -186,6 +186,7 @@ class TestReferenceTexts:
         assert len(inner) >= 8
 
 
+@pytest.mark.server
 def test_read_write_is_all_that_the_user_of_the_connection_needs(tmp_path: Path) -> None:
     assert "needs the role `readWrite` on the database" in (DOCS / "operations.md").read_text()
     with Mongod(auth=True) as server:

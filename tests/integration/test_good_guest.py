@@ -435,6 +435,7 @@ def test_a_command_of_the_host_that_uses_the_python_api_does_not_seed(make_app: 
     assert app.test_cli_runner().invoke(args=["count"]).output == "1\n"
 
 
+@pytest.mark.server
 def test_the_health_check_is_never_held_up_by_a_database_that_hangs(tmp_path: Path) -> None:
     path = tmp_path / "templates.yaml"
     path.write_text(yaml.safe_dump({"templates": [spec()]}))

@@ -684,6 +684,7 @@ def test_an_unreachable_database_gives_503_with_retry_after(closed_port: int, tm
     assert caught.value.retry_after
 
 
+@pytest.mark.server
 @pytest.mark.usefixtures("_disconnected", "quick_retry")
 def test_it_heals_when_the_database_comes_up(closed_port: int, tmp_path: Path) -> None:
     # Time enough to make the indexes: on a busy disk that takes longer than it may take to see that nobody listens.
