@@ -491,7 +491,7 @@ def _unflat(leaves: Mapping[str, Any]) -> Spec:
 def test_the_laws_hold_whatever_happens(
     backend: str, connection: dict[str, str], database: Database[dict[str, Any]], tmp_path: Path
 ) -> None:
-    examples = {"mongomock": (40 if CI else 15), "mongod": (6 if CI else 3)}[backend]
+    examples = {"mongomock": (20 if CI else 15), "mongod": (6 if CI else 3)}[backend]
 
     class Machine(DeploymentMachine):
         def __init__(self) -> None:
