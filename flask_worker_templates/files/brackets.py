@@ -112,11 +112,9 @@ def remove_members(draft: Draft, node: Node, spans: Spans, gone: Collection[int]
     text = draft.text
     kept = [number for number in range(len(spans)) if number not in gone]
     groups = _groups(draft, spans, gone)
-    # Where the last member that stays ends: its neighbours before the group may go as well, with their lines.
-    ends = [max((spans[number][1] for number in kept if number < group[0]), default=node.start + 1) for group in groups]
     cuts = _united(
         itertools.chain.from_iterable(
-            _member_cuts(draft, node, spans, *group, stays=end) for group, end in zip(groups, ends, strict=True)
+            _member_cuts(draft, node, spans, *group, stays=_end_before(group[0], node, spans, kept)) for group in groups
         )
     )
     first, last = node.start + 1, node.end - 1
@@ -135,6 +133,12 @@ def remove_members(draft: Draft, node: Node, spans: Spans, gone: Collection[int]
             draft.cut(comma, comma + 1)
         if len(found) < wanted:
             draft.insert(spans[before][1], ",")
+
+
+def _end_before(number: int, node: Node, spans: Spans, kept: Sequence[int]) -> int:
+    """Return where the last member before a number that stays ends, or the opening bracket; those between go too."""
+    before = bisect_right(kept, number)
+    return spans[kept[before - 1]][1] if before else node.start + 1
 
 
 def _groups(draft: Draft, spans: Spans, gone: Collection[int]) -> list[tuple[int, int]]:
