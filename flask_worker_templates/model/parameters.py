@@ -189,20 +189,10 @@ class WriteSchema(ma.Schema):
     message = Text(max=500, metadata={"description": "Why the change is made; the audit trail keeps it."})
 
 
-_list = ListSchema()
 _trail = TrailSchema()
 _page = PageSchema()
 _write = WriteSchema()
 _compare = CompareSchema()
-
-
-def list_parameters(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Load the parameters of the list of templates, as they are where an app declares nothing of its own.
-
-    Raises:
-        InvalidParameters: as `load_parameters`.
-    """
-    return load_parameters(_list, asked)
 
 
 def trail_parameters(asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -227,7 +217,7 @@ def compare_parameters(asked: Mapping[str, Any]) -> dict[str, Any]:
     """Load the parameters of a comparison: `before`, and `after` if it is given.
 
     Raises:
-        InvalidParameters: as `list_parameters`.
+        InvalidParameters: as `load_parameters`.
     """
     return load_parameters(_compare, asked)
 

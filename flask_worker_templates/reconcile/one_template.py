@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from flask_worker_templates.model.records import Managed
 from flask_worker_templates.model.scope import ALL
 from flask_worker_templates.store.store import Store
 
 from .compare import TemplateDrift, compare
 from .ownership import Ownership
+from .sync_plan import in_todays_form
 from .within_scope import hidden_names
 
 
@@ -31,7 +30,7 @@ def drift_of(store: Store, ownership: Ownership, template_id: str) -> TemplateDr
     one = found.managed
     names = _names(one)
     joined = [other for other in whole.renamed(sorted(names)) if other.id != one.id]
-    stored = [_today(store, template) for template in (one, *joined)]
+    stored = in_todays_form((one, *joined), store.rules)
     names |= {name for template in joined for name in _names(template)}
     entries = [entry for entry in ownership.files.entries if entry.spec["name"] in names]
     if not store.scope.everything:
@@ -50,8 +49,3 @@ def _names(template: Managed) -> set[str]:
     if template.exported is not None and template.exported.name is not None:
         names.add(template.exported.name)
     return names
-
-
-def _today(store: Store, template: Managed) -> Managed:
-    base = None if template.base is None else store.rules.today(template.base)
-    return replace(template, spec=store.rules.today(template.spec), base=base)

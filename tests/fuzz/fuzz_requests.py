@@ -86,7 +86,7 @@ def conditional_headers() -> None:
 
 def list_query() -> None:
     """The parameters of the list, which become operands of a query, and never operators."""
-    asked = parameters.list_parameters(requests.query_arguments(STANDARD.repeatable))
+    asked = STANDARD.list_parameters(requests.query_arguments(STANDARD.repeatable))
     for condition in queries.conditions(asked):
         only_compares(condition)
     if "ami" in asked:

@@ -37,8 +37,9 @@ from flask_worker_templates.errors import (
 )
 from flask_worker_templates.model.claim import KEEP_TTL, KeepTtl
 from flask_worker_templates.model.claim_parameters import claims_parameters
-from flask_worker_templates.model.parameters import Paging, list_parameters, trail_parameters
+from flask_worker_templates.model.parameters import Paging, trail_parameters
 from flask_worker_templates.model.records import Seed
+from flask_worker_templates.model.rules import STANDARD
 from flask_worker_templates.settings import Settings
 from flask_worker_templates.store.claim_rules import ClaimRules
 from flask_worker_templates.store.clock import Clock
@@ -262,7 +263,7 @@ class Protocol(RuleBasedStateMachine):
     @invariant()
     def the_store_shows_the_model(self) -> None:
         live = {one: model for one, model in self.model.items() if model.live}
-        shown = self.store.page(list_parameters({"page_size": 200}))
+        shown = self.store.page(STANDARD.list_parameters({"page_size": 200}))
         assert {one.id: (one.spec, one.revision) for one in shown} == {
             one: (model.spec, len(model.events)) for one, model in live.items()
         }

@@ -10,7 +10,7 @@ from pymongo.database import Database
 
 from flask_worker_templates.errors import InvalidParameters
 from flask_worker_templates.model.image_name import ImageName
-from flask_worker_templates.model.parameters import list_parameters
+from flask_worker_templates.model.rules import STANDARD
 from flask_worker_templates.model.scope import scope_of
 from flask_worker_templates.settings import Settings
 from flask_worker_templates.store import queries
@@ -32,7 +32,7 @@ def store(connection: dict[str, str]) -> Store:
 
 def found(store: Store, image: str) -> tuple[list[str], list[str]]:
     """The names that the list and the selection find."""
-    asked = list_parameters({"ami": image})
+    asked = STANDARD.list_parameters({"ami": image})
     return [template.name for template in store.page(asked)], [template.name for template in store.select(asked)]
 
 
@@ -46,7 +46,7 @@ def test_many_patterns_are_searched_in_a_second_or_refused(
     patterns = [{"_id": str(n), "name": str(n), "ami_pattern": pattern.format(n)} for n in range(many)]
     database[TEMPLATES].insert_many(patterns)
     database[TEMPLATES].create_index([("ami_pattern", 1)])
-    asked = list_parameters({"ami": IMAGE, "name": template.name})
+    asked = STANDARD.list_parameters({"ami": IMAGE, "name": template.name})
     for search in (store.page, store.select):
         started = time.process_time()
         if many == 100_000:

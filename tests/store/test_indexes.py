@@ -23,9 +23,10 @@ from pymongo.errors import DuplicateKeyError
 
 from flask_worker_templates.errors import DuplicateNames
 from flask_worker_templates.model.claim_parameters import claims_parameters
-from flask_worker_templates.model.parameters import SORTS, Paging, list_parameters, trail_parameters
+from flask_worker_templates.model.parameters import SORTS, Paging, trail_parameters
 from flask_worker_templates.model.query_fields import ExtraCondition
 from flask_worker_templates.model.records import Seed
+from flask_worker_templates.model.rules import STANDARD
 from flask_worker_templates.settings import Settings
 from flask_worker_templates.store import indexes
 from flask_worker_templates.store import store as store_module
@@ -344,7 +345,7 @@ def _id(asked: dict[str, Any]) -> str:
 @pytest.mark.server
 def test_every_list_is_served_by_an_index_or_bounded(recorded: Recorded) -> None:
     for asked in _lists():
-        loaded = list_parameters({**asked, "page_size": PAGE})
+        loaded = STANDARD.list_parameters({**asked, "page_size": PAGE})
         for command in recorded.sent_by(lambda store: store.page_raw(loaded)):  # noqa: B023
             plan = recorded.explain(command)
             case = f"{_id(asked)}: {command} {plan.names}"
@@ -376,7 +377,7 @@ def _of_cards(*values: int, absent: bool = False) -> dict[str, Any]:
 )
 def test_other_filters_are_served_by_an_index_or_bounded(asked: dict[str, Any], most: int, recorded: Recorded) -> None:
     for order in ("name", "-updated_at"):
-        loaded = list_parameters({"sort": order, "page_size": PAGE}) | asked
+        loaded = STANDARD.list_parameters({"sort": order, "page_size": PAGE}) | asked
         for command in recorded.sent_by(lambda store: store.page_raw(loaded)):  # noqa: B023
             plan = recorded.explain(command)
             assert plan.examined <= most, (command, plan.names)
@@ -395,7 +396,7 @@ def test_a_selection_that_is_explained_reads_a_bounded_number(recorded: Recorded
 @pytest.mark.parametrize("order", ["name", "updated_at", "created_at", "cost_per_hour_usd", "instance_type"])
 @pytest.mark.parametrize("sign", ["", "-"])
 def test_the_first_page_of_an_indexed_order_reads_one_page(order: str, sign: str, recorded: Recorded) -> None:
-    asked = list_parameters({"sort": sign + order, "page_size": PAGE})
+    asked = STANDARD.list_parameters({"sort": sign + order, "page_size": PAGE})
     find, count = recorded.sent_by(lambda store: store.page_raw(asked))
     plan = recorded.explain(find)
     assert plan.examined == PAGE + 1

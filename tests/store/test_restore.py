@@ -9,8 +9,9 @@ import pytest
 from pymongo.database import Database
 
 from flask_worker_templates import NameTaken, RestoreRefused, RevisionNotFound, TemplateNotFound
-from flask_worker_templates.model.parameters import Paging, list_parameters, trail_parameters
+from flask_worker_templates.model.parameters import Paging, trail_parameters
 from flask_worker_templates.model.records import Seed
+from flask_worker_templates.model.rules import STANDARD
 from flask_worker_templates.model.spec import Spec, patched
 from flask_worker_templates.model.template import Template
 from flask_worker_templates.settings import Settings
@@ -122,7 +123,7 @@ def test_a_placeholder_is_absent_for_everybody(store: Store, gone: Template, dat
     """As after a kill between the placeholder and the commit."""
     database.worker_templates.insert_one({"_id": gone.id, "restoring": "a token", "name": PLACEHOLDER + gone.id})
     fresh = Store(store._access)
-    page = fresh.page(list_parameters({}))
+    page = fresh.page(STANDARD.list_parameters({}))
     assert (len(page), page.total) == (0, 0)
     assert list(fresh.managed()) == []
     assert fresh.names() == set()

@@ -22,8 +22,9 @@ from flask_worker_templates.errors import (
     TemplateInUse,
     TemplateNotFound,
 )
-from flask_worker_templates.model.parameters import Paging, list_parameters, trail_parameters
+from flask_worker_templates.model.parameters import Paging, trail_parameters
 from flask_worker_templates.model.records import Origin, Seed
+from flask_worker_templates.model.rules import STANDARD
 from flask_worker_templates.model.spec import Spec, patched
 from flask_worker_templates.model.template import Event, Page, Template
 from flask_worker_templates.settings import Settings
@@ -680,7 +681,7 @@ def test_pages_raw_and_not_raw_say_the_same(store: Store) -> None:
     for number in range(5):
         store.create(spec_with(f"t{number}", cost_per_hour_usd=number or None), actor="alice")
     for asked in ({}, {"page_size": 2}, {"page_size": 2, "page": 3}, {"sort": "-cost_per_hour_usd"}, {"page": 9}):
-        page, raw = store.page(list_parameters(asked)), store.page_raw(list_parameters(asked))
+        page, raw = store.page(STANDARD.list_parameters(asked)), store.page_raw(STANDARD.list_parameters(asked))
         assert (page.total, raw.total) == (5, 5)
         assert [template.id in item.decode() for template, item in zip(page, raw, strict=True)] == [True] * len(page)
     assert store.names() == {f"t{number}" for number in range(5)}
@@ -691,5 +692,5 @@ def test_select(store: Store) -> None:
     for name, price in (("b", 2.0), ("a", 2.0), ("none", None), ("cheap", 0.5)):
         store.create(spec_with(name, cost_per_hour_usd=price), actor="alice")
     store.create(spec_with("off", enabled=False, cost_per_hour_usd=0.1), actor="alice")
-    assert [template.name for template in store.select(list_parameters({}))] == ["cheap", "a", "b", "none"]
-    assert [template.name for template in store.select(list_parameters({"name_prefix": "c"}))] == ["cheap"]
+    assert [template.name for template in store.select(STANDARD.list_parameters({}))] == ["cheap", "a", "b", "none"]
+    assert [template.name for template in store.select(STANDARD.list_parameters({"name_prefix": "c"}))] == ["cheap"]
