@@ -1,4 +1,4 @@
-"""``python -m tests.benchmarks``: run everything, print the tables, write JSON and the plot."""
+"""``python -m tests.benchmarks``: run everything, print the tables, write them, compare the figures with the limits."""
 
 from __future__ import annotations
 
@@ -10,89 +10,145 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import commands, console, environment, growth, http, imports, seeding
+from tests.benchmarks import alone, best, commands, console, environment, growth, http, imports, seeding, targets
+from tests.benchmarks.outcome import Outcome
+from tests.benchmarks.record import Record
 from tests.benchmarks.report import Results
+from tests.benchmarks.scenes import SCENES
+from tests.benchmarks.targets import Figures
 from tests.support.servers import Mongod
 
 RESULTS = environment.HERE / "results"
-PLOT = environment.ROOT / "docs" / "_static" / "performance.svg"
-PARTS = ("http", "seeding", "imports", "commands", "console", "growth")
+LATEST = RESULTS / "latest.json"
+PARTS = ("http", "count", "seeding", "imports", "commands", "console", "growth")
+
+Found = tuple[Results, str] | tuple[Results, str, Figures]
 
 
-def main() -> None:
-    """Run the parts that were asked for."""
+def main() -> int:
+    """Run the parts that were asked for; return the exit code."""
     options = _options()
+    if options.results:
+        figures = targets.from_json(json.loads(options.results.read_text())["figures"])
+        print(targets.as_table(figures))
+        return _check(figures) if options.check else 0
     environment.ensure()
     if os.getloadavg()[0] > 1:
         print(f"This machine is busy (load {os.getloadavg()[0]:.1f}): ratios will spread, CPU times will be high.")
-    RESULTS.mkdir(exist_ok=True)
-    logs = RESULTS / "logs"
-    logs.mkdir(exist_ok=True)
-    results: dict[str, Any] = {"machine": _machine(), "options": vars(options)}
-    printed: list[str] = []
-
-    def done(text: str) -> None:
-        printed.append(text)
-        print(f"\n{text}", flush=True)
-
+    (RESULTS / "logs").mkdir(parents=True, exist_ok=True)
+    installed = environment.versions()
+    record = Record(RESULTS, machine=_machine(installed), options={**vars(options), "results": None})
     with Mongod(test_commands=False) as mongod:
         if "http" in options.only:
-            scenes = [scene for scene in http.SCENES if not options.scenes or scene.key in options.scenes]
-            results["http"] = []
-            for scene in scenes:
-                outcome = http.run(mongod, scene, rounds=options.rounds, seconds=options.seconds, logs=logs)
-                results["http"].append(outcome.to_dict())
-                done(str(outcome))
-        others: dict[str, Callable[[], tuple[Results, str]]] = {
-            "seeding": lambda: seeding.run(mongod, templates=options.seeded, rounds=options.rounds),
-            "imports": lambda: imports.run(rounds=max(15, options.rounds)),
-            "commands": lambda: commands.run(mongod, rounds=max(20, options.rounds)),
-            "console": lambda: console.run(mongod, rounds=options.rounds),
-            "growth": lambda: growth.run(
-                mongod,
-                sizes=options.sizes,
-                revisions=options.revisions,
-                rounds=options.rounds,
-                seconds=options.seconds,
-                logs=logs,
-            ),
-        }
-        for part, measure in others.items():
+            _http(mongod, options, record, installed)
+        for part, measure in _others(mongod, options).items():
             if part in options.only:
-                results[part], text = measure()
-                done(text)
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    for name in (stamp, "latest"):
-        (RESULTS / f"{name}.json").write_text(json.dumps(results, indent=1, default=str))
-        (RESULTS / f"{name}.md").write_text("\n\n".join(printed) + "\n")
-    print(f"\nWritten: {RESULTS / stamp}.json and .md")
-    if results.get("http") and not options.no_plot:
-        _plot(RESULTS / "latest.json", options.plot)
+                _tell(part)
+                record.keep(part, *measure())
+                record.show(part)
+    print(f"\n{targets.as_table(record.figures)}\n\nWritten: {record.json_path} and .md")
+    return _check(record.figures) if options.check else 0
+
+
+def _http(mongod: Mongod, options: argparse.Namespace, record: Record, installed: dict[str, str]) -> None:
+    logs = RESULTS / "logs"
+    servings = best.of_the_usual()
+    if options.servers == "best":
+        _tell("servers")
+        choice = best.choose(mongod, rounds=min(3, options.rounds), seconds=1, logs=logs)
+        record.keep("servers", choice.to_dict(), choice.text(installed))
+        record.show("servers")
+        servings = choice.best()
+    for scene in SCENES:
+        if options.scenes and scene.key not in options.scenes:
+            continue
+        part = f"http.{scene.key}"
+        _tell(part)
+        http.run(
+            mongod,
+            scene,
+            best=servings,
+            rounds=options.rounds,
+            seconds=options.seconds,
+            logs=logs,
+            tell=_keeper(record, part),
+        )
+        record.show(part)
+
+
+def _keeper(record: Record, part: str) -> Callable[[Outcome], None]:
+    def keep(outcome: Outcome) -> None:
+        record.keep(part, outcome.to_dict(), str(outcome), outcome.figures)
+        print(f"{part}: round {len(outcome.rounds)}", file=sys.stderr, flush=True)
+
+    return keep
+
+
+def _others(mongod: Mongod, options: argparse.Namespace) -> dict[str, Callable[[], Found]]:
+    return {
+        "count": lambda: alone.count(mongod),
+        "seeding": lambda: seeding.run(mongod, templates=options.seeded, rounds=options.rounds),
+        "imports": lambda: imports.run(rounds=3 * options.rounds),
+        "commands": lambda: commands.run(mongod, rounds=3 * options.rounds),
+        "console": lambda: console.run(mongod, rounds=options.rounds),
+        "growth": lambda: growth.run(
+            mongod,
+            sizes=options.sizes,
+            revisions=options.revisions,
+            rounds=options.rounds,
+            seconds=options.seconds,
+            logs=RESULTS / "logs",
+        ),
+    }
+
+
+def _check(figures: Figures) -> int:
+    missed = targets.shortfalls(figures)
+    for heading, which in (
+        ("Short of the limits", [verdict for verdict in missed if verdict.measured]),
+        ("Not measured", [verdict for verdict in missed if not verdict.measured]),
+    ):
+        if which:
+            print(f"\n{heading}:\n" + "\n".join(f"- {verdict}" for verdict in which))
+    return 1 if missed else 0
+
+
+def _tell(part: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {part} …", file=sys.stderr, flush=True)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds (default %(default)s)")
-    parser.add_argument("--seconds", type=int, default=3, help="of load for each figure (default %(default)s)")
-    parser.add_argument("--quick", action="store_true", help="3 rounds of 1 s, smaller data: a look, not a measurement")
+    parser.add_argument("--seconds", type=int, default=1, help="of load for each figure (default %(default)s)")
+    parser.add_argument("--quick", action="store_true", help="3 rounds, smaller data: a look, not a measurement")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="run these parts only")
-    keys = [scene.key for scene in http.SCENES]
+    keys = [scene.key for scene in SCENES]
     parser.add_argument("--scenes", nargs="+", choices=keys, default=[], help="of the part http, these tables only")
-    parser.add_argument("--plot", type=Path, default=PLOT, help="where the plot goes (default %(default)s)")
-    parser.add_argument("--no-plot", action="store_true", help="leave the plot as it is")
+    parser.add_argument(
+        "--servers",
+        choices=("best", "usual"),
+        default="best",
+        help="try which server is the best for each contestant, or take gunicorn with gevent and uvicorn",
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="exit 1 and list what falls short of the limits or was not measured"
+    )
+    parser.add_argument(
+        "--results", type=Path, nargs="?", const=LATEST, help="measure nothing, read these (default: the latest)"
+    )
     options = parser.parse_args()
-    options.seeded, options.sizes, options.revisions = 10_000, (100, 10_000, 100_000), 10_000
+    options.seeded, options.sizes, options.revisions = targets.SEEDED_TEMPLATES, (100, 10_000, 100_000), 10_000
     if options.quick:
-        options.rounds, options.seconds = 3, 1
-        options.seeded, options.sizes, options.revisions = 2_000, (100, 10_000), 1_000
+        options.rounds = 3
+        options.sizes, options.revisions = (100, 10_000), 1_000
     return options
 
 
-def _machine() -> dict[str, Any]:
+def _machine(installed: dict[str, str]) -> dict[str, Any]:
     model = next(
         (
             line.partition(":")[2].strip()
@@ -112,17 +168,9 @@ def _machine() -> dict[str, Any]:
         "system": platform.platform(),
         "commit": commit.stdout.strip(),
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "packages": environment.versions(),
+        "packages": installed,
     }
 
 
-def _plot(results: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run(
-        [environment.PYTHON, "-m", "tests.benchmarks.plot", results, target], cwd=environment.ROOT, check=True
-    )
-    print(f"Written: {target}", file=sys.stderr)
-
-
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

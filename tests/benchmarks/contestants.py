@@ -1,4 +1,4 @@
-"""Who takes part, and how each is served: one worker process, WSGI under gunicorn, ASGI under uvicorn."""
+"""Who takes part, and each while it is being served."""
 
 from __future__ import annotations
 
@@ -17,10 +17,13 @@ from typing import Any, Self
 from tests.benchmarks import environment
 from tests.benchmarks.data import Spec
 from tests.benchmarks.peers.common import PATH
+from tests.benchmarks.servers import App, Serving
 from tests.support.servers import free_port
 
 READS = ("list", "get")
-ALL = ("list", "get", "not modified", "create", "update")
+WRITES = ("create", "update")
+ALL = (*READS, "not modified", *WRITES)
+CLAIMS = ("claim", "renew")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,26 +33,31 @@ class Contestant:
     Attributes:
         key: short name, also of its database.
         title: name in tables.
-        app: what the server loads, as ``module:attribute``.
-        asgi: whether it is an ASGI app; else it is a WSGI app factory.
+        app: what the server loads.
         works: which work it takes part in.
     """
 
     key: str
     title: str
-    app: str
-    asgi: bool = False
+    app: App
     works: tuple[str, ...] = ALL
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is this extension, in whatever app."""
+        return self.key.startswith("ours")
 
 
 _PEERS = "tests.benchmarks.peers"
-OURS = Contestant("ours", "this extension", f"{_PEERS}.ours:create_app()")
-SMOREST = Contestant("smorest", "flask-smorest + MongoEngine", f"{_PEERS}.smorest_mongoengine:create_app()")
-EVE = Contestant("eve", "Eve, tuned", f"{_PEERS}.eve_tuned:create_app()")
-BEANIE = Contestant("beanie", "FastAPI + Beanie", f"{_PEERS}.fastapi_beanie:app", asgi=True)
-BARE = Contestant("bare", "bare WSGI + PyMongo + orjson", f"{_PEERS}.bare_wsgi:create_app()", works=READS)
-CONSTANT = Contestant("constant", "Flask, constant bytes", f"{_PEERS}.constant:create_app()", works=READS)
-CONTESTANTS = (OURS, SMOREST, EVE, BEANIE, BARE, CONSTANT)
+OURS = Contestant("ours", "this extension", App(f"{_PEERS}.ours"), works=(*ALL, *CLAIMS))
+HOOKED = Contestant("ours-hooked", "this extension with hooks", App(f"{_PEERS}.ours_hooked"), works=(*ALL, *CLAIMS))
+SMOREST = Contestant("smorest", "flask-smorest + MongoEngine", App(f"{_PEERS}.smorest_mongoengine"))
+EVE = Contestant("eve", "Eve, tuned", App(f"{_PEERS}.eve_tuned"))
+BEANIE = Contestant("beanie", "FastAPI + Beanie", App(f"{_PEERS}.fastapi_beanie", asgi=True))
+BARE = Contestant("bare", "bare WSGI + PyMongo + orjson", App(f"{_PEERS}.bare_wsgi"), works=READS)
+CONSTANT = Contestant("constant", "Flask, constant bytes", App(f"{_PEERS}.constant"), works=(*READS, *WRITES))
+PEERS = (SMOREST, EVE, BEANIE)
+CONTESTANTS = (OURS, HOOKED, *PEERS, BARE, CONSTANT)
 
 
 class Answer:
@@ -91,19 +99,19 @@ class Server:
     Args:
         contestant: who.
         uri: URI of its database.
-        worker: gunicorn's worker class for WSGI, ``gevent`` or ``gthread``.
+        serving: the server, which suits the contestant's app.
         log: file for what the server says.
         templates: definition file, for the contestant that reads one.
     """
 
     def __init__(
-        self, contestant: Contestant, uri: str, *, worker: str, log: Path, templates: Path | None = None
+        self, contestant: Contestant, uri: str, *, serving: Serving, log: Path, templates: Path | None = None
     ) -> None:
         self.contestant = contestant
         self.uri = uri
         self.port = free_port()
         self.log = log
-        command = self._uvicorn() if contestant.asgi else self._gunicorn(worker)
+        command = serving.arguments(contestant.app, self.port)
         variables = {"BENCHMARK_MONGODB_URI": uri, "PYTHONPATH": str(environment.ROOT)}
         if templates is not None:
             variables["BENCHMARK_TEMPLATES"] = str(templates)
@@ -117,20 +125,6 @@ class Server:
                 stderr=stream,
                 start_new_session=True,
             )
-
-    def _gunicorn(self, worker: str) -> list[str]:
-        return [
-            *("gunicorn", "--workers", "1", "--worker-class", worker, "--threads", "8"),
-            *("--worker-connections", "100", "--keep-alive", "60", "--log-level", "warning"),
-            *("--bind", f"127.0.0.1:{self.port}", "--no-control-socket", self.contestant.app),
-        ]
-
-    def _uvicorn(self) -> list[str]:
-        return [
-            *("uvicorn", "--workers", "1", "--loop", "uvloop", "--http", "httptools"),
-            *("--no-access-log", "--log-level", "warning", "--timeout-keep-alive", "60"),
-            *("--host", "127.0.0.1", "--port", str(self.port), self.contestant.app),
-        ]
 
     @property
     def pid(self) -> int:

@@ -20,6 +20,7 @@ from tests.benchmarks.contestants import OURS, Server, id_of
 from tests.benchmarks.load import Load
 from tests.benchmarks.peers.common import PATH
 from tests.benchmarks.report import Results, Spread, Target, number, ratio, table
+from tests.benchmarks.servers import GEVENT
 from tests.support.servers import Mongod, with_database
 
 _FEW_REVISIONS = 100
@@ -46,14 +47,14 @@ def run(
             uri = with_database(mongod.uri, f"benchmark-growth-{size}")
             stack.callback(_drop, uri)
             _fill(uri, size)
-            server = stack.enter_context(Server(OURS, uri, worker="gevent", log=logs / f"growth-{size}.log")).wait()
+            server = stack.enter_context(Server(OURS, uri, serving=GEVENT, log=logs / f"growth-{size}.log")).wait()
             ids = [id_of(item) for item in server.ask("GET", PATH).items]
             targets[f"list {size}"] = server, [PATH]
             targets[f"get {size}"] = server, [f"{PATH}/{template_id}" for template_id in ids]
         uri = with_database(mongod.uri, "benchmark-growth-history")
         stack.callback(_drop, uri)
         few, many = _write_histories(uri, revisions)
-        server = stack.enter_context(Server(OURS, uri, worker="gevent", log=logs / "growth-history.log")).wait()
+        server = stack.enter_context(Server(OURS, uri, serving=GEVENT, log=logs / "growth-history.log")).wait()
         targets[f"history {_FEW_REVISIONS}"] = server, [f"{PATH}/{few}/history"]
         targets[f"history {revisions}"] = server, [f"{PATH}/{many}/history"]
         last = revisions // 50

@@ -56,9 +56,7 @@ def parse(output: str) -> Load:
 
 def read(port: int, targets: Iterable[tuple[str, str | None]], *, seconds: int, scratch: Path) -> Load:
     """GET paths in turn, with the entity tag in If-None-Match where one is given."""
-    listed = scratch / "targets"
-    listed.write_text("".join(f"{path} {tag or ''}\n" for path, tag in targets))
-    return _wrk(port, "read.lua", [str(listed)], seconds)
+    return _wrk(port, "read.lua", [_lines(scratch, (f"{path} {tag or ''}" for path, tag in targets))], seconds)
 
 
 def create(port: int, path: str, spec: dict[str, Any], prefix: str, *, seconds: int, scratch: Path) -> Load:
@@ -70,9 +68,23 @@ def create(port: int, path: str, spec: dict[str, Any], prefix: str, *, seconds: 
 
 def update(port: int, paths: Sequence[str], *, seconds: int, scratch: Path) -> Load:
     """PATCH templates, one for each connection, always with the entity tag of the last answer in If-Match."""
+    return _wrk(port, "update.lua", [_lines(scratch, paths[:CONNECTIONS])], seconds)
+
+
+def claim(port: int, paths: Sequence[str], prefix: str, *, seconds: int, scratch: Path) -> Load:
+    """PUT claims of ever new workers, whose ids begin with `prefix`, on templates in turn."""
+    return _wrk(port, "claim.lua", [_lines(scratch, paths), prefix], seconds)
+
+
+def renew(port: int, paths: Sequence[str], prefix: str, *, seconds: int, scratch: Path) -> Load:
+    """PUT the claim of one worker on one template for each connection, over and over."""
+    return _wrk(port, "renew.lua", [_lines(scratch, paths[:CONNECTIONS]), prefix], seconds)
+
+
+def _lines(scratch: Path, lines: Iterable[str]) -> str:
     listed = scratch / "targets"
-    listed.write_text("".join(f"{path}\n" for path in paths[:CONNECTIONS]))
-    return _wrk(port, "update.lua", [str(listed)], seconds)
+    listed.write_text("".join(f"{line}\n" for line in lines))
+    return str(listed)
 
 
 def _wrk(port: int, script: str, arguments: Sequence[str], seconds: int) -> Load:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,10 @@ import pytest
 import yaml
 
 from flask_worker_templates.model.spec import normalize
-from tests.benchmarks import data, load, processes
+from tests.benchmarks import data, load, processes, targets
+from tests.benchmarks.outcome import Outcome, Sample
 from tests.benchmarks.report import Spread, Target, number, ratio, table
+from tests.benchmarks.scenes import SCENES
 
 WRK_OUTPUT = """\
 Running 2s test @ http://127.0.0.1:8000/
@@ -97,3 +101,65 @@ def test_cpu_time_and_memory_of_this_process_are_found() -> None:
         sum(range(10_000))
     assert os.getpid() in processes.tree(os.getpid())
     assert 5 < processes.rss_mb(os.getpid()) < 10_000
+
+
+def everything_measured(value_of: Callable[[Target], float]) -> targets.Figures:
+    return {
+        row: {column: Spread.of([value_of(target)]) for column, target in columns.items()}
+        for row, columns in targets.LIMITS.items()
+    }
+
+
+def test_figures_at_their_limits_fall_short_of_none() -> None:
+    assert targets.shortfalls(everything_measured(lambda target: target.value)) == []
+
+
+def test_what_is_worse_than_its_limit_falls_short_and_says_what_was_measured() -> None:
+    figures = everything_measured(lambda target: target.value)
+    figures["get"]["beanie"] = Spread(1.04, 0.98, 1.1)
+    figures["console list page"]["JSON"] = Spread(4.1, 4, 4.2)
+    assert [str(one) for one in targets.shortfalls(figures)] == [
+        "get, beanie: 1.04 (0.98–1.1), limit ≥ 1.05",
+        "console list page, JSON: 4.1 (4–4.2), limit ≤ 4",
+    ]
+
+
+def test_what_was_not_measured_falls_short() -> None:
+    figures = everything_measured(lambda target: target.value)
+    del figures["claim"]
+    del figures["get"]["bare"]
+    assert [str(one) for one in targets.shortfalls(figures)] == [
+        "get, bare: not measured, limit ≥ 0.72",
+        "claim, update: not measured, limit ≥ 1.2",
+        "claim, commands: not measured, limit ≤ 1",
+    ]
+    assert "reached" in targets.as_table(figures)
+
+
+def test_figures_are_read_as_they_were_written() -> None:
+    figures = everything_measured(lambda target: target.value + 1)
+    assert targets.from_json(json.loads(json.dumps(targets.to_json(figures)))) == figures
+
+
+def sample(rate: float, cpu: float) -> Sample:
+    return Sample(load.Load(requests=int(rate), seconds=1, p50=1, p99=2, failed=0), worker_cpu=cpu, mongod_cpu=1)
+
+
+def test_an_outcome_compares_with_peers_with_the_update_and_with_the_commands_alone() -> None:
+    scene = next(scene for scene in SCENES if scene.key == "best-1000")
+    one_round = {
+        "update": {"ours": sample(500, 1000), "smorest": sample(250, 2000), "constant": sample(5000, 300)},
+        "claim": {"ours": sample(600, 900), "ours-hooked": sample(450, 1200)},
+    }
+    outcome = Outcome(scene, {}, rounds=[one_round], alone={"update": [500.0], "get": [180.0]})
+    medians = {row: {key: one.median for key, one in columns.items()} for row, columns in outcome.figures.items()}
+    assert medians == {
+        "update": {"smorest": 2, "alone": 1.25},
+        "claim": {"update": 1.2},
+        "claim, with hooks": {"without, and a read": 0.9},
+    }
+
+
+def test_every_row_of_the_scenes_has_limits() -> None:
+    rows = {row for scene in SCENES for row in scene.rows.values()}
+    assert rows <= set(targets.LIMITS)

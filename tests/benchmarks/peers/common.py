@@ -15,6 +15,13 @@ def mongodb_uri() -> str:
     return os.environ["BENCHMARK_MONGODB_URI"]
 
 
+def ours_settings() -> dict[str, str]:
+    """The settings of this extension's apps; they seed from the file that the environment names, or not at all."""
+    path = os.environ.get("BENCHMARK_TEMPLATES")
+    seeding = {"WORKER_TEMPLATES_CONFIG_PATH": path} if path else {"WORKER_TEMPLATES_SEED": "off"}
+    return {"WORKER_TEMPLATES_MONGODB_URI": mongodb_uri(), **seeding}
+
+
 def now() -> datetime:
     """The time in whole milliseconds, as MongoDB keeps it: what is returned equals what is read later."""
     moment = datetime.now(UTC).replace(tzinfo=None)

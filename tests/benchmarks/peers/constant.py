@@ -1,10 +1,10 @@
-"""A limit: Flask routes that return constant bytes, as long as the answers of the others."""
+"""A limit: Flask routes that return constant bytes, as long as the answers of the others; writes read their body."""
 
 from __future__ import annotations
 
 import json
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 
 from tests.benchmarks import data
 from tests.benchmarks.peers.common import PAGE_SIZE, PATH
@@ -22,6 +22,16 @@ def create_app() -> Flask:
 
     @app.get(PATH + "/<template_id>")
     def get_template(template_id: str) -> Response:
-        return Response(one, mimetype="application/json")
+        return Response(one, mimetype="application/json", headers={"ETag": '"1"'})
+
+    @app.post(PATH)
+    def create_template() -> Response:
+        request.get_data(cache=False)
+        return Response(one, status=201, mimetype="application/json", headers={"ETag": '"1"'})
+
+    @app.patch(PATH + "/<template_id>")
+    def update_template(template_id: str) -> Response:
+        request.get_data(cache=False)
+        return Response(one, mimetype="application/json", headers={"ETag": '"1"'})
 
     return app
