@@ -21,14 +21,41 @@ from pymongo.database import Database
 from tests.support.apps import AppFactory
 from tests.support.needs import CI, missing
 from tests.support.paths import CHROMIUM
+from tests.support.routes import compile_each_route_once
 from tests.support.servers import Mongod, ReplicaSet, ServerMissingError, live_servers, with_database
 
 REAL_FIXTURES = {"mongod", "replica_set", "server_uri", "database_uri", "browser"}
+
+ON_BOTH = (
+    "tests/store/",
+    "tests/reconcile/test_tombstones.py",
+    "tests/http/test_templates.py",
+    "tests/cli/test_show.py",
+    "tests/laws/test_store_machine.py",
+)
+"""Where tests run on mongomock and on a real server each time: the store, which alone knows the database, and one file
+of each layer above. Elsewhere the real server is the thorough run's, unless mongomock cannot do what is tested."""
+
+LONGEST = (
+    "tests/integration/test_docs.py",
+    "tests/files/test_hostile.py",
+    "tests/console/test_browser_pages.py",
+    "tests/reconcile/test_seed.py",
+    "tests/console/test_list_and_restore.py",
+    "tests/laws/",
+    "tests/chaos/",
+    "tests/integration/",
+    "tests/console/",
+    "tests/cli/test_sync.py",
+)
+"""What takes longest, and comes first: else one worker is still at it when the others have nothing left."""
 
 # No deadlines: the machine that runs the tests may be shared, and a slow example is not a wrong one.
 hypothesis.settings.register_profile("ci", deadline=None, max_examples=50, print_blob=True)
 hypothesis.settings.register_profile("dev", deadline=None, max_examples=30)
 hypothesis.settings.load_profile("ci" if CI else "dev")
+
+compile_each_route_once()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -38,13 +65,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Take half as many workers again as there are cores: tests wait for servers, browsers and other processes."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores + (cores + 1) // 2
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a server or a browser, so that `-m "not server"` is the part that needs neither."""
+    """Mark what needs a server or a browser (`-m "not server"`), and what only the thorough run repeats on a server."""
     for item in items:
         callspec = getattr(item, "callspec", None)
         backend = callspec.params.get("backend") if callspec else None
         if backend == "mongod" or REAL_FIXTURES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.server)
+        if backend == "mongod" and not _only_there(item) and not item.nodeid.startswith(ON_BOTH):
+            item.add_marker(pytest.mark.thorough)
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    return next((place for place, path in enumerate(LONGEST) if item.nodeid.startswith(path)), len(LONGEST))
+
+
+def _only_there(item: pytest.Item) -> bool:
+    return any(mark.args[0] == "backend" for mark in item.iter_markers("parametrize"))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,0 +1,41 @@
+"""The suite itself: nothing falls between its steps, and what makes it fast changes nothing."""
+
+from __future__ import annotations
+
+import tomllib
+
+import pytest
+from flask import Flask, url_for
+from werkzeug.routing import Rule
+
+from tests.support.paths import ROOT
+from tests.support.routes import COMPILE_BUILDER
+
+
+def test_what_the_plain_command_leaves_out_is_run_by_ci_or_chaos() -> None:
+    options = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["addopts"]
+    assert options[options.index("-m") + 1] == "not thorough and not chaos"
+    assert '-m pytest -m "thorough and not chaos"\n' in (ROOT / ".ci" / "run").read_text()
+
+
+def _urls(rule: str) -> list[str]:
+    app = Flask("host")
+    app.add_url_rule(rule, "page", lambda **_: "")
+    app.add_url_rule("/with", "other", lambda **_: "", defaults={"name": "given"})
+    with app.test_request_context():
+        return [
+            url_for("page", name="x/y z"),
+            url_for("page", name="x/y z", q="a b"),
+            url_for("other", name="given"),
+            url_for("other", name="given", q="a b"),
+        ]
+
+
+@pytest.mark.parametrize("rule", ["/a/<name>", "/<path:name>/a", "/<name>"])
+def test_routes_that_are_compiled_once_build_the_urls_that_others_build(
+    rule: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert Rule._compile_builder is not COMPILE_BUILDER
+    found = [_urls(rule) for _ in range(2)]
+    monkeypatch.setattr(Rule, "_compile_builder", COMPILE_BUILDER)
+    assert found == [_urls(rule)] * 2
