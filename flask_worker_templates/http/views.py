@@ -111,8 +111,8 @@ class TemplateViews(Views):
             self._authorize("read")
             revision, shown = self._store.get_raw(template_id)
         else:
-            template = self._authorized("read", template_id)
-            revision, shown = template.revision, to_json(template.to_dict())
+            template, shown = self._authorized("read", template_id)
+            revision = template.revision
         no_query()
         headers = {"ETag": etag(revision)}
         known = not_modified(revision)  # first, so that a malformed header is told of in any case

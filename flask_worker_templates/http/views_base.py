@@ -55,19 +55,20 @@ class Views:
     def _authorize(self, action: Permission, template: Template | None = None) -> None:
         self._hooks.authorize(action, template, self._settings)
 
-    def _authorized(self, action: Permission, template_id: str) -> Template:
+    def _authorized(self, action: Permission, template_id: str) -> tuple[Template, bytes]:
+        """Return a template and its JSON, where the authorizer allows this for it."""
         try:
-            template = self._store.get(template_id)
+            template, shown = self._store.get_both(template_id)
         except TemplateNotFound:
             self._authorize(action)  # who may do nothing here shall not learn either which ids there are
             raise
         self._authorize(action, template)
-        return template
+        return template, shown
 
     def _authorized_or_open(self, action: Permission, template_id: str) -> Template | None:
         """Authorise for one template, which is read only where a function of the host wants to see it."""
         if self._hooks.authorizer is not None:
-            return self._authorized(action, template_id)
+            return self._authorized(action, template_id)[0]
         self._authorize(action)
         return None
 

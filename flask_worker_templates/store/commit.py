@@ -39,8 +39,9 @@ from flask_worker_templates.model.template import Action
 
 from .audit import event_id
 from .connection import Collections, Document
-from .decoding import CHECKED
+from .decoding import CHECKED, decoded
 from .loop import attempts
+from .raw_reads import find_raw
 from .recheck import recheck
 from .stored_form import stored_at_top, to_stored
 
@@ -192,11 +193,11 @@ def read_guarded(db: Collections, template_id: str) -> Document:
     Raises:
         TemplateNotFound: if there is none with this id.
     """
-    document = db.templates_guarded.find_one({"_id": template_id}, CHECKED)
-    if document is None:
+    found = find_raw(db.templates_guarded, {"_id": template_id}, CHECKED, limit=1)
+    if not found:
         raise TemplateNotFound(template_id)
     recheck(db, template_id)
-    return db.census.sound_template(document, template_id)  # what is no template is never changed
+    return db.census.sound_template(decoded(found[0]), template_id)  # what is no template is never changed
 
 
 def insert_new(db: Collections, documents: Sequence[Document]) -> list[Document]:

@@ -12,7 +12,7 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,10 +39,11 @@ from flask_worker_templates.errors import DatabaseRefused, DatabaseUnavailable
 from flask_worker_templates.model.rules import STANDARD, SpecRules
 from flask_worker_templates.settings import Settings
 
-from .adapter import RAW, raw_bytes, with_options
+from .adapter import RAW, with_options
 from .builds import Builds
 from .census import Census
 from .decoding import PLAIN
+from .raw_reads import CountedPages
 from .refusals import TOO_LARGE, refusal_of
 from .scan import EVENTS as EVENTS  # noqa: PLC0414  # exported
 from .scan import TEMPLATES as TEMPLATES  # noqa: PLC0414
@@ -80,6 +81,7 @@ class Collections:
     log: Collection[Document]  # in which order the events became known; guarded too
     census: Census = field(default_factory=Census)
     builds: Builds = field(default_factory=Builds)
+    counted_pages: CountedPages = field(default_factory=CountedPages)
 
     @classmethod
     def of(cls, database: Database[Document]) -> Collections:
@@ -330,18 +332,3 @@ def _close_abandoned() -> None:
 def is_same_database(one: object, other: object) -> bool:
     """Return whether two are the same database, even if they were connected one after the other."""
     return one is other or (isinstance(one, Database) and one == other)
-
-
-def find_raw(
-    db: Collections,
-    query: Mapping[str, Any],
-    projection: Mapping[str, Any],
-    *,
-    sort: Sequence[tuple[str, int]] | None = None,
-    skip: int = 0,
-    limit: int = 0,
-) -> list[bytes]:
-    """Return the templates found, each as the BSON bytes that the server sent; one trip where `limit` is set."""
-    # One batch of `limit` documents; without it the server would send the first 101 and wait to be asked for more.
-    found = db.templates_raw.find(query, projection, sort=sort, skip=skip, limit=limit, batch_size=limit)
-    return [raw_bytes(document) for document in found]

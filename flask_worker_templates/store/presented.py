@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from flask_worker_templates.model.spec import FIELDS
-from flask_worker_templates.model.template import rfc3339, to_json
+from flask_worker_templates.model.template import Template, rfc3339, to_json
 
 from .adapter import Projection
 from .decoding import decode
 from .soundness import check_template
-from .stored_form import from_stored, owned_by_template
+from .stored_form import from_stored, owned_by_template, template_of
 
 PRESENTED = Projection(dict.fromkeys([*FIELDS, "revision", "is_seeded", "created_at", "updated_at"], 1))
 """Projection of the fields that `present` reads."""
@@ -64,7 +66,7 @@ def checked_raw(raw: bytes) -> tuple[int, bytes]:
     Raises:
         Malformed: if the document is no template.
     """
-    return _checked(raw) if len(raw) <= MAX_REMEMBERED else _decoded_and_checked(raw)
+    return (_checked if len(raw) <= MAX_REMEMBERED else _decoded_and_checked)(raw)
 
 
 def _decoded_and_checked(raw: bytes) -> tuple[int, bytes]:
@@ -75,3 +77,23 @@ def _decoded_and_checked(raw: bytes) -> tuple[int, bytes]:
 
 
 _checked = functools.lru_cache(maxsize=1024)(_decoded_and_checked)
+
+
+def checked_template(raw: bytes) -> Template:
+    """Return the template of a whole document (but its claims), after a look at everything of it.
+
+    Raises:
+        Malformed: if the document is no template.
+    """
+    template = (_template if len(raw) <= MAX_REMEMBERED else _decoded_template)(raw)
+    # What is remembered is nobody's to change: each caller gets mappings of its own.
+    return replace(template, labels=dict(template.labels), extra=copy.deepcopy(template.extra))
+
+
+def _decoded_template(raw: bytes) -> Template:
+    document = decode(raw)
+    check_template(document)
+    return template_of(document)
+
+
+_template = functools.lru_cache(maxsize=1024)(_decoded_template)

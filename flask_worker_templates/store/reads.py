@@ -14,12 +14,13 @@ from flask_worker_templates.model.template import Event, Page, Template
 
 from . import audit
 from .adapter import RAW, raw_bytes, with_options
-from .connection import Collections, Document, find_raw
+from .connection import Collections, Document
 from .decoding import CHECKED, decode, decoded
 from .feed import follow
 from .part import Part
-from .presented import PRESENTED, checked_raw, present_raw
+from .presented import PRESENTED, checked_raw, checked_template, present_raw
 from .queries import all_of, conditions, matching_patterns, order, same_name, scope_conditions, without
+from .raw_reads import find_raw
 from .recheck import recheck
 from .scoped_events import Insiders, trail_within
 from .stored_form import is_placeholder, template_of
@@ -40,7 +41,7 @@ class Reads(Part):
         Raises:
             TemplateNotFound: if there is none with this id.
         """
-        return self._read({"_id": template_id}, template_id)
+        return self._get(template_id, checked_template)
 
     def get_by_name(self, name: str) -> Template:
         """Return the template of a name.
@@ -64,9 +65,20 @@ class Reads(Part):
         Raises:
             TemplateNotFound: if there is none with this id.
         """
+        return self._get(template_id, checked_raw)
+
+    def get_both(self, template_id: str) -> tuple[Template, bytes]:
+        """Return a template and its JSON.
+
+        Raises:
+            TemplateNotFound: if there is none with this id.
+        """
+        return self._get(template_id, lambda raw: (checked_template(raw), checked_raw(raw)[1]))
+
+    def _get(self, template_id: str, read: Callable[[bytes], R]) -> R:
         with self._access.operation() as db:
-            found = find_raw(db, self._inside({"_id": template_id}), CHECKED, limit=1)
-            shown, _ = self._read_all(db, found, checked_raw)
+            found = find_raw(db.templates, self._inside({"_id": template_id}), CHECKED, limit=1)
+            shown, _ = self._read_all(db, found, read)
             if not shown:
                 raise TemplateNotFound(template_id)
             recheck(db, template_id)
@@ -93,10 +105,7 @@ class Reads(Part):
             absent = db.census.templates()
             while True:
                 query = all_of([*wanted, *without(absent)])
-                # One more than the page holds: it says whether this page is the last one.
-                found = find_raw(
-                    db, query, PRESENTED, sort=order(asked["sort"]), skip=paging.skip, limit=paging.size + 1
-                )
+                found, counted = _found(db, query, asked["sort"], paging)
                 items, met = self._read_all(db, found, read)
                 if not met:
                     break
@@ -105,7 +114,7 @@ class Reads(Part):
             if len(found) <= paging.size and (found or paging.page == 1):
                 total = paging.skip + len(found)
             else:
-                total = _count(db, wanted, query, absent)
+                total = _count(db, wanted, query, absent) if counted is None else counted
                 # What was found counts, whatever a count of a moment later or the server's own says of it.
                 total = max(total, paging.skip + len(found)) if found else min(total, paging.skip)
         return Page(tuple(items[: paging.size]), total, paging.page, paging.size)
@@ -138,7 +147,7 @@ class Reads(Part):
         with self._access.operation() as db:
             asked_of = {} if explain else {**asked, "enabled": True, "deprecated": False}
             query = all_of([*self._wanted(db, asked_of), *without(db.census.templates())])
-            raw = find_raw(db, query, PRESENTED, limit=MAX_EXPLAINED + 1 if explain else 0)
+            raw = find_raw(db.templates, query, PRESENTED, limit=MAX_EXPLAINED + 1 if explain else 0)
             found, _ = self._read_all(db, raw, lambda one: template_of(decode(one)))
         if explain and len(found) > MAX_EXPLAINED:
             raise InvalidParameters({"explain": [f"There are more than {MAX_EXPLAINED:,} templates to explain."]})
@@ -216,12 +225,22 @@ class Reads(Part):
             found.append({"ami_pattern": {"$in": [*patterns, *missing]}})
         return found
 
-    def _read(self, query: Document, key: str) -> Template:
-        with self._access.operation() as db:
-            document = db.templates.find_one(self._inside(query), CHECKED)
-            if document is None:
-                raise TemplateNotFound(key)
-            return template_of(db.census.sound_template(document, key))
+
+def _found(db: Collections, query: Document, sort: str, paging: Paging) -> tuple[list[bytes], int | None]:
+    """Return the documents of a page and one more, which says whether it is the last one; and how many there are.
+
+    The number is None where it was not counted on the way.
+    """
+    by, limit = order(sort), paging.size + 1
+    if not query:
+        counted = db.counted_pages.read(db.templates, PRESENTED, sort=by, skip=paging.skip, limit=limit)
+        if counted is not None:
+            db.counted_pages.note(full=len(counted[0]) == limit)
+            return counted
+    found = find_raw(db.templates, query, PRESENTED, sort=by, skip=paging.skip, limit=limit)
+    if not query:
+        db.counted_pages.note(full=len(found) == limit)
+    return found, None
 
 
 def _count(db: Collections, wanted: Sequence[Any], query: Mapping[str, Any], absent: Sequence[Any]) -> int:

@@ -1,0 +1,111 @@
+"""Reads of few documents, each as the BSON bytes that the server sent, in one trip.
+
+A cursor of PyMongo is for answers of several batches, and costs processor time that a read of one does not need. So
+the command is sent as it is. The driver tries only a cursor again where a server has stepped down or a connection was
+lost; so whatever goes wrong with the command, a cursor is asked, within the same time limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bson.raw_bson import RawBSONDocument
+from pymongo.collection import Collection
+from pymongo.errors import OperationFailure, PyMongoError
+
+from .adapter import RAW, is_real, raw_bytes, with_options
+
+Sort = Sequence[tuple[str, int]]
+
+
+def find_raw(
+    collection: Collection[Any],
+    query: Mapping[str, Any],
+    projection: Mapping[str, Any],
+    *,
+    sort: Sort | None = None,
+    skip: int = 0,
+    limit: int = 0,
+) -> list[bytes]:
+    """Return the documents found, each as BSON bytes; in one trip where `limit` is set.
+
+    With the read preference and read concern of the collection.
+    """
+    if limit and is_real(collection):
+        # One batch of `limit` documents; without it the server would send the first 101 and wait to be asked for more.
+        command = {"find": collection.name, "filter": query, "projection": projection, "limit": limit}
+        command |= {"batchSize": limit, "skip": skip} | ({"sort": dict(sort)} if sort else {})
+        try:
+            return [bytes(document.raw) for document in _one_batch(collection, command)]
+        except PyMongoError:
+            pass
+    found = with_options(collection, RAW).find(query, projection, sort=sort, skip=skip, limit=limit, batch_size=limit)
+    return [raw_bytes(document) for document in found]
+
+
+class CountedPages:
+    """Pages of a whole collection with the number of all its documents, in one trip, where that is likely to save one.
+
+    A page that is not full needs no count. So the number is asked for along with the page only after a page was full;
+    both answers are right at any time, and only the number of trips depends on it.
+    """
+
+    def __init__(self) -> None:
+        self._likely_full = False
+        self._is_supported = True
+
+    def note(self, *, full: bool) -> None:
+        """Take note whether there were more documents than a page holds."""
+        self._likely_full = full
+
+    def read(
+        self, collection: Collection[Any], projection: Mapping[str, Any], *, sort: Sort, skip: int, limit: int
+    ) -> tuple[list[bytes], int] | None:
+        """Return the documents of a page, and how many the collection has by the server's own count.
+
+        Returns:
+            None where it is to be read in two trips: because the page may well not be full, because it is empty, or
+            because the server cannot do this, or could not now.
+        """
+        if not (self._likely_full and self._is_supported and is_real(collection)):
+            return None
+        # One document holds the whole answer, so that there never is a second batch: with `$unionWith` in the place of
+        # `$lookup`, a server of 6.0.5 reads memory that it has freed when it is asked for that. A page that is too
+        # large for one document is an error.
+        pipeline = [
+            {"$sort": dict(sort)},
+            *([{"$skip": skip}] if skip else []),
+            {"$limit": limit},
+            {"$project": projection},
+            {"$group": {"_id": None, "page": {"$push": "$$ROOT"}}},
+            {"$lookup": {"from": collection.name, "pipeline": [{"$collStats": {"count": {}}}], "as": "counts"}},
+        ]
+        command = {"aggregate": collection.name, "pipeline": pipeline, "cursor": {}}
+        try:
+            found = _one_batch(collection, command)
+        except OperationFailure as error:
+            # Such as for a role that may not read the statistics, or a database that knows only a part of this.
+            self._is_supported = error.timeout
+            return None
+        except PyMongoError:
+            return None
+        if not found:
+            return None
+        return [bytes(document.raw) for document in found[0]["page"]], sum(one["count"] for one in found[0]["counts"])
+
+
+def _one_batch(collection: Collection[Any], command: dict[str, Any]) -> list[RawBSONDocument]:
+    """Return the documents of the only batch that a command answers with.
+
+    Raises:
+        PyMongoError: if it fails, or if there is more than one answer can hold (16 MB).
+    """
+    if concern := collection.read_concern.document:
+        command["readConcern"] = concern
+    answer = collection.database.command(command, codec_options=RAW, read_preference=collection.read_preference)
+    cursor = answer["cursor"]
+    if cursor["id"]:
+        collection.database.command({"killCursors": collection.name, "cursors": [cursor["id"]]})
+        raise PyMongoError("There is a second batch.")
+    return cursor["firstBatch"]  # type: ignore[no-any-return]
