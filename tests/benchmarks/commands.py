@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import resource
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 
 from tests.benchmarks.report import Results, Spread, Target, ratio, table
-from tests.support.paths import ROOT
+from tests.benchmarks.shell_app import ShellApp
 from tests.support.servers import Mongod, with_database
 
 _TARGET = Target(1.3, at_most=True)
-_APP = """\
-from flask import Flask
-from flask_worker_templates import WorkerTemplates
-
-app = Flask(__name__)
-app.config.from_prefixed_env()
-WorkerTemplates(app)
-"""
 _DEFINITIONS = """\
 templates:
 - name: one
@@ -47,23 +34,14 @@ def run(mongod: Mongod, *, rounds: int) -> tuple[Results, str]:
     """Measure each command in fresh processes, in turn, and return the figures and the table."""
     measured: dict[str, list[tuple[float, float]]] = {name: [] for name in _COMMANDS}
     with tempfile.TemporaryDirectory() as home:
-        directory = Path(home)
-        (directory / "app.py").write_text(_APP)
-        (directory / "config").mkdir()
-        (directory / "config" / "worker_templates.yaml").write_text(_DEFINITIONS)
-        variables = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-        variables |= {
-            "PYTHONPATH": str(ROOT),
-            # Byte code is kept, as it is where packages are installed.
-            "PYTHONPYCACHEPREFIX": str(directory / "bytecode"),
-            "FLASK_WORKER_TEMPLATES_MONGODB_URI": with_database(mongod.uri, "benchmark_commands"),
-        }
-        _timed(["seed-templates"], directory, variables)
+        app = ShellApp(Path(home), with_database(mongod.uri, "benchmark_commands"))
+        app.definitions.write_text(_DEFINITIONS)
+        app.run(["seed-templates"])
         for round_ in range(-1, rounds):
             for name, arguments in _COMMANDS.items():
-                figures = _timed(arguments, directory, variables)
+                costs = app.run(arguments)
                 if round_ >= 0:
-                    measured[name].append(figures)
+                    measured[name].append((costs.seconds, costs.cpu))
     compared = {
         name: [
             ratio([run[index] for run in measured[name]], [run[index] for run in measured["routes"]])
@@ -87,17 +65,3 @@ def run(mongod: Mongod, *, rounds: int) -> tuple[Results, str]:
     }
     heading = f"### Commands on 2 templates, {rounds} fresh processes each, against `flask routes`\n\n"
     return results, heading + table(["", "ms", "CPU ms", "× wall", "× CPU", "target"], rows)
-
-
-def _timed(arguments: list[str], directory: Path, variables: dict[str, str]) -> tuple[float, float]:
-    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    subprocess.run(
-        [sys.executable, "-m", "flask", *arguments],
-        cwd=directory,
-        env=variables,
-        check=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    wall, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
-    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

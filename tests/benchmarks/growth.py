@@ -1,128 +1,154 @@
-"""Whether reading stays as fast while the collections grow."""
+"""Whether everything stays as fast while the collections grow.
+
+In one process, without a server: seconds of the clock for one request after another, MongoDB's included. Each figure is
+the median of a round's requests.
+"""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Sequence
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 from flask import Flask
+from flask.testing import FlaskClient
 from pymongo import MongoClient
 
 from flask_worker_templates import WorkerTemplates
-from flask_worker_templates.model.records import Seed
-from flask_worker_templates.model.spec import normalize
-from flask_worker_templates.runtime.app_state import current_state
-from tests.benchmarks import data, load
-from tests.benchmarks.contestants import OURS, Server, id_of
-from tests.benchmarks.load import Load
-from tests.benchmarks.peers.common import PATH
-from tests.benchmarks.report import Results, Spread, Target, number, ratio, table
-from tests.benchmarks.servers import GEVENT
+from tests.benchmarks import stored
+from tests.benchmarks.growing import WORKS, Place, Work
+from tests.benchmarks.report import Results, Spread, number, table, verdict
+from tests.benchmarks.targets import LIMITS, Figures, growth
 from tests.support.servers import Mongod, with_database
 
-_FEW_REVISIONS = 100
-_TARGET = Target(1.3, at_most=True)
+_IN_A_TRAIL = 100
+"""Templates among which the events of a trail are divided."""
+_ENOUGH_SECONDS = 0.25
+"""Of requests for a figure of one round, of which there are two at least."""
+_BESIDE_CLAIMS = 60
+"""Templates beside the claimed one: more than a page."""
 
 
-def run(
-    mongod: Mongod, *, sizes: Sequence[int], revisions: int, rounds: int, seconds: int, logs: Path
-) -> tuple[Results, str]:
-    """Measure and return the figures and the table.
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How far everything grows, smallest first.
+
+    Attributes:
+        templates: numbers of templates.
+        events: numbers of events, of a hundred templates: each of these has a hundredth of them as revisions.
+        claims: numbers of claims on one template.
+    """
+
+    templates: tuple[int, ...] = (100, 10_000, 100_000)
+    events: tuple[int, ...] = (10_000, 1_000_000)
+    claims: tuple[int, ...] = (10, 1_000, 10_000)
+
+
+QUICK = Sizes(templates=(100, 10_000), events=(10_000, 200_000))
+
+Times = dict[str, dict[str, dict[int, list[float]]]]
+"""Seconds of one request by work, by what grows and its size, in the order of the rounds."""
+
+
+def run(mongod: Mongod, *, sizes: Sizes, rounds: int, tell: Callable[[str], None]) -> tuple[Results, str, Figures]:
+    """Measure, and return the results, the table and the figures.
 
     Args:
         mongod: the server.
-        sizes: numbers of templates, smallest first.
-        revisions: revisions of the template whose history is read.
+        sizes: how far everything grows.
         rounds: interleaved rounds.
-        seconds: of load for each figure.
-        logs: directory for the logs of the servers.
+        tell: is told what is done.
     """
-    targets: dict[str, tuple[Server, list[str]]] = {}
+    times: Times = {}
     with ExitStack() as stack:
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        for size in sizes:
-            uri = with_database(mongod.uri, f"benchmark-growth-{size}")
-            stack.callback(_drop, uri)
-            _fill(uri, size)
-            server = stack.enter_context(Server(OURS, uri, serving=GEVENT, log=logs / f"growth-{size}.log")).wait()
-            ids = [id_of(item) for item in server.ask("GET", PATH).items]
-            targets[f"list {size}"] = server, [PATH]
-            targets[f"get {size}"] = server, [f"{PATH}/{template_id}" for template_id in ids]
-        uri = with_database(mongod.uri, "benchmark-growth-history")
-        stack.callback(_drop, uri)
-        few, many = _write_histories(uri, revisions)
-        server = stack.enter_context(Server(OURS, uri, serving=GEVENT, log=logs / "growth-history.log")).wait()
-        targets[f"history {_FEW_REVISIONS}"] = server, [f"{PATH}/{few}/history"]
-        targets[f"history {revisions}"] = server, [f"{PATH}/{many}/history"]
-        last = revisions // 50
-        targets[f"last page of the history {_FEW_REVISIONS}"] = server, [f"{PATH}/{few}/history?page=2"]
-        targets[f"last page of the history {revisions}"] = server, [f"{PATH}/{many}/history?page={last}"]
-        measured: dict[str, list[Load]] = {key: [] for key in targets}
+        places = []
+        for place in _places(mongod, sizes, stack):
+            places.append(place)
+            tell(f"growth: {place.size:,} {place.grows} are there")
         for round_ in range(-1, rounds):
-            for key, (asked, paths) in targets.items():
-                figures = load.read(
-                    asked.port,
-                    [(path, None) for path in paths],
-                    seconds=1 if round_ < 0 else seconds,
-                    scratch=scratch,
-                )
-                if round_ >= 0:
-                    measured[key].append(figures)
-    return _summary(measured)
+            for work in WORKS:
+                for place in places:
+                    if work.takes(place) and (round_ >= 0 or not work.linear):
+                        median = statistics.median(_seconds(work, place, round_))
+                        by_size = times.setdefault(work.name, {}).setdefault(place.grows, {})
+                        if round_ >= 0:
+                            by_size.setdefault(place.size, []).append(median)
+    figures: Figures = {}
+    for work in WORKS:
+        for grows, by_size in times[work.name].items():
+            if len(by_size) > 1:
+                figures.setdefault(growth(work.name), {}).update(work.grown(by_size, grows))
+    results: Results = {"milliseconds": _milliseconds(times)}
+    return results, _text(times, figures), figures
 
 
-def _summary(measured: dict[str, list[Load]]) -> tuple[Results, str]:
-    rows, results = [], {}
-    base: dict[str, str] = {}
-    for key, loads in measured.items():
-        work = key.rpartition(" ")[0]
-        smallest = base.setdefault(work, key)
-        rates = [one.rate for one in loads]
-        slower = ratio([one.rate for one in measured[smallest]], rates)
-        latencies = [
-            number(Spread.of(values).median) for values in ([one.p50 for one in loads], [one.p99 for one in loads])
-        ]
-        judged = key != smallest and work in {"list", "get"}
-        compared = ["", ""] if key == smallest else [slower, _TARGET.verdict(slower.median) if judged else ""]
-        rows.append([f"{work}, {int(key.rpartition(' ')[2]):,}", Spread.of(rates), *latencies, *compared])
-        results[key] = {"rates": rates, "slower": slower.to_dict()}
-    headings = ["", "requests/s", "p50 ms", "p99 ms", "× slower than the smallest", "target"]
-    return results, "### Growth\n\n" + table(headings, rows)
+def _milliseconds(times: Times) -> dict[str, dict[str, dict[int, float]]]:
+    return {
+        work: {
+            grows: {size: statistics.median(seconds) * 1e3 for size, seconds in by_size.items()}
+            for grows, by_size in by_grows.items()
+        }
+        for work, by_grows in times.items()
+    }
 
 
-def _app(uri: str) -> tuple[Flask, WorkerTemplates]:
+def _seconds(work: Work, place: Place, round_: int) -> Iterator[float]:
+    enough = time.perf_counter() + _ENOUGH_SECONDS
+    for number_of_request in range(work.requests):
+        if number_of_request > 1 and time.perf_counter() > enough:
+            return
+        path = work.path(place, f"{round_}-{number_of_request}")
+        begin = time.perf_counter()
+        answer = place.client.open(path, method=work.method, json=work.body)
+        yield time.perf_counter() - begin
+        if answer.status_code >= 400:
+            raise RuntimeError(f"{work.name}, {place.size:,} {place.grows}: {answer.status_code} {answer.text[:500]}")
+        if work.undone:
+            place.client.delete(path)
+
+
+def _places(mongod: Mongod, sizes: Sizes, stack: ExitStack) -> Iterator[Place]:
+    def place(grows: str, size: int, templates: int) -> tuple[Place, Any]:
+        name = f"benchmark-growth-{grows}-{size}"
+        client = stack.enter_context(MongoClient[dict[str, Any]](mongod.uri))
+        stack.callback(client.drop_database, name)
+        database = client[name]
+        stored.write_templates(database, templates)
+        first = database["worker_templates"].find_one({"enabled": True}, {"_id": 1}, sort=[("name", 1)]) or {}
+        return Place(grows, size, first["_id"], _client(with_database(mongod.uri, name, journal="true"))), database
+
+    for size in sizes.templates:
+        yield place("templates", size, size)[0]
+    for size in sizes.events:
+        found, database = place("events", size, _IN_A_TRAIL)
+        stored.write_revisions(database, size // _IN_A_TRAIL)
+        yield found
+    for size in sizes.claims:
+        found, database = place("claims", size, _BESIDE_CLAIMS)
+        stored.write_claims(database["worker_templates"], found.template_id, size)
+        yield found
+
+
+def _client(uri: str) -> FlaskClient:
     app = Flask("growth")
-    app.config.update(WORKER_TEMPLATES_MONGODB_URI=uri, WORKER_TEMPLATES_SEED="off")
-    return app, WorkerTemplates(app)
+    app.config.update(WORKER_TEMPLATES_MONGODB_URI=uri, WORKER_TEMPLATES_SEED="off", WORKER_TEMPLATES_ANONYMOUS="write")
+    WorkerTemplates(app)
+    return app.test_client()
 
 
-def _fill(uri: str, count: int) -> None:
-    app, _ = _app(uri)
-    with app.app_context():
-        store = current_state().store
-        store.make_indexes()
-        for start in range(0, count, 10_000):
-            numbers = range(start, min(count, start + 10_000))
-            seeds = [Seed(normalize(data.spec(number)), "templates.yaml") for number in numbers]
-            store.create_missing(seeds, actor="seeder")
-
-
-def _write_histories(uri: str, revisions: int) -> tuple[str, str]:
-    """Make a template with few revisions and one with many; return their ids."""
-    app, templates = _app(uri)
-    ids = []
-    with app.app_context():
-        for number_of_template, wanted in enumerate((_FEW_REVISIONS, revisions)):
-            template = templates.create(data.spec(number_of_template))
-            for revision in range(2, wanted + 1):
-                templates.update(template.id, {"description": f"revision {revision}", "max_nodes": 20 + revision % 50})
-            ids.append(template.id)
-    return ids[0], ids[1]
-
-
-def _drop(uri: str) -> None:
-    with MongoClient[dict[str, Any]](uri) as client:
-        client.drop_database(client.get_default_database().name)
+def _text(times: Times, figures: Figures) -> str:
+    rows: list[Sequence[object]] = []
+    for work in WORKS:
+        row, limits = figures.get(growth(work.name), {}), LIMITS.get(growth(work.name), {})
+        for grows, by_size in times[work.name].items():
+            sizes = ", ".join(f"{size:,}" for size in by_size)
+            milliseconds = ", ".join(number(Spread.of(seconds).median * 1e3) for seconds in by_size.values())
+            columns = [column for column in row if column == grows or grows == "claims" == column.partition(" ")[2]]
+            grown = ", ".join(str(row[column]) for column in columns)
+            judged = ", ".join(verdict(limits.get(column), row[column].median) for column in columns)
+            rows.append([work.name, grows, sizes, milliseconds, grown, judged])
+    note = "How many times slower than with the least; for what reads all, for each one that it reads."
+    return f"### Growth\n\n{note}\n\n" + table(["", "of", "how many", "ms", "× slower", "limit"], rows)

@@ -59,7 +59,9 @@ def growth(work: str) -> str:
 
 
 _FLAT = _most(1.3)
-"""How many times slower something may be with the most there is than with the least."""
+"""How many times slower something may be with the most than with the least; what reads all, for each one."""
+_GROWING = ("templates", "events", "1,000 claims", "10,000 claims")
+_PAGES = ("list", "get", "history", "log", "console: list", "console: template", "console: log", "console: claims")
 
 LIMITS: dict[str, dict[str, Target]] = {
     "list, 50 of 1,000": _ahead_of(12, 4, 3.3, bare=_least(1.0)),
@@ -79,6 +81,13 @@ LIMITS: dict[str, dict[str, Target]] = {
     "console list page": {"JSON": _most(4)},
     "threads: list": _ahead_of(8, 2.4, 1.8, bare=_least(0.9)),
     "threads: get": _ahead_of(1.6, 1.4, 0.65, bare=_least(0.75)),
+    **{growth(page): dict.fromkeys(_GROWING, _FLAT) for page in _PAGES},
+    growth("renewal"): {"1,000 claims": _FLAT},
+    growth("new claim"): {"1,000 claims": _most(4)},
+    growth("search by q"): {"templates": _FLAT},
+    growth("drift"): {"templates": _FLAT},
+    growth("export"): {"templates": _FLAT},
+    growth("claims of one template"): {"10,000 claims": _FLAT},
 }
 
 
