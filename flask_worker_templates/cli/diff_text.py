@@ -6,6 +6,7 @@ from flask_worker_templates.model.records import ABSENT
 from flask_worker_templates.model.spec import flatten
 from flask_worker_templates.model.template import rfc3339
 from flask_worker_templates.reconcile.compare import State
+from flask_worker_templates.reconcile.diff_document import streamed_diff
 from flask_worker_templates.reconcile.plan import WITHOUT_DRIFT, SyncPlan, leaf_text
 from flask_worker_templates.reconcile.step import Step
 
@@ -49,7 +50,7 @@ def print_diff(plan: SyncPlan, kind: str, *, err: bool = False) -> None:
         err: print it on standard error.
     """
     if kind == "json":
-        print_json(plan.to_dict())
+        print_json(streamed_diff(plan))
         return
     for warning in plan.warnings:
         warn(warning)

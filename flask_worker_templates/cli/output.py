@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -26,6 +25,7 @@ from flask_worker_templates.store.leaving import end_at_once
 from . import terminal
 from .error_document import error_document
 from .exit_codes import CONFLICT, DRIFT, ERROR, OK, UNAVAILABLE, USAGE, exit_code
+from .json_text import json_pieces
 from .streams import tolerant_streams
 from .table import Column, laid_out, tab_separated
 
@@ -39,6 +39,8 @@ VERSION = 1
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
+
+_PRINTED_AT_ONCE = 100_000  # characters
 
 _OLD_NAMES = {"text": "table", "table": "text"}
 
@@ -134,11 +136,28 @@ class Interrupted(WorkerTemplatesError):
 
 
 def print_json(value: Any) -> None:
-    """Print a JSON document on standard output."""
+    """Print a JSON document on standard output; an iterator in it stands for a list, which is never held as a whole."""
+    print_pieces(json_lines(value))
+
+
+def json_lines(value: Any) -> Iterator[str]:
+    """Yield the text of a JSON document for standard output, and a line end."""
     # Escaped where the output could not hold it: the document is printed whatever the encoding is.
-    text = json.dumps(value, indent=2, ensure_ascii=not terminal.takes_utf8(sys.stdout))
-    # And where a terminal would take it for a command. To a program it is the same.
-    click.echo("".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text))
+    yield from json_pieces(value, only_ascii=not terminal.takes_utf8(sys.stdout))
+    yield "\n"
+
+
+def print_pieces(pieces: Iterable[str]) -> None:
+    """Print a text on standard output as it is; its pieces are small, and printed many at a time."""
+    held: list[str] = []
+    size = 0
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size > _PRINTED_AT_ONCE:
+            click.echo("".join(held), nl=False)
+            held, size = [], 0
+    click.echo("".join(held), nl=False)
 
 
 def print_error(error: WorkerTemplatesError, kind: str) -> None:

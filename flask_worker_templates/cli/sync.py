@@ -20,7 +20,7 @@ from flask_worker_templates.reconcile.plan import SyncPlan
 from flask_worker_templates.reconcile.plan_document import MAX_DELETIONS, ReviewedPlan, plan_document, read_plan
 from flask_worker_templates.reconcile.step import Refusal
 from flask_worker_templates.reconcile.sync import carry_out
-from flask_worker_templates.reconcile.sync_document import sync_document
+from flask_worker_templates.reconcile.sync_document import streamed_sync
 from flask_worker_templates.reconcile.sync_result import SyncChange, SyncResult, unfinished
 from flask_worker_templates.runtime.app_state import DEFAULT_CONFIG_PATH, AppState, current_state
 
@@ -230,7 +230,7 @@ def _carry_out(state: AppState, plan: SyncPlan, *, yes: bool, message: str | Non
         terminal.echo("Nothing was written.", err=True)
         code = ERROR
     if kind == "json":
-        print_json(sync_document(result, plan, complete=code == OK))
+        print_json(streamed_sync(result, plan, complete=code == OK))
     else:
         _print_result(result)
     return code

@@ -7,6 +7,7 @@ from typing import Any
 
 from flask_worker_templates.errors import DuplicateNames, InvalidFiles
 from flask_worker_templates.model.template import Template
+from flask_worker_templates.reconcile.diff_document import template_item
 from flask_worker_templates.runtime.app_state import AppState
 
 
@@ -51,7 +52,7 @@ def where_from(state: AppState, template: Template) -> WhereFrom:
     except (InvalidFiles, DuplicateNames) as error:
         first, *more = str(error).splitlines()
         return WhereFrom(None, first + (f" (and {len(more)} more)" if more else ""))
-    for item in plan.to_dict()["templates"]:
-        if item["id"] == template.id:
-            return WhereFrom(item)
+    for step in plan.steps:
+        if step.drift.stored is not None and step.drift.stored.id == template.id:
+            return WhereFrom(template_item(step))
     return WhereFrom(None, "the template was deleted meanwhile")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import hashlib
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -141,13 +142,12 @@ def load_files(
     """
     piped = [path for path in map(str, paths) if pipes and is_pipe(path)]
     named = [path for path in map(str, paths) if path not in piped]
-    members = [*take_snapshot(named, root=root), *map(read_pipe, piped)]
+    members = deque([*take_snapshot(named, root=root), *map(read_pipe, piped)])
     found = [member.found for member in members if isinstance(member, SnapshotFile)]
     reading = _Reading(rules)
     reading.warnings += skipped_directories(named, found, root=root)
-    for member in members:
-        if len(reading.faults) >= MAX_FAULTS:
-            break
+    while members and len(reading.faults) < MAX_FAULTS:
+        member = members.popleft()  # so that its content is not held longer than it takes to read it
         if isinstance(member, SnapshotFile):
             reading.read(member)
         elif member.missing and missing_ok:

@@ -43,13 +43,24 @@ def same(one: Any, other: Any) -> bool:
 
     What compares leaves of a spec, or specs, uses this: the host's own fields may hold either.
     """
-    return bool(one == other) and _same_kinds(one, other)
+    return one is other or (bool(one == other) and _same_kinds(one, other))
+
+
+_LEAVES = frozenset({str, int, float, bool, type(None)})
 
 
 def _same_kinds(one: Any, other: Any) -> bool:
     """Tell whether equal values have their booleans at the same places."""
-    if isinstance(one, Mapping):
-        return all(_same_kinds(value, other[key]) for key, value in one.items())
+    if type(one) is dict or isinstance(one, Mapping):
+        for key, value in one.items():
+            its = other[key]
+            kind = type(value)
+            # The first two tell of nearly all, in a tenth of the time: whole fleets are compared by this.
+            if value is its or (kind is type(its) and kind in _LEAVES):
+                continue
+            if not _same_kinds(value, its):
+                return False
+        return True
     if isinstance(one, list | tuple):
         return all(map(_same_kinds, one, other))
     return isinstance(one, bool) == isinstance(other, bool)

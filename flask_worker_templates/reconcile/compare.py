@@ -184,7 +184,9 @@ class _Comparison:
             return TemplateDrift(name, State.COLLISION, fields, declared, stored, None, moved=True)
         # If it was renamed to this name, and the entry that it came from is still there, this one was never applied.
         elsewhere = renamed_from is not None and renamed_from in self._in_files
-        base = base_in_force(stored, declared.spec) if name in self._owned and not elsewhere else None
+        base: Leaves | None = None
+        if name in self._owned and not elsewhere and not same(declared.spec, stored.spec):  # else it tells nothing
+            base = base_in_force(stored, declared.spec)
         fields = _field_drifts(base, declared.spec, stored.spec, self._rules)
         state = State.COLLISION if fields and base is None else _state(fields)
         return TemplateDrift(

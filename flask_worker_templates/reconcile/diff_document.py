@@ -213,6 +213,11 @@ def diff_document(plan: SyncPlan, *, show_sources: bool = True, steps: Sequence[
     }
 
 
+def streamed_diff(plan: SyncPlan) -> dict[str, Any]:
+    """Return the diff document of a plan with an iterator over its templates, so that they are never held as a list."""
+    return {**diff_document(plan, steps=()), "templates": map(template_item, plan.steps)}
+
+
 def file_items(files: Iterable[SourceFile]) -> list[dict[str, str]]:
     """Return the files of a document."""
     return [{"path": file.path, "sha256": file.sha256} for file in files]

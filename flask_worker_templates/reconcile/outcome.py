@@ -76,7 +76,9 @@ def outcome(  # noqa: PLR0911  # a table, read from top to bottom
     if (open_ and on_conflict == "skip") or (state is State.COLLISION and not adopt):
         return unchanged
     side: Side = "file" if on_conflict == "file" else "db"
-    spec = unflatten(merged_leaves(stored.spec, drift.fields, side, chosen, anyway=state is State.COLLISION))
+    spec = stored.spec
+    if drift.fields:
+        spec = unflatten(merged_leaves(spec, drift.fields, side, chosen, anyway=state is State.COLLISION))
     if not same(spec, stored.spec):
         return Outcome("update", spec, declared.spec)
     moved = drift.moved or not same(stored.base, declared.spec)

@@ -7,10 +7,10 @@ from typing import Any, get_args
 import marshmallow as ma
 from marshmallow import fields
 
-from .diff_document import WorkerTemplateDriftSchema, diff_document
+from .diff_document import WorkerTemplateDriftSchema, diff_document, streamed_diff
 from .outcome import Action
 from .plan import SyncPlan
-from .sync_result import Status, SyncResult
+from .sync_result import Status, SyncChange, SyncResult
 
 VERSION = 1
 """Of the sync document. It changes where a program that reads the old form would be misled."""
@@ -77,33 +77,44 @@ def result_document(result: SyncResult) -> dict[str, Any]:
     return {
         "version": VERSION,
         "complete": result.complete,
-        "changes": [
-            {
-                "name": change.name,
-                "action": change.action,
-                "status": change.status,
-                "message": change.message,
-                "revision": change.revision,
-            }
-            for change in result.changes
-        ],
+        "changes": [_change_item(change) for change in result.changes],
         "forgotten": list(result.forgotten),
     }
 
 
-def sync_document(
-    result: SyncResult, plan: SyncPlan, *, show_sources: bool = True, complete: bool | None = None
-) -> dict[str, Any]:
+def sync_document(result: SyncResult, plan: SyncPlan, *, show_sources: bool = True) -> dict[str, Any]:
     """Return the sync document, for JSON.
 
     Args:
         result: what was done.
         plan: what was to be done.
         show_sources: whether to say of a template which file it came from if that file is not among those read.
-        complete: whether all was done, where that is known better than from the result.
+    """
+    return {**result_document(result), "diff": diff_document(plan, show_sources=show_sources)}
+
+
+def streamed_sync(result: SyncResult, plan: SyncPlan, *, complete: bool) -> dict[str, Any]:
+    """Return the sync document with iterators over its changes and templates, which are never held as lists.
+
+    Args:
+        result: what was done.
+        plan: what was to be done.
+        complete: whether all was done, which is known better than from the result.
     """
     return {
-        **result_document(result),
-        **({} if complete is None else {"complete": complete}),
-        "diff": diff_document(plan, show_sources=show_sources),
+        "version": VERSION,
+        "complete": complete,
+        "changes": map(_change_item, result.changes),
+        "forgotten": list(result.forgotten),
+        "diff": streamed_diff(plan),
+    }
+
+
+def _change_item(change: SyncChange) -> dict[str, Any]:
+    return {
+        "name": change.name,
+        "action": change.action,
+        "status": change.status,
+        "message": change.message,
+        "revision": change.revision,
     }

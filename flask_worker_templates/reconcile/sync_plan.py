@@ -9,9 +9,11 @@ from flask_worker_templates.errors import (
     TemplateInUse,
     TemplateNotFound,
 )
+from flask_worker_templates.files.load import Entry
 from flask_worker_templates.model.records import Deletion, Managed
 from flask_worker_templates.model.rules import SpecRules
 from flask_worker_templates.model.scope import ALL
+from flask_worker_templates.model.spec import Spec, same
 from flask_worker_templates.store.store import Guard, Store
 
 from .options import SyncOptions
@@ -43,7 +45,7 @@ def plan_sync(
         DatabaseUnavailable: if MongoDB does not do its part within the time limit.
     """
     whole = store.within(ALL)
-    stored = stored_templates(whole)
+    stored = stored_templates(whole, ownership.files.entries)
     deletions, forget = _deletions(whole, ownership, stored)
     files, hidden = ownership.files, set[str]()
     if not store.scope.everything:
@@ -84,17 +86,40 @@ def _deletions(
     return deletions, gone
 
 
-def stored_templates(store: Store) -> list[Managed]:
-    """Return every template as the database holds it, in today's normal form."""
-    return in_todays_form(store.managed(), store.rules)
+def stored_templates(store: Store, entries: Iterable[Entry] = ()) -> list[Managed]:
+    """Return every template as the database holds it, in today's normal form.
+
+    Args:
+        store: what holds them.
+        entries: valid by the store's rules. Of a template that is as its entry says, the entry's own spec is kept, and
+            not another one: of most, three would be held that say the same.
+    """
+    return in_todays_form(store.managed(), store.rules, {entry.spec["name"]: entry.spec for entry in entries})
 
 
-def in_todays_form(found: Iterable[Managed], rules: SpecRules) -> list[Managed]:
-    """Return templates in today's normal form."""
-    return [
-        replace(one, spec=rules.today(one.spec), base=None if one.base is None else rules.today(one.base))
-        for one in found
-    ]
+def in_todays_form(
+    found: Iterable[Managed], rules: SpecRules, declared: Mapping[str, Spec] | None = None
+) -> list[Managed]:
+    """Return templates in today's normal form.
+
+    Args:
+        found: as they are stored.
+        rules: those of today.
+        declared: by their names, specs in today's normal form that they are likely to have.
+    """
+    return [_in_todays_form(one, rules, (declared or {}).get(one.spec["name"])) for one in found]
+
+
+def _in_todays_form(stored: Managed, rules: SpecRules, likely: Spec | None) -> Managed:
+    def in_form(spec: Spec) -> Spec:
+        # What is in normal form stays as it is in it.
+        return likely if likely is not None and same(spec, likely) else rules.today(spec)
+
+    spec = in_form(stored.spec)
+    base = stored.base
+    if base is not None:
+        base = spec if same(base, stored.spec) else in_form(base)
+    return replace(stored, spec=spec, base=base)
 
 
 def _kept_if_in_use(store: Store, step: Step, guard: Guard | None) -> Step:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC
 from typing import Any
@@ -24,6 +25,8 @@ from .stored_types import Malformed
 
 _CHUNK = 5000  # names or ids in one query; a query must stay far below MongoDB's 16 MB
 _SHOWN_CLAIMS = 5
+BATCH = 1000
+"""The most templates that are read at a time."""
 _PROJECTION = Projection({**PRESENTED, "base": 1, "source": 1, "file_set": 1, "exported": 1})
 
 
@@ -31,18 +34,32 @@ class Origins(Part):
     """The part of the store that serves the comparison with definition files."""
 
     def managed(self) -> Iterator[Managed]:
-        """Return every template with its base, for the drift comparison; ordered by name.
+        """Yield every template with its base, for the drift comparison; ordered by name.
+
+        They are read in batches, each within the time limit, so that there may be any number of them.
 
         Raises:
             DuplicateNames: if several templates have one name, so that no entry of a file is that of one of them.
         """
         with self._access.operation() as db:
             db.census.look(db, events=False)
-            query = self._inside(all_of(without(db.census.templates())))
-            found = _sound(db, db.templates_guarded.find(query, _PROJECTION).sort([("name", 1)]))
-            if len({one.spec["name"] for one in found}) < len(found):  # the unique index was dropped
-                raise DuplicateNames(duplicate_names(db.templates), db.templates.name)
-        yield from found
+            absent = without(db.census.templates())
+        before: str | None = None
+        last, read = None, list[Any]()  # the name that was read last, and the ids of all that was read of it
+        while True:
+            with self._access.operation() as db:
+                query = self._inside(all_of([*([] if last is None else [{"name": {"$gte": last}}]), *absent]))
+                size = BATCH + len(read)
+                found = db.templates_guarded.find(query, _PROJECTION, sort=[("name", 1)], limit=size, batch_size=size)
+                batch = list(found)
+                sound = _sound(db, (document for document in batch if document["_id"] not in read))
+                names = [before, *(one.spec["name"] for one in sound)]
+                if any(map(operator.eq, names, names[1:])):  # the unique index was dropped
+                    raise DuplicateNames(duplicate_names(db.templates), db.templates.name)
+            yield from sound
+            if len(batch) < size:
+                return
+            before, (last, read) = names[-1], _position(batch)
 
     def renamed(self, names: Sequence[str]) -> list[Managed]:
         """Return the templates that came from entries of these names and have another name now; ordered by name."""
@@ -120,6 +137,14 @@ class Origins(Part):
             return found
         inside = Insiders(db, self._scope).among(deletion.template_id for deletion in found)
         return [deletion for deletion in found if deletion.template_id in inside]
+
+
+def _position(batch: Sequence[Document]) -> tuple[str, list[Any]]:
+    """Return where a reading in the order of names goes on: from which name, and the ids of what was read of it."""
+    last = batch[-1].get("name")
+    if not isinstance(last, str):  # no template has such a name; those that come before all strings were among these
+        return "", []
+    return last, [document["_id"] for document in batch if document.get("name") == last]
 
 
 def _chunks(items: Sequence[str]) -> Iterator[list[str]]:

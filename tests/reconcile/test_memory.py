@@ -1,0 +1,72 @@
+"""What a comparison of a whole fleet holds: of templates that are as their entries say, one spec each."""
+
+from __future__ import annotations
+
+import copy
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+
+from flask_worker_templates.cli.json_text import json_pieces
+from flask_worker_templates.files.load import Entry, FileSet, SourceFile
+from flask_worker_templates.model.records import Managed
+from flask_worker_templates.model.rules import STANDARD
+from flask_worker_templates.reconcile.diff_document import streamed_diff
+from flask_worker_templates.reconcile.options import SyncOptions
+from flask_worker_templates.reconcile.ownership import Ownership
+from flask_worker_templates.reconcile.plan import SyncPlan, make_plan
+from flask_worker_templates.reconcile.sync_plan import in_todays_form
+from tests.support.strategies import spec_with
+
+MOST = 1000
+"""Bytes for each template besides its entry: a spec alone has 1,300 more, and a stored template has two."""
+
+
+def fleet(size: int) -> Ownership:
+    path = Path("/app/fleet.yaml")
+    entries = tuple(Entry(spec_with(f"template-{number:05}"), "fleet.yaml", number) for number in range(size))
+    return Ownership("default", path.parent, FileSet(entries, (SourceFile("fleet.yaml", "", path, path),), ()))
+
+
+def stored(ownership: Ownership) -> Iterator[Managed]:
+    """What the database holds, each as a value of its own."""
+    for number, entry in enumerate(ownership.files.entries):
+        spec, base = copy.deepcopy(entry.spec), copy.deepcopy(entry.spec)
+        if number % 100 == 0:
+            spec["max_nodes"] = 7
+        yield Managed(f"id-{number}", 1, spec, base, "fleet.yaml", "default")
+
+
+def plan_of(ownership: Ownership) -> SyncPlan:
+    declared = {entry.spec["name"]: entry.spec for entry in ownership.files.entries}
+    return make_plan(ownership, in_todays_form(stored(ownership), STANDARD, declared), {}, SyncOptions())
+
+
+def peak(size: int) -> int:
+    """The most bytes that a diff of so many templates holds besides their entries, until it is printed."""
+    ownership = fleet(size)
+    tracemalloc.start()
+    try:
+        plan = plan_of(ownership)
+        printed = sum(len(piece) for piece in json_pieces(streamed_diff(plan), only_ascii=False))
+        assert printed > 300 * size
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_diff_holds_one_spec_of_each_template() -> None:
+    peak(10)  # what is made once is there
+    assert peak(400) - peak(200) < 200 * MOST
+
+
+def test_what_is_as_its_entry_says_is_the_entrys_own_spec() -> None:
+    ownership = fleet(3)
+    plan = plan_of(ownership)
+    for step, entry in zip(plan.steps[1:], ownership.files.entries[1:], strict=True):
+        assert step.drift.stored is not None
+        assert step.drift.stored.spec is step.drift.stored.base is entry.spec
+    edited = plan.steps[0].drift.stored
+    assert edited is not None
+    assert edited.base is ownership.files.entries[0].spec
+    assert edited.spec["max_nodes"] == 7

@@ -1,0 +1,88 @@
+"""Reading all templates: in batches, of which each has a time limit of its own, and none is held with the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import pytest
+from pymongo.database import Database
+
+from flask_worker_templates.errors import DuplicateNames
+from flask_worker_templates.model.records import Seed
+from flask_worker_templates.settings import Settings
+from flask_worker_templates.store import origins
+from flask_worker_templates.store.connection import DatabaseAccess
+from flask_worker_templates.store.indexes import UNIQUE_NAME
+from flask_worker_templates.store.store import Store
+from tests.support.backends import mongod_only
+from tests.support.servers import Mongod
+from tests.support.strategies import spec_with
+
+Raw = Database[dict[str, Any]]
+
+NAMES = ["a", "b", "c", "d", "e", "f", "g"]
+
+
+@pytest.fixture
+def store(connection: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Store:
+    """Seven templates, of which two are read at a time."""
+    monkeypatch.setattr(origins, "BATCH", 2)
+    return _store(connection, 30_000)
+
+
+def _store(connection: dict[str, str], timeout: int) -> Store:
+    store = Store(DatabaseAccess(Settings.from_config({**connection, "WORKER_TEMPLATES_DB_TIMEOUT_MS": timeout})))
+    store.make_indexes()
+    store.create_missing([Seed(spec_with(name), "a.yaml") for name in NAMES], actor="seeder")
+    return store
+
+
+def names(found: Iterator[Any]) -> list[str]:
+    return [one.spec["name"] for one in found]
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 7, 8])
+def test_every_template_is_read_once_in_the_order_of_names(
+    batch: int, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(origins, "BATCH", batch)
+    assert names(store.managed()) == NAMES
+
+
+def test_documents_that_are_no_templates_are_passed_over(store: Store, database: Raw) -> None:
+    database.worker_templates.insert_many({"_id": name, "name": name} for name in ("", "aa", "ab", "ac", "bb", "z"))
+    database.worker_templates.insert_one({"_id": {"odd": 1}})  # its name is null, which comes before all strings
+    assert names(store.managed()) == NAMES
+
+
+@pytest.mark.parametrize("lost", ["b", "c", "d"])
+def test_what_is_deleted_during_the_reading_hides_no_other(lost: str, store: Store, database: Raw) -> None:
+    found = store.managed()
+    first = names(islice(found, 2))
+    database.worker_templates.delete_one({"name": lost})
+    assert first + names(found) == [name for name in NAMES if name in first or name != lost]
+
+
+@pytest.mark.parametrize("twice", ["a", "b", "g"])
+def test_two_of_one_name_are_told_wherever_a_batch_ends(twice: str, store: Store, database: Raw) -> None:
+    database.worker_templates.drop_index(UNIQUE_NAME)
+    document = database.worker_templates.find_one({"name": twice})
+    assert document is not None
+    for number in ("1", "2", "3"):
+        event = {**document["last_event"], "template_id": number}
+        database.worker_templates.insert_one({**document, "_id": number, "last_event": event})
+    with pytest.raises(DuplicateNames) as caught:
+        names(store.managed())
+    assert caught.value.names == {twice: 4}
+
+
+@mongod_only
+def test_all_may_take_longer_than_one_operation(
+    connection: dict[str, str], mongod: Mongod, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(origins, "BATCH", 2)
+    store = _store(connection, 400)
+    with mongod.fail_command("find", block_ms=120):
+        assert names(store.managed()) == NAMES  # five trips, in 600 ms
