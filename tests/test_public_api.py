@@ -71,10 +71,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         return set(archive.namelist())
 
 
+@pytest.mark.thorough
 def test_the_wheel_says_that_it_is_typed(wheel: set[str]) -> None:
     assert "flask_worker_templates/py.typed" in wheel
 
 
+@pytest.mark.thorough
 def test_the_wheel_holds_every_file_of_the_package_and_no_other(wheel: set[str]) -> None:
     package = {
         path.relative_to(ROOT).as_posix()
@@ -85,5 +87,6 @@ def test_the_wheel_holds_every_file_of_the_package_and_no_other(wheel: set[str])
     assert {name for name in wheel if ".dist-info/" not in name} == package
 
 
+@pytest.mark.thorough
 def test_the_wheel_holds_the_license(wheel: set[str]) -> None:
     assert any(re.fullmatch(r"flask_worker_templates-[^/]+\.dist-info/licenses/LICENSE", name) for name in wheel)

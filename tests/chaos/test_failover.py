@@ -36,7 +36,7 @@ SYNCING_ONE = ("find T", "find E", "update T", "insert E")
 TURN = 25
 """Which of the templates that are synced the fault meets."""
 
-FAULTS = pytest.mark.parametrize("fault", ["steps down", "dies"])
+FAULTS = pytest.mark.parametrize("fault", [pytest.param("steps down", marks=pytest.mark.thorough), "dies"])
 
 
 def points(commands: Sequence[str], commit: str) -> list[Any]:

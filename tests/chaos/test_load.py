@@ -1,7 +1,7 @@
 """Faults under load: clients in processes of their own change templates through several worker processes meanwhile.
 
 Faults are paced by what gets done, and not by the clock: on a machine that is busy otherwise the same happens, later.
-The short forms run with the other tests. The long forms run on request, and print a summary:
+The short forms are for the thorough run. The long forms run on request, and print a summary:
 ``pytest -m chaos --chaos-seconds=600 tests/chaos``.
 """
 
@@ -250,18 +250,21 @@ def _kill_primary(seconds: float, directory: Path, stack: ExitStack) -> Summary:
     return _run("kill -9 of the primary, URI with w=1", uri, directory, seconds, inject, bursts=(1, 1, 2), fewest=2)
 
 
+@pytest.mark.thorough
 def test_kill_9_of_random_workers(tmp_path: Path, mongod: Mongod) -> None:
     summary = _kill_workers(6, tmp_path, mongod)
     _assert_fine(summary, faults=3, stall=STALL)
     assert summary.synced > 0
 
 
+@pytest.mark.thorough
 def test_kill_9_of_a_standalone_server(tmp_path: Path, stack: ExitStack) -> None:
     summary = _kill_server(8, tmp_path, stack)
     _assert_fine(summary, faults=2, stall=STALL, recovery=RECOVERY)
     _only_success_or_503(summary)
 
 
+@pytest.mark.thorough
 def test_kill_9_of_the_primary_of_a_replica_set(tmp_path: Path, stack: ExitStack) -> None:
     summary = _kill_primary(12, tmp_path, stack)
     _assert_fine(summary, faults=2, stall=STALL, recovery=RECOVERY)

@@ -94,6 +94,7 @@ EXIT_CODES = {
 }
 
 
+@pytest.mark.thorough
 def test_every_exit_code_is_reached_from_a_shell(terminal: Terminal) -> None:
     """And JSON is printed before the exit."""
     assert terminal.run("seed-templates").returncode == 0

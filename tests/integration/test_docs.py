@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib.util
 import re
@@ -23,7 +24,7 @@ from flask_worker_templates.settings import PREFIX, Settings
 from tests.support.markdown import blocks, commands
 from tests.support.paths import ROOT
 from tests.support.pictures import DIRECTORY, MAX_BYTES, PICTURES
-from tests.support.reader import DATABASE, README, Reader
+from tests.support.reader import ADDRESS, DATABASE, README, Reader
 from tests.support.servers import Mongod
 
 DOCS = ROOT / "docs"
@@ -46,8 +47,10 @@ def reader(tmp_path: Path, database_uri: str) -> Iterator[Reader]:
 
 @pytest.mark.parametrize("page", _pages_with("console"))
 def test_a_console_session_prints_what_the_page_shows(reader: Reader, page: Path) -> None:
-    with reader.serving("flask run --debug"):
-        typed = [command for block in blocks(page, "console") for command in commands(block)]
+    typed = [command for block in blocks(page, "console") for command in commands(block)]
+    asked = any(ADDRESS in command.text for command in typed)
+    # The tests of the README show the reloader of `--debug`.
+    with reader.serving("flask run --debug --no-reload") if asked else contextlib.nullcontext():
         reader.type(typed, terminal=page.stem in ON_A_TERMINAL)
 
 
@@ -193,5 +196,5 @@ def test_read_write_is_all_that_the_user_of_the_connection_needs(tmp_path: Path)
         uri = server.add_user("fleet", ["readWrite"], database="fleet")
         reader = Reader(tmp_path, uri, DEFINITIONS)
         page = DOCS / "http.md"
-        with reader.serving("flask run --debug"):
+        with reader.serving("flask run --debug --no-reload"):
             reader.type(command for block in blocks(page, "console") for command in commands(block))

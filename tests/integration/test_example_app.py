@@ -98,13 +98,13 @@ def test_uses_the_server_of_mongodb_uri(example: Example, database_uri: str) -> 
 
 @needs_mongod
 class TestRestart:
-    def test_three_restarts_keep_the_templates_the_edit_and_the_keys(self, example: Example) -> None:
+    def test_restarts_keep_the_templates_the_edit_and_the_keys(self, example: Example) -> None:
         with example.run() as app:
             edited = app.call("PATCH", f"/api/v1/templates/{app.template(STANDARD)['id']}", {"max_nodes": 7}).json()
             listed = app.call("GET", "/api/v1/templates").json()
             keys = app.tokens
             app.end()
-        for _ in range(3):
+        for _ in range(2):
             example.wait_until_stopped()
             with example.run() as app:
                 assert app.call("GET", "/api/v1/templates").json() == listed
@@ -117,7 +117,14 @@ class TestRestart:
                 ]
                 app.end()
 
-    @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+    @pytest.mark.parametrize(
+        "how",
+        [
+            pytest.param(signal.SIGINT, marks=pytest.mark.thorough),
+            pytest.param(signal.SIGTERM, marks=pytest.mark.thorough),
+            signal.SIGKILL,
+        ],
+    )
     def test_the_server_ends_with_the_app_and_nothing_is_lost(self, example: Example, how: signal.Signals) -> None:
         with example.run() as app:
             [server] = example.servers()
@@ -155,6 +162,7 @@ class TestRestart:
         again = example.command("seed-templates")
         assert (again.returncode, again.stdout) == (0, "0 created, 5 already present.\n")
 
+    @pytest.mark.thorough
     def test_commands_that_start_and_end_at_once_share_or_follow_one_another(self, example: Example) -> None:
         with ThreadPoolExecutor(max_workers=4) as pool:
             done = list(pool.map(lambda _: example.command("seed-templates"), range(6)))

@@ -534,7 +534,13 @@ def fetch(url: str, method: str = "GET", body: Any = None) -> tuple[int, Any]:
 # itself that this does not work. Such a host patches first, in its gunicorn configuration.
 @pytest.mark.parametrize(
     ("worker_class", "preload"),
-    [("sync", False), ("sync", True), ("gthread", False), ("gthread", True), ("gevent", False)],
+    [
+        pytest.param("sync", False, marks=pytest.mark.thorough),
+        ("sync", True),
+        pytest.param("gthread", False, marks=pytest.mark.thorough),
+        pytest.param("gthread", True, marks=pytest.mark.thorough),
+        ("gevent", False),
+    ],
 )
 def test_under_gunicorn(database_uri: str, tmp_path: Path, worker_class: str, preload: bool) -> None:
     (tmp_path / "guest_host.py").write_text(HOST)

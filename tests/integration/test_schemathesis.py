@@ -8,6 +8,8 @@ import subprocess
 import sysconfig
 from pathlib import Path
 
+import pytest
+
 from tests.support.apps import AppFactory
 from tests.support.backends import mongod_only
 from tests.support.calls import create, one
@@ -20,6 +22,7 @@ EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "8"))
 SEED = os.environ.get("SCHEMATHESIS_SEED", "1")
 
 
+@pytest.mark.thorough
 @mongod_only
 def test_schemathesis_finds_nothing(make_app: AppFactory, tmp_path: Path) -> None:
     # The definition file is there for the drift operation; what is seeded is changed and deleted by other operations.

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from flask import Flask
 from hypothesis import settings
@@ -25,7 +26,6 @@ from flask_worker_templates.reconcile.plan import SyncPlan
 from flask_worker_templates.store.connection import EVENTS, TEMPLATES
 from flask_worker_templates.store.stored_form import from_stored
 from tests.support.calls import URL
-from tests.support.needs import CI
 from tests.support.strategies import edits, spec_with
 from tests.support.trail import check_trail, contents
 
@@ -220,10 +220,11 @@ class PlanMachine(RuleBasedStateMachine):
         check_trail(self._database)
 
 
+@pytest.mark.parametrize("examples", [4, pytest.param(16, marks=pytest.mark.thorough)])
 def test_a_sync_does_what_was_shown(
-    backend: str, connection: dict[str, str], database: Database[dict[str, Any]], tmp_path: Path
+    backend: str, connection: dict[str, str], database: Database[dict[str, Any]], tmp_path: Path, examples: int
 ) -> None:
-    examples = {"mongomock": 15 if CI else 8, "mongod": 3}[backend]
+    count = examples if backend == "mongomock" else examples // 4
 
     class Machine(PlanMachine):
         def __init__(self) -> None:
@@ -231,5 +232,7 @@ def test_a_sync_does_what_was_shown(
 
     run_state_machine_as_test(
         Machine,
-        settings=settings(max_examples=examples, stateful_step_count=8, deadline=None),
+        settings=settings(
+            max_examples=examples if backend == "mongomock" else examples // 4, stateful_step_count=8, deadline=None
+        ),
     )

@@ -299,7 +299,8 @@ class Protocol(RuleBasedStateMachine):
         """Let the other rules turn to the rest."""
 
 
-def test_the_write_protocol(connection: dict[str, str], database: Raw, backend: str) -> None:
+@pytest.mark.parametrize("examples", [6, pytest.param(16, marks=pytest.mark.thorough)])
+def test_the_write_protocol(connection: dict[str, str], database: Raw, backend: str, examples: int) -> None:
     access = DatabaseAccess(Settings.from_config({**connection, "WORKER_TEMPLATES_DB_TIMEOUT_MS": 60_000}))
     Store(access).make_indexes()
 
@@ -308,5 +309,5 @@ def test_the_write_protocol(connection: dict[str, str], database: Raw, backend: 
 
     # Times are compared as the database gives them: naive.
     OnThisDatabase.place = Place(access, access.collections.database)
-    profile = settings(stateful_step_count=30, max_examples=8 if backend == "mongod" else 15)
+    profile = settings(stateful_step_count=30, max_examples=examples // 2 if backend == "mongod" else examples)
     run_state_machine_as_test(OnThisDatabase, settings=profile)

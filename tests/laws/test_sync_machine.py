@@ -27,7 +27,6 @@ from flask_worker_templates.reconcile.compare import State
 from flask_worker_templates.store.connection import EVENTS, TEMPLATES
 from flask_worker_templates.store.stored_form import from_stored
 from tests.support.merge_model import GONE, Model, flat, model_of_leaves
-from tests.support.needs import CI
 from tests.support.strategies import edits, spec_with
 from tests.support.trail import check_trail
 
@@ -488,10 +487,11 @@ def _unflat(leaves: Mapping[str, Any]) -> Spec:
     return normalize(nested)
 
 
+@pytest.mark.parametrize("examples", [6, pytest.param(24, marks=pytest.mark.thorough)])
 def test_the_laws_hold_whatever_happens(
-    backend: str, connection: dict[str, str], database: Database[dict[str, Any]], tmp_path: Path
+    backend: str, connection: dict[str, str], database: Database[dict[str, Any]], tmp_path: Path, examples: int
 ) -> None:
-    examples = {"mongomock": (20 if CI else 15), "mongod": (6 if CI else 3)}[backend]
+    count = examples if backend == "mongomock" else examples // 4
 
     class Machine(DeploymentMachine):
         def __init__(self) -> None:
@@ -499,5 +499,7 @@ def test_the_laws_hold_whatever_happens(
 
     run_state_machine_as_test(
         Machine,
-        settings=settings(max_examples=examples, stateful_step_count=25, deadline=None),
+        settings=settings(
+            max_examples=examples if backend == "mongomock" else examples // 4, stateful_step_count=25, deadline=None
+        ),
     )

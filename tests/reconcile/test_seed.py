@@ -221,6 +221,7 @@ def test_processes_that_seed_at_once_create_each_name_once(make_app: AppFactory,
     race(make_app, database)
 
 
+@pytest.mark.thorough
 @mongod_only
 def test_they_do_so_on_a_replica_set_too(make_app: AppFactory, replica_set: ReplicaSet) -> None:
     uri = with_database(replica_set.uri, f"seeding_{uuid.uuid4().hex}")
@@ -796,7 +797,10 @@ def get(port: int) -> tuple[int, str, list[str]]:
 
 
 @mongod_only
-@pytest.mark.parametrize("options", [(), ("--preload",)], ids=["plain", "preload"])
+@pytest.mark.parametrize(
+    "options",
+    [pytest.param((), id="plain", marks=pytest.mark.thorough), pytest.param(("--preload",), id="preload")],
+)
 def test_12_worker_processes_on_3_servers_create_each_template_once_and_no_request_fails(
     options: tuple[str, ...], database_uri: str, database: Databases, tmp_path: Path
 ) -> None:

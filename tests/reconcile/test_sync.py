@@ -798,8 +798,9 @@ def process(uri: str, path: Path) -> subprocess.Popen[str]:
 
 
 @mongod_only
+@pytest.mark.parametrize("count", [3, pytest.param(6, marks=pytest.mark.thorough)])
 def test_processes_that_start_at_once_apply_each_change_once(
-    make_app: AppFactory, database: Documents, database_uri: str
+    make_app: AppFactory, database: Documents, database_uri: str, count: int
 ) -> None:
     names = [f"t{number:02}" for number in range(20)]
     deployment = Deployment(make_app, *(spec(name) for name in names), WORKER_TEMPLATES_SEED="off")
@@ -807,7 +808,7 @@ def test_processes_that_start_at_once_apply_each_change_once(
         deployment.edit(name, description="by hand")
     deployment.edit("t19", max_nodes=40)
     deployment.write(*(spec(name, max_nodes=500) for name in names))
-    started = [process(database_uri, deployment.path) for _ in range(6)]
+    started = [process(database_uri, deployment.path) for _ in range(count)]
     try:
         for one in started:
             assert one.stdout is not None
