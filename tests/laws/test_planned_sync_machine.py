@@ -232,7 +232,5 @@ def test_a_sync_does_what_was_shown(
 
     run_state_machine_as_test(
         Machine,
-        settings=settings(
-            max_examples=examples if backend == "mongomock" else examples // 4, stateful_step_count=8, deadline=None
-        ),
+        settings=settings(max_examples=count, stateful_step_count=8, deadline=None),
     )

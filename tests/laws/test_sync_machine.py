@@ -499,7 +499,5 @@ def test_the_laws_hold_whatever_happens(
 
     run_state_machine_as_test(
         Machine,
-        settings=settings(
-            max_examples=examples if backend == "mongomock" else examples // 4, stateful_step_count=25, deadline=None
-        ),
+        settings=settings(max_examples=count, stateful_step_count=25, deadline=None),
     )
