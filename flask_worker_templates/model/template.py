@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any, Generic, Literal, TypeVar, get_args, overload
 
@@ -129,10 +129,14 @@ def spec_values(spec: Spec) -> dict[str, Any]:
     }
 
 
+_PARTS = {part: tuple(field.name for field in fields(part)) for part in (Capacity, PortRange, Deprecation)}
+
+
 def _plain(value: Any) -> Any:
-    if isinstance(value, Capacity | PortRange | Deprecation):
-        return asdict(value)
-    return copy.deepcopy(dict(value)) if isinstance(value, Mapping) else value
+    """Return a value of a field as it stands in a spec; a new one of what can be changed."""
+    if (names := _PARTS.get(type(value))) is not None:
+        return {name: getattr(value, name) for name in names}
+    return {key: copy.deepcopy(one) for key, one in value.items()} if isinstance(value, Mapping) else value
 
 
 @dataclass(frozen=True, slots=True)
