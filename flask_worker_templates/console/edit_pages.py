@@ -18,7 +18,7 @@ from flask_worker_templates.model.spec import Spec, flatten, unflatten
 from flask_worker_templates.model.template import Template
 
 from .door import Door, number_of
-from .fields import Control, filled, labels, spec_controls
+from .fields import Control, filled, labelled, spec_controls
 from .forms import spec_of
 from .merge import BothChanged, both_changed, taking, three_way
 from .page import PageContext, list_url, onward, render
@@ -28,7 +28,7 @@ Tab = Literal["form", "yaml"]
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class Entered:
     """What a person typed: as a spec, whether or not it is valid, and as text."""
 
     spec: Any
@@ -66,7 +66,7 @@ class EditPages(Door):
     def new_template(self) -> str:
         """Show an empty form."""
         self.authorize("create")
-        return self._form("New template", "Create", Draft({"enabled": True}, _EMPTY), list_url())
+        return self._form("New template", "Create", Entered({"enabled": True}, _EMPTY), list_url())
 
     def create_template(self) -> Response | tuple[str, int]:
         """Create what was typed."""
@@ -77,7 +77,7 @@ class EditPages(Door):
         template = self.readable(template_id)
         self.authorize("create")
         spec = {**template.spec, "name": ""}
-        draft = Draft(spec, yaml_of(spec, self.state.rules))
+        draft = Entered(spec, yaml_of(spec, self.state.rules))
         return self._form(f"Copy {template.name}", "Create", draft, onward("template", template_id=template_id))
 
     def create_copy(self, template_id: str) -> Response | tuple[str, int]:
@@ -89,7 +89,7 @@ class EditPages(Door):
         """Show the form with the values of a template."""
         template = self.readable(template_id)
         self.authorize("update", template)
-        draft = Draft(template.spec, yaml_of(template.spec, self.state.rules))
+        draft = Entered(template.spec, yaml_of(template.spec, self.state.rules))
         return self._edit_form(template, draft)
 
     def save_template(self, template_id: str) -> Response | str | tuple[str, int]:
@@ -163,7 +163,7 @@ class EditPages(Door):
                 return {"name": [str(NameTaken(name, None))]}
         return {}
 
-    def _typed(self, stored: Spec | None = None) -> Draft:
+    def _typed(self, stored: Spec | None = None) -> Entered:
         """Return what was typed.
 
         Args:
@@ -174,16 +174,16 @@ class EditPages(Door):
             spec = spec_of(request.form, self.controls)
             if stored is not None and (unknown := self.state.rules.extra.unknown(stored["extra"])):
                 spec["extra"] = {**spec.get("extra", {}), **unknown}
-            return Draft(spec, yaml_of(spec, self.state.rules))
+            return Entered(spec, yaml_of(spec, self.state.rules))
         text = request.form["yaml"].replace("\r\n", "\n")
         parsed = parse_yaml(text)
         if parsed.problems:
             places = [f"line {one.line}, column {one.column}: {one.message}" for one in parsed.problems]
-            return Draft(None, text, "The YAML cannot be read. " + " ".join(places))
-        return Draft(parsed.value, text)
+            return Entered(None, text, "The YAML cannot be read. " + " ".join(places))
+        return Entered(parsed.value, text)
 
     def _edit_form(
-        self, template: Template, draft: Draft, error: InvalidInput | None = None, *, problem: str = ""
+        self, template: Template, draft: Entered, error: InvalidInput | None = None, *, problem: str = ""
     ) -> str:
         revision = number_of("revision", request.form.get("revision"), template.revision)
         cancel = onward("template", template_id=template.id)
@@ -195,7 +195,7 @@ class EditPages(Door):
         self,
         heading: str,
         button: str,
-        draft: Draft,
+        draft: Entered,
         cancel: str,
         error: InvalidInput | None = None,
         *,
@@ -221,7 +221,7 @@ class EditPages(Door):
             revision=revision,
             check=PageContext.url("check_field", of=of),
             message=request.form.get("message", ""),
-            labels=dict(labels(self.controls)),
+            labels=dict(labelled(self.controls)),
             shown=lambda control: filled(values, control),
             rows=lambda control: list(_rows(values, control)),
             anchor=lambda path: "yaml" if tab == "yaml" else _anchor(path, known),

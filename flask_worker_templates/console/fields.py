@@ -159,12 +159,12 @@ def _longest(field: fields.Field[Any]) -> int | None:
     return next((one.max for one in field.validators if isinstance(one, validate.Length)), None)
 
 
-def labels(shown: Iterable[Control], group: str = "") -> Iterator[tuple[str, str]]:
+def labelled(shown: Iterable[Control], group: str = "") -> Iterator[tuple[str, str]]:
     """Yield path and label of each field, with the label of its group."""
     for control in shown:
         label = f"{group}: {control.label}" if group else control.label
         yield control.path, label
-        yield from labels(control.inner, label)
+        yield from labelled(control.inner, label)
 
 
 def filled(values: Mapping[str, Any], control: Control) -> Any:

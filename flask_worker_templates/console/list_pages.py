@@ -26,8 +26,8 @@ from .notes import TAKEN_BACK
 from .origin import file_mark
 from .page import MESSAGES, Note, PageContext, back_to, fragment_of, render, with_message
 from .routes import Route
-from .rows import Link, Rows, Wanted, id_of
-from .undo import REFUSED, Done, Outcome, code_of, note_of_several, packed, undo_of
+from .rows import Link, Rows, Wanted, shown_id
+from .undo import REFUSED, Attempt, Done, code_of, note_of_several, packed, undo_of
 
 MAX_SELECTED = 200
 
@@ -88,7 +88,7 @@ class ListPages(Door):
         return [self.may("update", one) for one in templates], [self.may("delete", one) for one in templates]
 
     def _rows(self, page: Page[bytes], may_update: Sequence[bool], may_delete: Sequence[bool]) -> list[Markup]:
-        ids = [id_of(shown) for shown in page]
+        ids = [shown_id(shown) for shown in page]
         found = self.store.overviews(ids) if ids else {}
         selects = any(may_update) or any(may_delete)
         link = Link()
@@ -126,13 +126,13 @@ class ListPages(Door):
         if action in ("label", "delete") and ("confirmed" not in request.form or (action == "label" and not key)):
             return self._ask(action, templates, back)
         message = self.message()
-        outcomes = [self._change_one(template, action, message) for template in templates]
-        of = packed(one.done for one in outcomes if one.done is not None)
-        if any(one.problem for one in outcomes):
+        attempts = [self._change_one(template, action, message) for template in templates]
+        of = packed(one.done for one in attempts if one.done is not None)
+        if any(one.problem for one in attempts):
             heading = f"Not all are {_DONE[action]}"
             undo = undo_of(of, back)
-            page = render("outcomes", "templates", heading=heading, outcomes=outcomes, back=back, undo=undo)
-            return page, code_of(outcomes)
+            page = render("attempts", "templates", heading=heading, attempts=attempts, back=back, undo=undo)
+            return page, code_of(attempts)
         return redirect(with_message(back, done=_DONE[action] if of else "unchanged", of=of), 303)
 
     def _ask(self, action: str, templates: Sequence[Template], back: str) -> str | tuple[str, int]:
@@ -156,12 +156,12 @@ class ListPages(Door):
         except TemplateNotFound:
             return None
 
-    def _change_one(self, template: Template, action: str, message: str | None) -> Outcome:
+    def _change_one(self, template: Template, action: str, message: str | None) -> Attempt:
         actor = self.actor()
         try:
             if action == "delete":
                 gone = self.store.delete(template.id, actor=actor, message=message, guard=self.deleting)
-                return Outcome(template.name, done=Done(gone.id, gone.revision + 1))
+                return Attempt(template.name, done=Done(gone.id, gone.revision + 1))
             patch = self._patch(action)
             changed = self.store.update(
                 template.id,
@@ -171,11 +171,11 @@ class ListPages(Door):
                 guard=self.updating,
             )
         except (NotAllowed, HTTPException):
-            return Outcome(template.name, REFUSED, refused=True)
+            return Attempt(template.name, REFUSED, refused=True)
         except WorkerTemplatesError as error:
-            return Outcome(template.name, str(error))
+            return Attempt(template.name, str(error))
         same = changed.revision == template.revision
-        return Outcome(template.name, done=None if same else Done(changed.id, changed.revision))
+        return Attempt(template.name, done=None if same else Done(changed.id, changed.revision))
 
     @staticmethod
     def _patch(action: str) -> dict[str, Any]:

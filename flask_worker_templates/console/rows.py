@@ -93,7 +93,7 @@ class _Beside:
 
 
 @functools.lru_cache(maxsize=4096)
-def id_of(shown: bytes) -> str:
+def shown_id(shown: bytes) -> str:
     """Return the id of a template, as the API shows it."""
     found: str = json.loads(shown)["id"]
     return found

@@ -15,7 +15,7 @@ from flask_worker_templates.model.parameters import Paging, page_parameters
 from flask_worker_templates.model.spec import Spec, flatten, same
 
 from .door import Door, number_of
-from .fields import Control, filled, labels, spec_controls
+from .fields import Control, filled, labelled, spec_controls
 from .notes import note_of
 from .origin import standing_of
 from .page import fragment_of, list_url, onward, render, with_message
@@ -101,7 +101,7 @@ class TemplatePages(Door):
         first = number_of("from", request.args.get("from"), max(template.revision - 1, 1))
         second = number_of("to", request.args.get("to"), template.revision)
         before, after = (self.store.revision(template.id, number, guard=self.reading) for number in (first, second))
-        rows = list(side_by_side(before.spec, after.spec))
+        rows = list(compared_leaves(before.spec, after.spec))
         return render(
             "compare",
             "templates",
@@ -197,7 +197,7 @@ def facts(spec: Spec, shown: Sequence[Control]) -> Iterator[Fact]:
     """Yield the fields of a spec in the order of the form; then what the form does not know."""
     known = set()
     for control in shown:
-        named = dict(labels(control.inner))
+        named = dict(labelled(control.inner))
         for one in control.walk():
             known.add(one.path)
             value = filled(spec, one)
@@ -231,7 +231,7 @@ class Row:
         return not same(self.before, self.after)
 
 
-def side_by_side(before: Spec, after: Spec) -> Iterator[Row]:
+def compared_leaves(before: Spec, after: Spec) -> Iterator[Row]:
     """Yield each leaf of two specs."""
     old, new = flatten(before), flatten(after)
     for path in dict.fromkeys((*old, *new)):

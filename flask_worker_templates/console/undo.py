@@ -47,7 +47,7 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Attempt:
     """What became of one of several templates."""
 
     name: str
@@ -56,9 +56,9 @@ class Outcome:
     refused: bool = False
 
 
-def code_of(outcomes: Iterable[Outcome]) -> int:
+def code_of(attempts: Iterable[Attempt]) -> int:
     """Return the status code of the page that says what became of several, not all of which could be changed."""
-    return 403 if all(one.refused for one in outcomes) else 409
+    return 403 if all(one.refused for one in attempts) else 409
 
 
 def packed(done: Iterable[Done]) -> str:
@@ -103,13 +103,13 @@ class UndoPages(Door):
         if not done:
             raise InvalidParameters({"of": ["This does not say what to take back."]})
         back = back_to(request.form.get("back", ""), PageContext.url("templates"))
-        outcomes = [self._undo_one(one) for one in done]
-        if any(one.problem for one in outcomes):
-            page = render("outcomes", "templates", heading="Not all is taken back", outcomes=outcomes, back=back)
-            return page, code_of(outcomes)
+        attempts = [self._undo_one(one) for one in done]
+        if any(one.problem for one in attempts):
+            page = render("attempts", "templates", heading="Not all is taken back", attempts=attempts, back=back)
+            return page, code_of(attempts)
         return redirect(with_message(back, done="undone"), 303)
 
-    def _undo_one(self, done: Done) -> Outcome:
+    def _undo_one(self, done: Done) -> Attempt:
         name = "A template"
         try:
             last = self.store.last_state(done.template_id)
@@ -117,14 +117,14 @@ class UndoPages(Door):
             name = last.name
             self._take_back(done, last)
         except (NotAllowed, HTTPException):
-            return Outcome(name, REFUSED, refused=True)
+            return Attempt(name, REFUSED, refused=True)
         except RevisionNotFound:
-            return Outcome(name, "There is no revision to go back to.")
+            return Attempt(name, "There is no revision to go back to.")
         except TemplateNotFound:
-            return Outcome(name, "It is not there any more.")
+            return Attempt(name, "It is not there any more.")
         except WorkerTemplatesError as error:
-            return Outcome(name, _MOVED if isinstance(error, RevisionMismatch) else str(error))
-        return Outcome(name)
+            return Attempt(name, _MOVED if isinstance(error, RevisionMismatch) else str(error))
+        return Attempt(name)
 
     def _take_back(self, done: Done, last: Template) -> None:
         event = self.store.revision(done.template_id, done.revision, guard=self.reading)

@@ -21,7 +21,7 @@ _ETAG_LIST = re.compile(rf"[ \t]*+(?:\*|(?:,[ \t]*+)*+{_ETAG}[ \t]*+(?:,[ \t]*+(
 _SUFFIX = re.compile(r"[-:;](?:x-)?(?:gzip|br|zstd|deflate|compress)\Z")
 
 
-def matches(revision: int) -> bool:
+def if_match_holds(revision: int) -> bool:
     """Return whether If-Match, if there is one, names this revision."""
     tags = _tags("If-Match")
     return tags is None or _contains(tags, revision)

@@ -219,7 +219,7 @@ def _summary(operation_id: str, docstring: str | None) -> str:
     return _CAPITAL.sub(lambda found: f" {found[0].lower()}", operation_id).capitalize() + "."
 
 
-def describe(
+def add_operations(
     spec: APISpec, app: Flask, name: str, views: Iterable[type[Views]], spec_rules: SpecRules, *, tag: str | None = None
 ) -> None:
     """Add operations to an OpenAPI document.

@@ -54,11 +54,11 @@ class DocumentedBlueprint(Blueprint):  # type: ignore[misc]
     def register_views_in_doc(self, api: Any, app: Flask, spec: APISpec, *, name: str, parameters: Any) -> None:
         """Add the operations to the OpenAPI document of the Api that the blueprint joins."""
         # A process that starts loads what it serves; what only the document needs comes with the document.
-        from .openapi import describe
+        from .openapi import add_operations
 
         # A host's document has groups of its own, which ours must not mix with: there they are one.
         tag = None if isinstance(api, OwnApi) else name
-        describe(spec, app, name, self._views, self._rules, tag=tag)
+        add_operations(spec, app, name, self._views, self._rules, tag=tag)
 
 
 class OwnApi(Api):  # type: ignore[misc]

@@ -7,7 +7,7 @@ from flask import Response, request, url_for
 from flask_worker_templates.errors import RevisionMismatch
 from flask_worker_templates.model.template import Template, to_json
 
-from .conditional import matches, not_modified
+from .conditional import if_match_holds, not_modified
 from .operation import operation
 from .requests import MERGE_PATCH, no_query, query_arguments
 from .responses import JSON, Problem, empty_response, etag, json_response
@@ -116,7 +116,7 @@ class TemplateViews(Views):
         no_query()
         headers = {"ETag": etag(revision)}
         known = not_modified(revision)  # first, so that a malformed header is told of in any case
-        if not matches(revision):
+        if not if_match_holds(revision):
             raise RevisionMismatch(template_id, revision)
         if known:
             return empty_response(304, headers)

@@ -64,7 +64,7 @@ def last_state(db: Collections, template_id: str) -> LastState:
     return LastState(event, template_of({**deleted, "revision": event["revision"], "updated_at": event["at"]}))
 
 
-def history(db: Collections, last: LastState, paging: Paging) -> Page[Event]:
+def events_up_to(db: Collections, last: LastState, paging: Paging) -> Page[Event]:
     """Return the events of one template up to a state, newest first."""
     template_id, total = last.template.id, last.event["revision"]  # revisions run from 1 without a gap
     if db.census.has_bad_events(template_id):

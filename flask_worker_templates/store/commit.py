@@ -290,7 +290,7 @@ def take_turn(db: Collections, document: Document, unclaimed: Mapping[str, Any])
     return None if found is None else found["deletion_turn"]
 
 
-def announce(db: Collections, intent: Document) -> bool:
+def write_intent(db: Collections, intent: Document) -> bool:
     """Write the intent of a deletion, over those of earlier turns.
 
     Returns:

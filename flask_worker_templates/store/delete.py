@@ -9,7 +9,7 @@ from flask_worker_templates.model.spec import Spec
 from flask_worker_templates.model.template import Template
 
 from .claim_list import live_claims
-from .commit import announce, ensure_event, new_event, read_guarded, remove, take_turn, withdraw
+from .commit import ensure_event, new_event, read_guarded, remove, take_turn, withdraw, write_intent
 from .connection import Collections, Document
 from .loop import Guard, Precondition, write_on_condition
 from .part import Part
@@ -85,7 +85,7 @@ class Deletions(Part):
             managed=document.get("base") is not None,
             after=document["last_event"],
         )
-        if not announce(db, intent):
+        if not write_intent(db, intent):
             return None
         if remove(db, document, turn, unclaimed):
             return intent

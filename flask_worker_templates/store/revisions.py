@@ -42,7 +42,7 @@ class Revisions(Part):
         last = self._asked_about(template_id, limit, guard)
         with self._access.operation(limit) as db:
             if self._scope.everything:
-                page = audit.history(db, last, paging)
+                page = audit.events_up_to(db, last, paging)
             else:
                 page = history_within(db, last, paging, self._scope)
             recheck(db, template_id)

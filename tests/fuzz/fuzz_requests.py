@@ -79,7 +79,7 @@ def conditional_headers() -> None:
     if allowed is None:
         raise AssertionError(request.headers)
     for revision in (1, 2, 10):
-        named, known = conditional.matches(revision), conditional.not_modified(revision)
+        named, known = conditional.if_match_holds(revision), conditional.not_modified(revision)
         if allowed(revision) is not (named and not known):
             raise AssertionError(revision)
 
