@@ -166,9 +166,10 @@ class PythonFiles(PythonApi):
         A template whose values no definition file may hold is left out, and so are fields of ``extra`` that the app
         does not declare any more; the log says which and why.
         """
-        from .reconcile.export import export_text
+        from .reconcile.export import TextExport
 
-        exported = export_text(self._ready().store)
+        exported = TextExport(self._ready().store)
+        text = "".join(exported.pieces())
         for reason in (*exported.left_out.values(), *exported.warnings):
             log.warning("%s", reason)
-        return exported.text
+        return text

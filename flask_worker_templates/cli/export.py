@@ -13,8 +13,8 @@ from flask_worker_templates.files.load import FileSet
 from flask_worker_templates.reconcile.export import (
     VERSION,
     FileExport,
+    TextExport,
     count_changes,
-    export_text,
     export_to_files,
     unified_diff,
     write_export,
@@ -22,6 +22,7 @@ from flask_worker_templates.reconcile.export import (
 from flask_worker_templates.runtime.app_state import current_state
 
 from . import terminal
+from .long_text import held_back, print_pieces
 from .output import (
     CONFLICT,
     DRIFT,
@@ -74,9 +75,8 @@ def export(*, write: bool, dry_run: bool, add: Path | None, max_remove: int, pat
         limited = click.get_current_context().get_parameter_source("max_remove") is not ParameterSource.DEFAULT
         if dry_run or add is not None or limited or paths:
             raise click.UsageError("--dry-run, --add, --max-remove and --config are for --write.")
-        exported = export_text(state.store, "json" if kind == "json" else "yaml")
-        # A definition file is UTF-8, whatever the terminal is.
-        click.echo(exported.text.encode(), nl=False)
+        exported = TextExport(state.store, "json" if kind == "json" else "yaml")
+        print_pieces(held_back(exported.pieces()), utf8=True)
         for warning in exported.warnings:
             warn(warning)
         return _left_out(exported.left_out)

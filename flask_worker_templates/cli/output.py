@@ -26,6 +26,7 @@ from . import terminal
 from .error_document import error_document
 from .exit_codes import CONFLICT, DRIFT, ERROR, OK, UNAVAILABLE, USAGE, exit_code
 from .json_text import json_pieces
+from .long_text import print_pieces
 from .streams import tolerant_streams
 from .table import Column, laid_out, tab_separated
 
@@ -39,8 +40,6 @@ VERSION = 1
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
-
-_PRINTED_AT_ONCE = 100_000  # characters
 
 _OLD_NAMES = {"text": "table", "table": "text"}
 
@@ -145,19 +144,6 @@ def json_lines(value: Any) -> Iterator[str]:
     # Escaped where the output could not hold it: the document is printed whatever the encoding is.
     yield from json_pieces(value, only_ascii=not terminal.takes_utf8(sys.stdout))
     yield "\n"
-
-
-def print_pieces(pieces: Iterable[str]) -> None:
-    """Print a text on standard output as it is; its pieces are small, and printed many at a time."""
-    held: list[str] = []
-    size = 0
-    for piece in pieces:
-        held.append(piece)
-        size += len(piece)
-        if size > _PRINTED_AT_ONCE:
-            click.echo("".join(held), nl=False)
-            held, size = [], 0
-    click.echo("".join(held), nl=False)
 
 
 def print_error(error: WorkerTemplatesError, kind: str) -> None:

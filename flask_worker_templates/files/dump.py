@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, Protocol
 
 from flask_worker_templates.model.rules import STANDARD, SpecRules
@@ -22,13 +22,33 @@ def declaration(spec: Spec, rules: SpecRules = STANDARD) -> dict[str, Any]:
 
 def definition_file(specs: Iterable[Spec], kind: Kind, rules: SpecRules = STANDARD) -> str:
     """Return a definition file with these templates, in their order; the same text for the same specs."""
-    entries = [declaration(spec, rules) for spec in specs]
-    if kind == "json":
-        return json_text({"templates": entries}, 2) + "\n"
-    if not entries:
-        return "templates: []\n"
-    blocks = ("\n".join(item_lines(YAML.lines(entry, 2), "  ")) for entry in entries)
-    return "templates:\n" + "\n\n".join(blocks) + "\n"
+    return "".join(definition_pieces(specs, kind, rules))
+
+
+def definition_pieces(specs: Iterable[Spec], kind: Kind, rules: SpecRules = STANDARD) -> Iterator[str]:
+    """Yield the text of a definition file piece by piece, so that it need never be there as a whole."""
+    opening, between, end, none = _FORMS[kind]
+    text = _json_item if kind == "json" else _yaml_item
+    before = opening
+    for spec in specs:
+        yield before + text(declaration(spec, rules))
+        before = between
+    yield none if before == opening else end
+
+
+_FORMS: Mapping[Kind, tuple[str, str, str, str]] = {
+    "yaml": ("templates:\n", "\n\n", "\n", "templates: []\n"),
+    "json": ('{\n  "templates": [\n', ",\n", "\n  ]\n}\n", '{\n  "templates": []\n}\n'),
+}
+"""What stands before the first template, between two, and after the last one; and instead of all, if there is none."""
+
+
+def _yaml_item(entry: Mapping[str, Any]) -> str:
+    return "\n".join(item_lines(YAML.lines(entry, 2), "  "))
+
+
+def _json_item(entry: Mapping[str, Any]) -> str:
+    return "    " + json_text(entry, 2).replace("\n", "\n    ")
 
 
 def item_lines(lines: list[str], indent: str) -> list[str]:
@@ -56,6 +76,8 @@ class _Yaml:
     def scalar(self, value: Any, style: str, *, flow: bool) -> str:
         if isinstance(value, str):
             return string(value, style, flow=flow)
+        if type(value) is int:
+            return str(value)
         text = json.dumps(value)
         # Only with a point is it a number in YAML 1.1.
         return text.replace("e", ".0e") if isinstance(value, float) and "." not in text else text
@@ -73,6 +95,9 @@ class _Yaml:
         lines: list[str] = []
         for key, value in mapping.items():
             head = self.scalar(key, "", flow=False) + ":"
+            if type(value) is int or (type(value) is str and "\n" not in value):  # most, and so told first
+                lines.append(f"{head} {self.scalar(value, '', flow=False)}")
+                continue
             inner: list[str] = []
             if isinstance(value, Mapping) and value:
                 inner = self.lines(value, step)

@@ -10,6 +10,7 @@ This is the only place that touches tables and classes of PyYAML that are not do
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import re
@@ -136,11 +137,20 @@ def string(text: str, style: str = "", *, flow: bool) -> str:
         style: the quotes to use; none if it is empty, and none are needed.
         flow: whether it stands between brackets.
     """
+    # Most strings of a fleet come again and again, keys most of all.
+    return _string(text, style, flow) if len(text) > _MAX_REMEMBERED else _remembered(text, style, flow)
+
+
+def _string(text: str, style: str, flow: bool) -> str:
     if style != '"' and _ESCAPED.search(text) is None:
         if not style and is_plain(text, flow=flow):
             return text
         return "'" + text.replace("'", "''") + "'"
     return double_quoted(text)
+
+
+_MAX_REMEMBERED = 64  # characters
+_remembered = functools.lru_cache(maxsize=4096)(_string)
 
 
 def double_quoted(text: str) -> str:

@@ -61,6 +61,10 @@ class Pattern(validate.Validator):
         # \Z instead of $: Python's $ also matches before a trailing line break.
         self._match = re.compile(pattern.removesuffix("$") + r"\Z").match
 
+    def holds(self, text: str) -> bool:
+        """Tell whether a string of ASCII matches; it holds nothing that is never allowed."""
+        return self._match(text) is not None
+
     def __call__(self, value: Any) -> str:
         """Return the value if it is a string that matches."""
         if not isinstance(value, str) or self._match(value) is None or self._never.search(value):
@@ -88,9 +92,18 @@ class Text(fields.String):
     ) -> None:
         bounds = validate.Length(min=min, max=max)
         never = _INVISIBLE_BEYOND if pattern in (NAME_PATTERN, WORD_PATTERN) else _SURROGATE
-        super().__init__(
-            validate=[bounds, Pattern(pattern, rule, never)], metadata={"pattern": pattern, **(metadata or {})}, **kw
-        )
+        matches = Pattern(pattern, rule, never)
+        self._least, self._most, self._matches = min or 0, max, matches
+        super().__init__(validate=[bounds, matches], metadata={"pattern": pattern, **(metadata or {})}, **kw)
+
+    def stays(self, value: Any) -> bool:
+        """Tell of most strings, in a fifth of the time of loading them, that they are loaded as they are.
+
+        Nothing is said of others: they may be wrong, be changed, or stay too.
+        """
+        if type(value) is not str or not value.isascii() or (self._most is not None and len(value) > self._most):
+            return False
+        return len(value) >= self._least and self._matches.holds(value)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kw: Any) -> str:
         if not isinstance(value, str):
@@ -106,6 +119,10 @@ class Lines(Text):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kw: Any) -> str:
         return super()._deserialize(value, attr, data, **kw).replace("\r\n", "\n").rstrip(" \n")
+
+    def stays(self, value: Any) -> bool:
+        """Tell as `Text.stays`."""
+        return super().stays(value) and "\r" not in value and not value.endswith((" ", "\n"))
 
 
 class OneOf(validate.OneOf):

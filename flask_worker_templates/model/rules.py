@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -18,6 +18,7 @@ from flask_worker_templates.errors import HostSchemaError, InvalidSpec
 
 from .extra import ExtraFields
 from .extra_values import same
+from .fields import Text
 from .merge_patch import merge_patch
 from .parameters import list_schema, load_parameters, repeatable, select_schema
 from .schema import FIELDS, NESTED, SERVER_OWNED, Rules, Spec, WorkerTemplateSpecSchema
@@ -157,16 +158,20 @@ class SpecRules(Rules):
         For comparisons: without the keys of ``extra`` that the app does not declare (any more). What cannot be
         normalised stands as it is.
         """
+        return self.judged(stored)[0]
+
+    def judged(self, stored: Spec) -> tuple[Spec, bool]:
+        """Return the same as `today`, and whether all of it could be normalised, so that no rule forbids it."""
         known = {**stored, "extra": self.extra.today(stored["extra"])}
         try:
-            return self._normalized(known)
+            return self._normalized(known), True
         except (InvalidSpec, HostSchemaError):
             pass
         for name in FIELDS:
             if name != "extra":
                 with suppress(ma.ValidationError):
                     known[name] = self._schema.fields[name].deserialize(known[name])
-        return known
+        return known, False
 
     def revived(self, stored: Spec) -> Spec:
         """Return a spec of the past, if the rules of today allow it.
@@ -222,26 +227,32 @@ class SpecRules(Rules):
         if type(data) is not dict or not _KEYS.issuperset(data):
             raise TypeError
         spec: Spec = {}
+        get, remembered, missing = data.get, self.remembered, ma.missing
         for name, field in self._schema.fields.items():
-            value = data.get(name, ma.missing)
-            if name == "extra" and (value or self.extra.schema is not None):
-                # Never remembered: what the host's validators say may depend on more than the value.
-                spec[name] = field.deserialize(value)
-            elif value is ma.missing:
+            value = get(name, missing)
+            kind: Hashable = type(value)
+            if value is missing and name != "extra":
                 default = self._defaults[name]
                 spec[name] = default() if callable(default) else default
-            elif type(value) is dict and len(value) <= _SMALL:
-                # With the types, because 1, 1.0 and True are the same key. Copied, because the caller may change it.
-                items = tuple((key, type(inner), inner) for key, inner in value.items())
-                spec[name] = dict(self.remembered(name, "dict", items))
-            elif name in _DISTINCT or type(value) is dict:
-                spec[name] = field.deserialize(value)
+            elif name in _DISTINCT:
+                spec[name] = value if isinstance(field, Text) and field.stays(value) else field.deserialize(value)
+            elif name == "extra":
+                # Never remembered: what the host's validators say may depend on more than the value.
+                nothing = value is missing or (kind is dict and not value)
+                spec[name] = {} if nothing and self.extra.schema is None else field.deserialize(value)
+            elif kind is not dict:
+                # With the type, because 1, 1.0 and True are the same key.
+                spec[name] = remembered(name, kind, value)
+            elif len(value) <= _SMALL:
+                # Copied, because the caller may change it.
+                items = tuple([(key, type(inner), inner) for key, inner in value.items()])
+                spec[name] = dict(remembered(name, kind, items))
             else:
-                spec[name] = self.remembered(name, type(value).__name__, value)
+                spec[name] = field.deserialize(value)
         return spec
 
-    def _deserialized(self, name: str, kind: str, value: Any) -> Any:
-        if kind == "dict":
+    def _deserialized(self, name: str, kind: type, value: Any) -> Any:
+        if kind is dict:
             value = {key: inner for key, _, inner in value}
         return self._schema.fields[name].deserialize(value)
 

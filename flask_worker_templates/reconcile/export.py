@@ -18,36 +18,70 @@ from pathlib import Path
 from typing import Any
 
 from flask_worker_templates.errors import ExportRefused
-from flask_worker_templates.files.dump import Kind, definition_file
+from flask_worker_templates.files.dump import Kind, definition_pieces
 from flask_worker_templates.files.edit import CannotEdit, edited
 from flask_worker_templates.files.load import is_json
 from flask_worker_templates.files.paths import Unusable, read_bytes
 from flask_worker_templates.files.replace import NewContent, changed_meanwhile, replace_files
 from flask_worker_templates.model.records import Exported, Managed
 from flask_worker_templates.model.rules import STANDARD, SpecRules
+from flask_worker_templates.model.spec import Spec
 from flask_worker_templates.store.store import Store
 
 from .export_plan import LISTED, FileEdit, plan_export, why_no_file_may_hold
 from .ownership import Ownership
-from .sync_plan import in_todays_form
+from .sync_plan import in_todays_form, specs_of
 
 VERSION = 1
 """Of the result document. It changes where a program that reads the old form would be misled."""
 
 
-@dataclass(frozen=True, slots=True)
-class ExportedText:
-    """The database as a definition file.
+class TextExport:
+    """The database as a definition file: all templates, sorted by name, defaults left out.
+
+    Args:
+        store: what holds the templates.
+        kind: of the file.
 
     Attributes:
-        text: the file.
-        left_out: by name, why a template is not in it.
-        warnings: what else is not in it, in sentences.
+        left_out: by name, why a template is not in it; complete once all `pieces` were taken.
     """
 
-    text: str
-    left_out: Mapping[str, str]
-    warnings: tuple[str, ...]
+    def __init__(self, store: Store, kind: Kind = "yaml") -> None:
+        self._store = store
+        self._rules = store.rules
+        self._kind = kind
+        self._undeclared = Undeclared(self._rules)
+        self.left_out: dict[str, str] = {}
+
+    def pieces(self) -> Iterator[str]:
+        """Yield the text, of which no more is held than one batch of templates.
+
+        Raises:
+            DuplicateNames: if the database holds several templates of one name.
+            DatabaseUnavailable: if MongoDB does not do its part within the time limit.
+        """
+        return definition_pieces(self._specs(), self._kind, self._rules)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What else is not in it, in sentences; complete once all `pieces` were taken."""
+        return tuple(self._undeclared.sentences())
+
+    def _specs(self) -> Iterator[Spec]:
+        found: Iterable[tuple[Spec, bool]] = map(self._judged, self._store.specs())
+        if self._store.has_other_spellings():  # such names get another place in the order
+            found = sorted(found, key=lambda one: str(one[0]["name"]))
+        for spec, is_sound in found:
+            reason = "" if is_sound else why_no_file_may_hold(spec, self._rules)
+            if reason:
+                self.left_out[spec["name"]] = reason
+            else:
+                yield spec
+
+    def _judged(self, stored: Spec) -> tuple[Spec, bool]:
+        self._undeclared.look_at(stored)
+        return self._rules.judged(stored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,25 +126,6 @@ class FileExport:
         return any(content.before != content.after for content in self.contents)
 
 
-def export_text(store: Store, kind: Kind = "yaml") -> ExportedText:
-    """Return all templates as a definition file, sorted by name, defaults left out.
-
-    Raises:
-        DuplicateNames: if the database holds several templates of one name.
-        DatabaseUnavailable: if MongoDB does not do its part within the time limit.
-    """
-    found = list(store.managed())
-    stored = in_todays_form(found, store.rules)
-    specs = sorted((one.spec for one in stored), key=lambda spec: str(spec["name"]))
-    reasons = {spec["name"]: why_no_file_may_hold(spec, store.rules) for spec in specs}
-    left_out = {name: reason for name, reason in reasons.items() if reason}
-    return ExportedText(
-        definition_file([spec for spec in specs if spec["name"] not in left_out], kind, store.rules),
-        left_out,
-        tuple(_undeclared(found, store.rules)),
-    )
-
-
 def export_to_files(
     store: Store, ownership: Ownership, *, add_to: Path | None = None, max_remove: int = 1
 ) -> FileExport:
@@ -127,26 +142,43 @@ def export_to_files(
         DuplicateNames: if the database holds several templates of one name.
         DatabaseUnavailable: if MongoDB does not do its part within the time limit.
     """
-    found = list(store.managed())
-    stored = in_todays_form(found, store.rules)
+    undeclared = Undeclared(store.rules)
+    stored = in_todays_form(
+        _noted(store.managed(), ownership, undeclared), store.rules, specs_of(ownership.files.entries)
+    )
     deletions = store.deletions(sorted(ownership.names), ownership.file_set)
     plan = plan_export(ownership, stored, deletions, add_to=add_to, max_remove=max_remove)
-    warnings = tuple(_undeclared(filter(ownership.owns, found), store.rules))
-    return FileExport(tuple(edit_files(plan.edits, store.rules)), plan.notes, plan.left_out, ownership, warnings)
+    contents = tuple(edit_files(plan.edits, store.rules))
+    return FileExport(contents, plan.notes, plan.left_out, ownership, tuple(undeclared.sentences()))
 
 
-def _undeclared(found: Iterable[Managed], rules: SpecRules) -> Iterator[str]:
-    """Yield which keys of ``extra`` are in no file, because the app does not declare them (any more)."""
-    names = defaultdict[str, list[str]](list)
+def _noted(found: Iterable[Managed], ownership: Ownership, undeclared: Undeclared) -> Iterator[Managed]:
     for one in found:
-        for key in rules.extra.unknown(one.spec["extra"]):
-            names[key].append(one.spec["name"])
-    for key, holders in sorted(names.items()):
-        more = f" and {len(holders) - LISTED} more" if len(holders) > LISTED else ""
-        yield (
-            f"extra.{key} of {', '.join(map(repr, holders[:LISTED]))}{more} is not exported, because this app does not "
-            "declare it. The database keeps it."
-        )
+        if ownership.owns(one):
+            undeclared.look_at(one.spec)
+        yield one
+
+
+class Undeclared:
+    """Which keys of ``extra`` are in no file, because the app does not declare them (any more)."""
+
+    def __init__(self, rules: SpecRules) -> None:
+        self._rules = rules
+        self._holders = defaultdict[str, list[str]](list)
+
+    def look_at(self, stored: Spec) -> None:
+        """Note the keys of one template."""
+        for key in self._rules.extra.unknown(stored["extra"]):
+            self._holders[key].append(stored["name"])
+
+    def sentences(self) -> Iterator[str]:
+        """Yield a sentence for each key, with the first of those that hold it."""
+        for key, holders in sorted(self._holders.items()):
+            more = f" and {len(holders) - LISTED} more" if len(holders) > LISTED else ""
+            yield (
+                f"extra.{key} of {', '.join(map(repr, holders[:LISTED]))}{more} is not exported, because this app does "
+                "not declare it. The database keeps it."
+            )
 
 
 def write_export(store: Store, export: FileExport) -> None:

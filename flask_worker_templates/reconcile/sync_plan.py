@@ -94,7 +94,12 @@ def stored_templates(store: Store, entries: Iterable[Entry] = ()) -> list[Manage
         entries: valid by the store's rules. Of a template that is as its entry says, the entry's own spec is kept, and
             not another one: of most, three would be held that say the same.
     """
-    return in_todays_form(store.managed(), store.rules, {entry.spec["name"]: entry.spec for entry in entries})
+    return in_todays_form(store.managed(), store.rules, specs_of(entries))
+
+
+def specs_of(entries: Iterable[Entry]) -> dict[str, Spec]:
+    """Return the specs of entries by their names."""
+    return {entry.spec["name"]: entry.spec for entry in entries}
 
 
 def in_todays_form(

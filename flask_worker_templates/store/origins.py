@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC
-from typing import Any
+from typing import Any, TypeVar
 
 from flask_worker_templates.errors import DuplicateNames, TemplateInUse
+from flask_worker_templates.model.fields import nfc
 from flask_worker_templates.model.records import Deletion, Exported, Managed
+from flask_worker_templates.model.spec import Spec
 
 from .adapter import Projection
 from .audit import without_void
@@ -20,8 +22,10 @@ from .part import Part
 from .presented import PRESENTED
 from .queries import all_of, without
 from .scoped_events import Insiders
-from .stored_form import managed_of, stored_exported
+from .stored_form import from_stored, managed_of, owned_by_template, stored_exported
 from .stored_types import Malformed
+
+T = TypeVar("T")
 
 _CHUNK = 5000  # names or ids in one query; a query must stay far below MongoDB's 16 MB
 _SHOWN_CLAIMS = 5
@@ -41,25 +45,39 @@ class Origins(Part):
         Raises:
             DuplicateNames: if several templates have one name, so that no entry of a file is that of one of them.
         """
+        return self._all(_PROJECTION, managed_of)
+
+    def specs(self) -> Iterator[Spec]:
+        """Yield the spec of every template, as `managed`."""
+        return self._all(PRESENTED, _spec_of)
+
+    def _all(self, projection: Projection, read: Callable[[Document], T]) -> Iterator[T]:
         with self._access.operation() as db:
             db.census.look(db, events=False)
             absent = without(db.census.templates())
         before: str | None = None
-        last, read = None, list[Any]()  # the name that was read last, and the ids of all that was read of it
+        last, done = None, list[Any]()  # the name that was read last, and the ids of all that was read of it
         while True:
             with self._access.operation() as db:
                 query = self._inside(all_of([*([] if last is None else [{"name": {"$gte": last}}]), *absent]))
-                size = BATCH + len(read)
-                found = db.templates_guarded.find(query, _PROJECTION, sort=[("name", 1)], limit=size, batch_size=size)
+                size = BATCH + len(done)
+                found = db.templates_guarded.find(query, projection, sort=[("name", 1)], limit=size, batch_size=size)
                 batch = list(found)
-                sound = _sound(db, (document for document in batch if document["_id"] not in read))
-                names = [before, *(one.spec["name"] for one in sound)]
+                sound = _sound(db, (document for document in batch if document["_id"] not in done), read)
+                names = [before, *(name for name, _ in sound)]
                 if any(map(operator.eq, names, names[1:])):  # the unique index was dropped
                     raise DuplicateNames(duplicate_names(db.templates), db.templates.name)
-            yield from sound
+            for _, one in sound:
+                yield one
             if len(batch) < size:
                 return
-            before, (last, read) = names[-1], _position(batch)
+            before, (last, done) = names[-1], _position(batch)
+
+    def has_other_spellings(self) -> bool:
+        """Tell whether a name is stored that is not in NFC, so that the order of names is not that of their NFC."""
+        with self._access.operation() as db:
+            beyond = self._inside({"name": {"$regex": "[^\\x00-\\x7f]"}})
+            return any(nfc(found["name"]) != found["name"] for found in db.templates_guarded.find(beyond, {"name": 1}))
 
     def renamed(self, names: Sequence[str]) -> list[Managed]:
         """Return the templates that came from entries of these names and have another name now; ordered by name."""
@@ -68,7 +86,8 @@ class Origins(Part):
             for chunk in _chunks(names):
                 for field in ("base.name", "exported.name"):
                     query = self._inside({field: {"$in": chunk}})
-                    found |= {one.id: one for one in _sound(db, db.templates_guarded.find(query, _PROJECTION))}
+                    documents = db.templates_guarded.find(query, _PROJECTION)
+                    found |= {one.id: one for _, one in _sound(db, documents, managed_of)}
         renamed = [one for one in found.values() if one.spec["name"] not in set(names)]
         return sorted(renamed, key=lambda one: str(one.spec["name"]))
 
@@ -152,14 +171,21 @@ def _chunks(items: Sequence[str]) -> Iterator[list[str]]:
         yield list(items[start : start + _CHUNK])
 
 
-def _sound(db: Collections, documents: Iterable[Document]) -> list[Managed]:
-    """Return what is a template; what is none is kept in mind, and left out."""
-    found: list[Managed] = []
+def _spec_of(document: Document) -> Spec:
+    owned_by_template(document)  # what lacks these is no template
+    return from_stored(document)
+
+
+def _sound(db: Collections, documents: Iterable[Document], read: Callable[[Document], T]) -> list[tuple[str, T]]:
+    """Return the stored name of each template and what is read of it; what is none is kept in mind, and left out."""
+    found: list[tuple[str, T]] = []
     for document in documents:
         try:
-            found.append(managed_of(document))
+            one = read(document)
         except Malformed as error:
             db.census.met_template(document, error)
+        else:
+            found.append((document["name"], one))
     return found
 
 

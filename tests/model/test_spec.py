@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_worker_templates import InvalidSpec
+from flask_worker_templates.model.fields import Text
 from flask_worker_templates.model.image_name import ami_matches
 from flask_worker_templates.model.rules import STANDARD
 from flask_worker_templates.model.schema import SERVER_OWNED
@@ -700,3 +701,20 @@ def test_a_description_is_the_same_whatever_ends_its_lines_and_however_it_ends(t
         assert normalize({**spec_with(), "description": variant})["description"] == plain
     assert normalize({**spec_with(), "description": plain})["description"] == plain
     assert plain == plain.rstrip(" \n")
+
+
+@given(
+    st.sampled_from([name for name, field in STANDARD.schema.fields.items() if isinstance(field, Text)]),
+    st.text(st.sampled_from("aZ0 -\t\r\n\x7f\xa0\u0301é"), max_size=5)
+    | st.sampled_from(["a" * 100, "a" * 101, "a" * 1001]),
+)
+def test_a_string_that_stays_as_it_is_is_one_that_loads_as_it_is(name: str, text: str) -> None:
+    field = STANDARD.schema.fields[name]
+    assert isinstance(field, Text)
+    if field.stays(text):
+        assert field.deserialize(text) == text
+
+
+def test_most_strings_stay_as_they_are() -> None:
+    fields = {name: field for name, field in STANDARD.schema.fields.items() if isinstance(field, Text)}
+    assert all(field.stays("m5.large") for field in fields.values())

@@ -19,13 +19,16 @@ from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+from pymongo.database import Database
 
 from flask_worker_templates import ExportRefused, WorkerTemplates
 from flask_worker_templates.cli.json_schema import definition_file_schema
+from flask_worker_templates.errors import DatabaseUnavailable
 from flask_worker_templates.files.dump import Kind, definition_file
 from flask_worker_templates.files.load import FileSet, load_files
 from flask_worker_templates.files.replace import replace_files
 from flask_worker_templates.model.records import Deletion, Managed
+from flask_worker_templates.model.rules import SpecRules
 from flask_worker_templates.model.spec import Spec
 from flask_worker_templates.reconcile import export as export_module
 from flask_worker_templates.reconcile.compare import State, compare
@@ -39,6 +42,7 @@ from tests.support.ownership import owned
 from tests.support.specs import spec
 from tests.support.strategies import edits, spec_with, specs
 
+Raw = Database[dict[str, Any]]
 NO_DRIFT = {State.IN_SYNC, State.UNMANAGED}
 
 
@@ -111,6 +115,29 @@ def test_defaults_are_left_out_and_the_rest_is_in_order(make_app: AppFactory) ->
 @mongomock_only
 def test_an_empty_database_is_an_empty_list(make_app: AppFactory) -> None:
     assert run(Deployment(make_app)).stdout == "templates: []\n"
+
+
+def test_names_are_in_the_order_of_their_composed_form(deployment: Deployment, database: Raw) -> None:
+    """An older version stored names as they came: `é` as two characters comes before `f`, as one after `z`."""
+    for number, name in enumerate(["ez", "e\u0301", "f", "z"]):
+        deployment.create(f"{number}")
+        database.worker_templates.update_one({"name": f"{number}"}, {"$set": {"name": name}})
+    read = yaml.safe_load(run(deployment).stdout)["templates"]
+    assert [one["name"] for one in read if len(one["name"]) < 3] == ["ez", "f", "z", "\u00e9"]
+
+
+@mongomock_only
+def test_nothing_is_printed_of_an_export_that_fails_in_the_middle(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(rules: SpecRules, stored: Spec) -> Any:
+        raise DatabaseUnavailable("it went away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SpecRules, "judged", failing)
+        result = run(deployment, "-o", "json")
+    assert result.exit_code == 5
+    assert json.loads(result.stdout)["error"]["type"] == "DatabaseUnavailable"
 
 
 @mongomock_only
