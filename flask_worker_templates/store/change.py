@@ -15,9 +15,10 @@ from flask_worker_templates.model.spec import Spec, same
 from flask_worker_templates.model.template import Action, Template
 
 from . import audit
-from .commit import commit, copy_event, ensure_event, new_event, read_guarded
+from .commit import commit, copy_event, ensure_event, is_copied, new_event, read_guarded
 from .connection import Collections, Document
-from .loop import Guard, Precondition, write_on_condition
+from .known import unchanged
+from .loop import Guard, Precondition, write_as_known, write_on_condition
 from .names import name_taken
 from .part import Part
 from .stored_form import from_stored, keeping_unknown, origin_fields, stored_at_top, template_of
@@ -68,6 +69,7 @@ class Changes(Part):
             rebase=rebase,
             allowed=allowed,
             guard=guard,
+            named=template_id if origin is None else None,
         )
 
     def revert(
@@ -112,34 +114,80 @@ class Changes(Part):
         rebase: dict[str, Any] | None = None,
         allowed: Precondition | None,
         guard: Guard | None,
+        named: str | None = None,
     ) -> Template:
-        def write(db: Collections, document: Document, spec: Spec | None) -> tuple[Document, Document | None] | None:
-            assert spec is not None  # noqa: S101  # a change decides on one
-            fields = rebase or {}
-            if all(same(document.get(key), value) for key, value in fields.items()):
-                fields = {}
-            if same(spec, from_stored(document)):
-                return (document, None) if not fields or commit(db, document, fields) else None
-            ensure_event(db, document, self._copied)
-            if spec["name"] != nfc(document["name"]) and db.census.spellings(spec["name"]):
-                raise name_taken(db, spec["name"], self._scope)
-            managed = fields.get("base", document.get("base")) is not None
-            revision = document["revision"] + 1
-            event = event_of(document["_id"], revision, spec, managed=managed, after=document["last_event"])
-            fields = fields | stored_at_top(keeping_unknown(document, event["spec"]))
-            fields |= {"revision": revision, "updated_at": event["at"], "last_event": event}
-            try:
-                committed = commit(db, document, fields)
-            except DuplicateKeyError:
-                raise name_taken(db, spec["name"], self._scope) from None
-            if not committed:
-                return None
-            copy_event(db, event, self._copied)
-            return document | fields, event
-
-        document, event = write_on_condition(
-            self._access, read=read, decide=decide, write=write, scope=self._scope, allowed=allowed, guard=guard
+        """Make a change; of the template of the id `named`, without reading it where it is remembered."""
+        write = partial(self._write_change, event_of=event_of, rebase=rebase or {})
+        limit, done = self._access.time_limit(), None
+        if named is not None and allowed is not None:
+            with self._access.operation(limit) as db:
+                known = db.known.take(named)
+            if known is not None:
+                done = write_as_known(
+                    self._access,
+                    known,
+                    decide=decide,
+                    write=partial(write, is_known=True),
+                    scope=self._scope,
+                    allowed=allowed,
+                    guard=guard,
+                    limit=limit,
+                )
+        document, event = done or write_on_condition(
+            self._access,
+            read=read,
+            decide=decide,
+            write=write,
+            scope=self._scope,
+            allowed=allowed,
+            guard=guard,
+            limit=limit,
         )
         if event is not None:
             self._tell(event, document)
         return template_of(document)
+
+    def _write_change(
+        self,
+        db: Collections,
+        document: Document,
+        spec: Spec | None,
+        *,
+        event_of: Callable[..., Document],
+        rebase: dict[str, Any],
+        is_known: bool = False,
+    ) -> tuple[Document, Document | None] | None:
+        """Commit a change if the document is as it was read, or is known to be; return it as it is then, and the event.
+
+        There is no event where nothing changes.
+        """
+        assert spec is not None  # noqa: S101  # a change decides on one
+        fields = {} if all(same(document.get(key), value) for key, value in rebase.items()) else rebase
+        if same(spec, from_stored(document)):
+            if is_known:  # nothing would be written that could find it otherwise
+                return None
+            return (document, None) if not fields or commit(db, document, fields) else None
+        if not is_known:
+            ensure_event(db, document, self._copied)
+        elif not is_copied(db, document, self._copied):
+            return (
+                None  # a revision that was seen, and may have been rolled back since, is no reason to write its event
+            )
+        if spec["name"] != nfc(document["name"]) and db.census.spellings(spec["name"]):
+            if is_known:
+                return None
+            raise name_taken(db, spec["name"], self._scope)
+        managed = fields.get("base", document.get("base")) is not None
+        revision = document["revision"] + 1
+        event = event_of(document["_id"], revision, spec, managed=managed, after=document["last_event"])
+        fields = fields | stored_at_top(keeping_unknown(document, event["spec"]))
+        fields |= {"revision": revision, "updated_at": event["at"], "last_event": event}
+        try:
+            committed = commit(db, document, fields, unchanged(document) if is_known else None)
+        except DuplicateKeyError:
+            raise name_taken(db, spec["name"], self._scope) from None
+        if not committed:
+            return None
+        copy_event(db, event, self._copied)
+        db.known.note_written(document | fields)
+        return document | fields, event

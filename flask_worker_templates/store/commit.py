@@ -37,6 +37,7 @@ from flask_worker_templates.model.records import Origin
 from flask_worker_templates.model.spec import Spec
 from flask_worker_templates.model.template import Action
 
+from .adapter import is_real
 from .audit import event_id
 from .connection import Collections, Document
 from .decoding import CHECKED, decoded
@@ -238,10 +239,25 @@ def _insert_events(db: Collections, created: Sequence[Document]) -> PyMongoError
     return None
 
 
-def commit(db: Collections, document: Document, fields: Mapping[str, Any]) -> bool:
-    """Change a document if it is at the revision that was read, and return whether it was."""
-    key = {"_id": document["_id"], "revision": document["revision"]}
-    return bool(db.templates_guarded.update_one(key, {"$set": fields}).matched_count)
+def commit(
+    db: Collections, document: Document, fields: Mapping[str, Any], also: Mapping[str, Any] | None = None
+) -> bool:
+    """Change a document if it is at the revision that was read, and return whether it was.
+
+    With another condition in `also`, it is still found by its id.
+    """
+    key = {"_id": document["_id"], "revision": document["revision"], **(also or {})}
+    by_id = "_id_" if also and is_real(db.templates_guarded) else None
+    return bool(db.templates_guarded.update_one(key, {"$set": fields}, hint=by_id).matched_count)
+
+
+def is_copied(db: Collections, document: Document, copied: Copied) -> bool:
+    """Return whether the event of a template's revision is in the events collection."""
+    event = document["last_event"]
+    if event in copied:
+        return True
+    there = db.events_guarded.find_one({"_id": event["_id"]}, {"token": 1})
+    return there is not None and there["token"] == event["token"]
 
 
 def ensure_event(db: Collections, document: Document, copied: Copied) -> None:
@@ -249,12 +265,8 @@ def ensure_event(db: Collections, document: Document, copied: Copied) -> None:
 
     A revision is committed once, so there is one true event for its key, and writing it is right at any time.
     """
-    event = document["last_event"]
-    if event in copied:
-        return
-    there = db.events_guarded.find_one({"_id": event["_id"]}, {"token": 1})
-    if there is None or there["token"] != event["token"]:
-        _put(db, event)
+    if not is_copied(db, document, copied):
+        _put(db, document["last_event"])
 
 
 def copy_event(db: Collections, event: Document, copied: Copied) -> None:

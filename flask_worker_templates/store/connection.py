@@ -43,6 +43,7 @@ from .adapter import RAW, with_options
 from .builds import Builds
 from .census import Census
 from .decoding import PLAIN
+from .known import Known
 from .raw_reads import CountedPages
 from .refusals import TOO_LARGE, refusal_of
 from .scan import EVENTS as EVENTS  # noqa: PLC0414  # exported
@@ -82,6 +83,7 @@ class Collections:
     census: Census = field(default_factory=Census)
     builds: Builds = field(default_factory=Builds)
     counted_pages: CountedPages = field(default_factory=CountedPages)
+    known: Known = field(default_factory=Known)
 
     @classmethod
     def of(cls, database: Database[Document]) -> Collections:

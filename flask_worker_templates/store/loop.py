@@ -17,7 +17,7 @@ from flask_worker_templates.model.scope import Scope
 from flask_worker_templates.model.spec import Spec
 from flask_worker_templates.model.template import Template
 
-from .connection import Collections, DatabaseAccess, Document
+from .connection import Collections, DatabaseAccess, Document, TimeLimit
 from .stored_form import from_stored, template_of
 
 R = TypeVar("R")
@@ -57,6 +57,7 @@ def write_on_condition(
     scope: Scope,
     allowed: Precondition | None = None,
     guard: Guard | None = None,
+    limit: TimeLimit | None = None,
 ) -> R:
     """Write what is decided about a template as it is, and again from the start where another writer was faster.
 
@@ -68,6 +69,7 @@ def write_on_condition(
         scope: what may be touched: the template as it is, and as it would be.
         allowed: whether the change may be made to a revision.
         guard: asked before the write, and again only where the template's revision has moved.
+        limit: what is left of the time; a whole one if left out.
 
     Raises:
         TemplateNotFound: if the template is outside the scope.
@@ -76,7 +78,7 @@ def write_on_condition(
         TemplateKeepsChanging: if the guard would have to be asked too often.
         DatabaseUnavailable: if MongoDB does not do its part within the time limit.
     """
-    limit = access.time_limit()
+    limit = limit or access.time_limit()
     ask = _Asking(guard) if guard is not None else None
     for _ in attempts():
         with access.operation(limit) as db:
@@ -90,6 +92,46 @@ def write_on_condition(
         if result is not None:
             return result
     raise AssertionError  # pragma: no cover  # attempts never ends by itself
+
+
+def write_as_known(
+    access: DatabaseAccess,
+    document: Document,
+    *,
+    decide: Callable[[Document], Spec | None],
+    write: Callable[[Collections, Document, Spec | None], R | None],
+    scope: Scope,
+    allowed: Precondition,
+    guard: Guard | None = None,
+    limit: TimeLimit,
+) -> R | None:
+    """Write what is decided about a template as it is remembered, if it still is so; in no other case write anything.
+
+    Args:
+        access: as in `write_on_condition`, like all that is not named here.
+        document: the template's, as it is remembered.
+        decide: given the document.
+        write: carries it out if the document still is exactly as it is remembered.
+        scope: what may be touched.
+        allowed: whether the change may be made to the revision.
+        guard: asked before the write.
+        limit: what is left of the time.
+
+    Returns:
+        What `write` returns; None where the document is to be read, and all decided anew.
+
+    Raises:
+        DatabaseUnavailable: if MongoDB does not do its part within the time limit.
+    """
+    if not allowed(document["revision"]) or not scope.contains(from_stored(document)):
+        return None
+    try:
+        with limit.stopped():
+            spec = _decided(document, decide, scope, allowed, _Asking(guard) if guard is not None else None)
+    except Exception:  # what is refused, is refused for the document as it is
+        return None
+    with access.operation(limit) as db:
+        return write(db, document, spec)
 
 
 def _decided(

@@ -82,6 +82,7 @@ class Reads(Part):
             if not shown:
                 raise TemplateNotFound(template_id)
             recheck(db, template_id)
+            db.known.note(template_id, found[0])
         return shown[0]
 
     def page(self, asked: Mapping[str, Any]) -> Page[Template]:

@@ -1,0 +1,56 @@
+"""Templates as this process last read or wrote them, so that a change made for a known revision need not read again.
+
+A client that names the revision which it changes (If-Match) has seen the template a moment ago, often by this very
+process. What is remembered of that revision is only a guess: a change that is decided on it is written on the condition
+that the document is still exactly that, also where somebody has edited it by hand and left its revision. Whatever else
+comes of the guess is forgotten, and the document is read.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import bson
+
+from flask_worker_templates.model.spec import FIELDS
+
+from .decoding import decode
+from .presented import MAX_REMEMBERED
+
+Document = dict[str, Any]
+
+
+class Known:
+    """Documents by the ids of their templates, each without its claims and found to be sound."""
+
+    MAX = 256
+
+    def __init__(self) -> None:
+        self._raw: dict[str, bytes] = {}
+
+    def note(self, template_id: str, raw: bytes) -> None:
+        """Remember the BSON bytes of a document, unless they are many."""
+        self._raw.pop(template_id, None)
+        if len(raw) <= MAX_REMEMBERED:
+            self._raw[template_id] = raw
+        while len(self._raw) > self.MAX:
+            with suppress(KeyError, RuntimeError, StopIteration):  # another thread does the same
+                del self._raw[next(iter(self._raw))]
+
+    def note_written(self, document: Document) -> None:
+        """Remember a document as it was written."""
+        self.note(document["_id"], bson.encode({key: value for key, value in document.items() if key != "claims"}))
+
+    def take(self, template_id: str) -> Document | None:
+        """Return a document, and forget it: what it was good for, a write, makes another of it."""
+        raw = self._raw.pop(template_id, None)
+        return None if raw is None else decode(raw)
+
+
+def unchanged(document: Document) -> Document:
+    """Return the condition that nobody has changed what a change is decided on, and written over, by any way."""
+    condition: Document = {name: {"$eq": document[name]} if name in document else {"$exists": False} for name in FIELDS}
+    condition["last_event.token"] = document["last_event"]["token"]
+    condition["base"] = None if document.get("base") is None else {"$ne": None}
+    return condition

@@ -1,0 +1,184 @@
+"""A change made for a named revision: without reading the template again, and never wrong for that."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pymongo.database import Database
+
+from flask_worker_templates.errors import InvalidSpec, NotAllowed, RevisionMismatch, TemplateNotFound
+from flask_worker_templates.model.records import Origin
+from flask_worker_templates.model.scope import ALL, scope_of
+from flask_worker_templates.model.spec import Spec, patched
+from flask_worker_templates.model.template import Template
+from flask_worker_templates.settings import Settings
+from flask_worker_templates.store.connection import DatabaseAccess
+from flask_worker_templates.store.known import Known
+from flask_worker_templates.store.store import Store
+from tests.support.monitoring import monitored
+from tests.support.strategies import spec_with
+
+Raw = Database[dict[str, Any]]
+
+
+def make_store(connection: dict[str, str | None]) -> Store:
+    store = Store(DatabaseAccess(Settings.from_config({**connection, "WORKER_TEMPLATES_DB_TIMEOUT_MS": 30_000})))
+    store.make_indexes()
+    return store
+
+
+@pytest.fixture
+def store(connection: dict[str, str]) -> Store:
+    return make_store({**connection})
+
+
+@pytest.fixture
+def other(connection: dict[str, str]) -> Store:
+    """Another process."""
+    return make_store({**connection})
+
+
+@pytest.fixture
+def one(store: Store) -> Template:
+    """A template that the store has just shown."""
+    made = store.create(spec_with("one", labels={"team": "qa"}, extra={}), actor="alice")
+    store.get_raw(made.id)
+    return made
+
+
+def patch(**changes: Any) -> Callable[[Spec], Spec]:
+    return lambda current: patched(current, changes)
+
+
+def at(revision: int) -> Callable[[int], bool]:
+    return lambda found: found == revision
+
+
+def test_what_was_just_shown_or_written_is_not_read_again(database_uri: str) -> None:
+    with monitored(database_uri) as (config, commands):
+        writer, reader = (make_store(config) for _ in range(2))
+        made = writer.create(spec_with("one"), actor="alice")
+        writer.get_raw(made.id)
+        texts = map(str, itertools.count())
+
+        def sent(store: Store, **options: Any) -> list[str]:
+            commands.names.clear()
+            store.update(made.id, patch(description=next(texts)), actor="alice", **options)
+            return commands.names[:]
+
+        assert sent(writer, allowed=at(1)) == ["update", "insert"]
+        assert sent(writer, allowed=at(2)) == ["update", "insert"]
+        assert sent(writer) == ["find", "update", "insert"]  # a client that names no revision changes what is there
+        # That the event before it is in the events collection, another process has to look.
+        reader.get_raw(made.id)
+        assert sent(reader, allowed=at(4)) == ["find", "update", "insert"]
+        # What was decided on a revision that is past is worth nothing, and costs nothing where the client knows better.
+        assert sent(writer, allowed=at(5)) == ["find", "find", "update", "insert"]
+
+
+def test_a_change_of_another_process_is_seen(store: Store, other: Store, one: Template) -> None:
+    other.update(one.id, patch(description="of the other"), actor="bob")
+    with pytest.raises(RevisionMismatch) as caught:
+        store.update(one.id, patch(max_nodes=3), actor="alice", allowed=at(1))
+    assert caught.value.current == 2
+    assert store.get(one.id).description == "of the other"
+    changed = store.update(one.id, patch(max_nodes=3), actor="alice", allowed=lambda _: True)
+    assert (changed.revision, changed.description, changed.max_nodes) == (3, "of the other", 3)
+
+
+@pytest.mark.parametrize(
+    ("edit", "shows"),
+    [
+        ({"$set": {"max_nodes": 77}}, {"max_nodes": 77}),
+        ({"$set": {"labels": ["team=field"]}}, {"labels": {"team": "field"}}),
+        ({"$set": {"labels": ["team=qa", "site=a"]}}, {"labels": {"team": "qa", "site": "a"}}),
+        ({"$set": {"extra": {"$gt": 1}}}, {}),
+        ({"$unset": {"startup_time_minutes": 1}}, {"startup_time_minutes": 20}),
+    ],
+)
+def test_an_edit_by_hand_that_left_the_revision_is_kept(
+    edit: dict[str, Any], shows: dict[str, Any], store: Store, one: Template, database: Raw
+) -> None:
+    database.worker_templates.update_one({"_id": one.id}, edit)
+    changed = store.update(one.id, patch(description="new"), actor="alice", allowed=at(1))
+    assert {name: getattr(changed, name) for name in shows} == shows
+    assert store.get(one.id) == changed
+    assert changed.revision == 2
+    assert changed.description == "new"
+
+
+def test_a_template_that_is_gone_or_none_any_more(store: Store, other: Store, one: Template, database: Raw) -> None:
+    database.worker_templates.update_one({"_id": one.id}, {"$set": {"capacity": "large"}})
+    with pytest.raises(TemplateNotFound):
+        store.update(one.id, patch(description="new"), actor="alice", allowed=at(1))
+    assert database.worker_templates.find_one({"_id": one.id}, {"revision": 1})["revision"] == 1  # type: ignore[index]
+    made = store.create(spec_with("two"), actor="alice")
+    store.get_raw(made.id)
+    other.delete(made.id, actor="bob")
+    with pytest.raises(TemplateNotFound):
+        store.update(made.id, patch(description="new"), actor="alice", allowed=at(1))
+
+
+def test_a_template_that_was_adopted_meanwhile_is_managed(
+    store: Store, other: Store, one: Template, database: Raw
+) -> None:
+    other.update(one.id, lambda spec: spec, actor="bob", origin=Origin(one.spec, "fleet.yaml", "fleet"))
+    store.update(one.id, patch(description="new"), actor="alice", allowed=at(1))
+    found = database.worker_templates.find_one({"_id": one.id})
+    assert found is not None
+    assert found["last_event"]["managed"]
+    assert found["base"]["description"] == one.description
+
+
+def test_what_is_wrong_or_changes_nothing_is_found_on_the_template_as_it_is(
+    store: Store, other: Store, one: Template
+) -> None:
+    with pytest.raises(InvalidSpec):
+        store.update(one.id, patch(max_nodes=0), actor="alice", allowed=at(1))
+    store.get_raw(one.id)
+    assert store.update(one.id, patch(max_nodes=one.max_nodes), actor="alice", allowed=at(1)) == one
+    store.get_raw(one.id)
+    other.update(one.id, patch(max_nodes=5), actor="bob")
+    with pytest.raises(RevisionMismatch):
+        store.update(one.id, patch(max_nodes=one.max_nodes), actor="alice", allowed=at(1))
+
+
+def test_a_guard_and_a_scope_are_asked_about_the_template_that_is_written(
+    store: Store, other: Store, one: Template
+) -> None:
+    asked: list[tuple[int, int, int | None]] = []
+
+    def guard(template: Template, after: Template | None) -> None:
+        asked.append((template.revision, template.max_nodes, None if after is None else after.max_nodes))
+        if template.max_nodes == 9:
+            raise NotAllowed("not this one")
+
+    store.update(one.id, patch(max_nodes=8), actor="alice", allowed=at(1), guard=guard)
+    assert asked == [(1, one.max_nodes, 8)]
+    store.get_raw(one.id)
+    other.update(one.id, patch(max_nodes=9), actor="bob")
+    asked.clear()
+    with pytest.raises(NotAllowed):  # the guess was allowed, the template is not
+        store.update(one.id, patch(description="x"), actor="alice", allowed=lambda _: True, guard=guard)
+    assert asked == [(2, 8, 8), (3, 9, 9)]
+    mine, theirs = (store.within(scope_of({"label": f"team={team}"})) for team in ("qa", "field"))
+    mine.get_raw(one.id)
+    with pytest.raises(TemplateNotFound):
+        theirs.update(one.id, patch(description="x"), actor="eve", allowed=at(3))
+    mine.get_raw(one.id)
+    with pytest.raises(NotAllowed):
+        mine.update(one.id, patch(labels={"team": "field"}), actor="eve", allowed=at(3))
+    assert store.within(ALL).get(one.id).revision == 3
+
+
+def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Known, "MAX", 2)
+    known = Known()
+    for name in "abc":
+        known.note_written({"_id": name, "claims": [1] * 9_000})
+    known.note_written({"_id": "d", "description": "x" * 9_000})
+    assert [known.take(name) for name in "abcd"] == [None, {"_id": "b"}, {"_id": "c"}, None]
+    assert known.take("c") is None
