@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flask_worker_templates.errors import RestoreRefused, TemplateNotFound
-from flask_worker_templates.model.parameters import MAX_PAGE_SIZE, Paging, trail_parameters
+from flask_worker_templates.model.parameters import Paging, trail_parameters
 from flask_worker_templates.model.template import Event, Template
 from flask_worker_templates.store.store import Store
-
-from .output import all_items
 
 
 def find(store: Store, key: str) -> Template:
@@ -32,15 +30,13 @@ def find(store: Store, key: str) -> Template:
         raise TemplateNotFound(key) from None
 
 
-def find_all(store: Store, filters: Mapping[str, Any]) -> list[Template]:
-    """Return the templates that filters let through, as the list orders them.
+def find_all(store: Store, filters: Mapping[str, Any]) -> Iterator[Template]:
+    """Return the templates that filters let through, as the list orders them; they are read as they are taken.
 
     Raises:
-        InvalidParameters: if a filter has a value that it cannot take.
+        InvalidParameters: if a filter has a value that it cannot take; also when the first one is taken.
     """
-    return all_items(
-        lambda page: store.page(store.rules.list_parameters({**filters, "page": page, "page_size": MAX_PAGE_SIZE})),
-    )
+    return store.each(store.rules.list_parameters(filters))
 
 
 def find_id(store: Store, key: str) -> tuple[str, str | None]:

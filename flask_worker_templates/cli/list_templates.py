@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 import click
 
 from flask_worker_templates.errors import InvalidParameters
-from flask_worker_templates.files.dump import definition_file
+from flask_worker_templates.files.dump import definition_pieces
 from flask_worker_templates.model.claim import Claim
 from flask_worker_templates.model.claim_parameters import claims_parameters
 from flask_worker_templates.model.parameters import MAX_PAGE_SIZE
 from flask_worker_templates.model.template import Template
 from flask_worker_templates.runtime.app_state import current_state
 from flask_worker_templates.store.store import Store
+from flask_worker_templates.store.whole_reads import BATCH
 
 from . import terminal
 from .filter_options import SORTS, filter_options, usage_error
 from .find_templates import find_all
-from .output import VERSION, all_items, command, counted, examples, output_option, print_json, print_table, say
+from .long_text import held_back, print_pieces
+from .output import VERSION, all_items, command, counted, examples, json_lines, output_option, print_table, say
+from .table import tab_separated
 from .template_table import columns
 
 
@@ -46,10 +50,10 @@ def list_templates(filters: dict[str, Any], sort: str, outdated: bool, kind: str
         found = find_all(store, {**filters, "sort": sort})
         if outdated:
             behind = {claim.template_id for claim in outdated_claims(store)}
-            found = [template for template in found if template.id in behind]
+            found = (template for template in found if template.id in behind)
+        print_templates(store, found, kind)
     except InvalidParameters as error:
         raise usage_error(error) from None
-    print_templates(found, kind)
 
 
 def outdated_claims(store: Store) -> list[Claim]:
@@ -62,21 +66,47 @@ def outdated_claims(store: Store) -> list[Claim]:
     return all_items(lambda page: store.all_claims(claims_parameters({**asked, "page": page})))
 
 
-def print_templates(found: list[Template], kind: str) -> None:
-    """Print templates in one of the ways that the list knows."""
+def print_templates(store: Store, found: Iterator[Template], kind: str) -> None:
+    """Print templates in one of the ways that the list knows; nothing, if they cannot all be read.
+
+    Only a table on a terminal needs them all at once, for the widths of its columns.
+    """
     if kind == "json":
-        print_json({"version": VERSION, "templates": [template.to_dict() for template in found]})
+        document = {"version": VERSION, "templates": (template.to_dict() for template in found)}
+        print_pieces(held_back(json_lines(document)))
     elif kind == "yaml":
         print_definitions(found)
     elif kind == "name":
-        for template in found:
-            terminal.echo(template.name)
+        print_pieces(held_back(f"{terminal.visible(template.name)}\n" for template in found))
+    elif terminal.is_terminal():
+        listed = list(found)
+        counts = store.claim_counts([template.id for template in listed])
+        print_table(columns(counts, wide=kind == "wide"), listed)
+        _say_how_many(len(listed))
     else:
-        counts = current_state().store.claim_counts([template.id for template in found])
-        print_table(columns(counts, wide=kind == "wide"), found)
-        say(f"{counted(found, 'template')}." if found else "There are no templates.")
+        _print_lines(store, found, wide=kind == "wide")
+
+
+def _print_lines(store: Store, found: Iterator[Template], *, wide: bool) -> None:
+    number = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal number
+        while batch := list(islice(found, BATCH)):
+            number += len(batch)
+            counts = store.claim_counts([template.id for template in batch])
+            for line in tab_separated(columns(counts, wide=wide), batch):
+                yield f"{terminal.visible(line)}\n"
+
+    print_pieces(held_back(lines()))
+    _say_how_many(number)
+
+
+def _say_how_many(number: int) -> None:
+    say(f"{counted(number, 'template')}." if number else "There are no templates.")
 
 
 def print_definitions(found: Iterable[Template]) -> None:
     """Print templates as a definition file, which is UTF-8 whatever the terminal is."""
-    click.echo(definition_file((template.spec for template in found), "yaml", current_state().rules).encode(), nl=False)
+    specs = (template.spec for template in found)
+    print_pieces(held_back(definition_pieces(specs, "yaml", current_state().rules)), utf8=True)

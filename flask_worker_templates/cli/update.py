@@ -107,18 +107,18 @@ class Targets:
         if names:
             return update.patch_each(names, patch)
         try:
-            found = find_all(current_state().store, self.filters)
+            found = [(template.id, template.name) for template in find_all(current_state().store, self.filters)]
         except InvalidParameters as error:
             raise usage_error(error) from None
         if not found:
             say("No templates found.")
             print_changes([], update.kind)
             return OK
-        announce([template.name for template in found], what)
+        announce([name for _, name in found], what)
         if not confirmed("Go on?", yes=self.yes):
             return print_nothing(update.kind)
         # By id: a name may belong to another template by then.
-        return update.patch_each([template.id for template in found], patch)
+        return update.patch_each([template_id for template_id, _ in found], patch)
 
 
 def update_command(function: F) -> Callable[..., None]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -230,7 +230,7 @@ class SpecRules(Rules):
         get, remembered, missing = data.get, self.remembered, ma.missing
         for name, field in self._schema.fields.items():
             value = get(name, missing)
-            kind: Hashable = type(value)
+            kind: Any = type(value)
             if value is missing and name != "extra":
                 default = self._defaults[name]
                 spec[name] = default() if callable(default) else default

@@ -1,8 +1,8 @@
 """The door to MongoDB: everything that is read or written of templates goes through a `Store`.
 
-Its methods stand in the parts that it is made of: `reads`, `revisions`, `create`, `change`, `delete`, `restore`,
-`claims`, `claim_list`, `origins` and `overview`. The writes follow the protocol of `commit`, in the loop of `loop`;
-histories are read by `audit`.
+Its methods stand in the parts that it is made of: `reads`, `whole_reads`, `revisions`, `create`, `change`, `delete`,
+`restore`, `claims`, `claim_list`, `origins` and `overview`. The writes follow the protocol of `commit`, in the loop of
+`loop`; histories are read by `audit`.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from .loop import Guard, Precondition
 from .origins import Origins
 from .overview import Overviews
 from .part import Observer
-from .reads import Reads
 from .restore import Restorations
 from .revisions import Revisions
+from .whole_reads import WholeReads
 
 __all__ = ["ClaimRules", "Guard", "Observer", "Precondition", "Progress", "Store"]
 
 
-class Store(Reads, Revisions, Creations, Changes, Deletions, Restorations, ClaimReads, Claims, Origins, Overviews):
+class Store(WholeReads, Revisions, Creations, Changes, Deletions, Restorations, ClaimReads, Claims, Origins, Overviews):
     """The templates and their audit trail in one database.
 
     Every method raises `DatabaseUnavailable` where MongoDB does not do its part within the time limit.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
 from typing import Any
@@ -10,8 +11,11 @@ import pytest
 import yaml
 from marshmallow import fields
 
+from flask_worker_templates.errors import DatabaseUnavailable
 from flask_worker_templates.model.parameters import ListSchema
 from flask_worker_templates.model.rules import STANDARD
+from flask_worker_templates.store import whole_reads
+from flask_worker_templates.store.reads import Reads
 from tests.support.apps import AppFactory
 from tests.support.backends import mongomock_only
 from tests.support.shell import TIME, Shell
@@ -50,6 +54,25 @@ def test_the_old_name_of_the_option_does_the_same(seeded: Shell) -> None:
     for old, new in (("json", "json"), ("text", "table"), ("table", "table"), ("name", "name")):
         assert seeded.wt("list", "--format", old).stdout == seeded.wt("list", "-o", new).stdout
     assert "--format" not in seeded.wt("list", "--help").stdout
+
+
+@mongomock_only
+@pytest.mark.parametrize("kind", ["json", "table", "wide", "name", "yaml"])
+def test_nothing_is_printed_of_a_list_that_fails_in_the_middle(
+    kind: str, seeded: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches = iter(range(2))
+    read_all = Reads._read_all
+
+    def failing(self: Reads, *arguments: Any) -> Any:
+        if next(batches) == 1:
+            raise DatabaseUnavailable("it went away")
+        return read_all(self, *arguments)
+
+    monkeypatch.setattr(whole_reads, "BATCH", 2)
+    monkeypatch.setattr(Reads, "_read_all", failing)
+    printed = seeded.wt("list", "-o", kind, code=5).stdout
+    assert (json.loads(printed)["error"]["type"] == "DatabaseUnavailable") if kind == "json" else not printed
 
 
 def test_as_yaml_it_is_a_definition_file(seeded: Shell) -> None:

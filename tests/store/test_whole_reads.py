@@ -11,8 +11,9 @@ from pymongo.database import Database
 
 from flask_worker_templates.errors import DuplicateNames
 from flask_worker_templates.model.records import Seed
+from flask_worker_templates.model.rules import STANDARD
 from flask_worker_templates.settings import Settings
-from flask_worker_templates.store import origins
+from flask_worker_templates.store import origins, whole_reads
 from flask_worker_templates.store.connection import DatabaseAccess
 from flask_worker_templates.store.indexes import UNIQUE_NAME
 from flask_worker_templates.store.store import Store
@@ -76,6 +77,36 @@ def test_two_of_one_name_are_told_wherever_a_batch_ends(twice: str, store: Store
     with pytest.raises(DuplicateNames) as caught:
         names(store.managed())
     assert caught.value.names == {twice: 4}
+
+
+@pytest.mark.parametrize("sort", ["name", "-name", "max_nodes", "-cpu_cores", "cost_per_hour_usd", "-updated_at"])
+def test_a_whole_list_is_all_of_its_pages(sort: str, listed: Store) -> None:
+    asked = STANDARD.list_parameters({"sort": sort})
+    assert list(listed.each(asked)) == list(listed.page(asked))
+
+
+def test_filters_hold_for_a_whole_list(listed: Store) -> None:
+    asked = {"min_nodes": 21, "enabled": True, "q": "FIRST"}
+    assert [one.name for one in listed.each(STANDARD.list_parameters(asked))] == ["c", "e"]
+
+
+def test_what_does_not_fit_any_more_when_it_is_its_turn_is_left_out(listed: Store, database: Raw) -> None:
+    found = listed.each(STANDARD.list_parameters({"enabled": True}))
+    assert [one.name for one in islice(found, 2)] == ["a", "c"]
+    database.worker_templates.update_one({"name": "e"}, {"$set": {"enabled": False}})
+    database.worker_templates.update_one({"name": "g"}, {"$set": {"max_nodes": "many"}})
+    assert list(found) == []
+
+
+@pytest.fixture
+def listed(store: Store, database: Raw, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """The same, of different values."""
+    monkeypatch.setattr(whole_reads, "BATCH", 2)
+    for number, name in enumerate(NAMES):
+        values = {"max_nodes": 20 + number % 3, "enabled": number % 2 == 0, "description": f"at {number}, first"}
+        values |= {"capacity.cpu_cores": 9 - number % 4, "cost_per_hour_usd": None if number % 3 else number / 2}
+        database.worker_templates.update_one({"name": name}, {"$set": values})
+    return store
 
 
 @mongod_only
