@@ -31,11 +31,18 @@ DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
 ON_A_TERMINAL = ("cli", "recipes")
 """Pages that show what a person sees on a terminal, which is more than a pipe gets."""
+LONG = ("recipes",)
+"""Pages whose commands take half a minute."""
 DEFINITIONS = (ROOT / "config" / "worker_templates.yaml").read_text()
 
 
 def _pages_with(language: str) -> list[Any]:
-    return [pytest.param(page, id=page.stem) for page in PAGES if blocks(page, language)]
+    thorough = LONG if language == "console" else ()
+    return [
+        pytest.param(page, id=page.stem, marks=[pytest.mark.thorough] if page.stem in thorough else [])
+        for page in PAGES
+        if blocks(page, language)
+    ]
 
 
 @pytest.fixture
