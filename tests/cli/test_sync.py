@@ -36,6 +36,7 @@ from tests.support.backends import mongod_only, mongomock_only
 from tests.support.deployment import Deployment
 from tests.support.json_documents import SCHEMAS, checked, schema
 from tests.support.paths import ROOT
+from tests.support.pseudo_terminal import on_terminal
 from tests.support.servers import Mongod, free_port
 from tests.support.specs import spec
 from tests.support.trail import contents
@@ -427,28 +428,11 @@ def test_a_database_that_goes_away_half_way_exits_5(make_app: AppFactory, kind: 
         mongoengine.disconnect_all()  # while the server is there to say goodbye to
 
 
-@mongod_only
 @pytest.mark.parametrize(("answer", "code", "nodes"), [("y\n", 0, 500), ("n\n", 1, 20), ("\n", 1, 20), ("\x04", 1, 20)])
-def test_on_a_terminal_sync_asks(drifted: Deployment, database_uri: str, answer: str, code: int, nodes: int) -> None:
-    ours, theirs = pty.openpty()
-    one = subprocess.Popen(
-        [sys.executable, "-c", ON_A_TERMINAL, database_uri, str(drifted.path)],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    os.close(theirs)
-    shown = b""
-    while b"Apply 2 changes? [y/N]: " not in shown:
-        shown += os.read(ours, 1000)  # raises at the end
-    assert "sync updates it" in shown.decode()
-    os.write(ours, answer.encode())
-    with contextlib.suppress(OSError):  # how Linux says that the other end is closed
-        while more := os.read(ours, 1000):
-            shown += more
-    os.close(ours)
-    assert one.wait(timeout=30) == code, shown.decode()
+def test_on_a_terminal_sync_asks(drifted: Deployment, answer: str, code: int, nodes: int) -> None:
+    dialog = [("Apply 2 changes? [y/N]: ", answer)]
+    shown = on_terminal(drifted.app, "worker-templates", "sync", dialog=dialog, code=code)
+    assert "sync updates it" in shown.text.partition("Apply 2 changes?")[0]
     assert drifted.get().max_nodes == nodes
 
 
@@ -467,7 +451,14 @@ def answered(one: subprocess.Popen[bytes], answer: str | signal.Signals, termina
 
 
 @mongod_only
-@pytest.mark.parametrize("answer", ["n\n", "\x04", signal.SIGINT], ids=["no", "Ctrl-D", "Ctrl-C"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param("n\n", id="no", marks=pytest.mark.thorough),
+        pytest.param("\x04", id="Ctrl-D", marks=pytest.mark.thorough),
+        pytest.param(signal.SIGINT, id="Ctrl-C"),
+    ],
+)
 def test_whoever_does_not_say_yes_gets_the_document_too(
     drifted: Deployment, database_uri: str, answer: str | signal.Signals
 ) -> None:
