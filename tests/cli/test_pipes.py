@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import mongoengine
 import pytest
 import yaml
 
@@ -131,3 +132,4 @@ def test_a_user_of_the_database_without_rights(tmp_path: Path) -> None:
         for arguments in (["set", "small", "max_nodes=3"], ["delete", "small", "--yes"], ["claim", "small", "w"]):
             assert "its user is not authorized for this operation" in reader.wt(*arguments, code=5).stderr
         assert writer.get("small").revision == 1
+        mongoengine.disconnect_all()  # while the server is there to say goodbye to: later that takes a minute
