@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import time
@@ -13,6 +14,8 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from pymongo import MongoClient
 
 from tests.benchmarks import alone, best, commands, console, environment, growth, http, imports, seeding, shell, targets
 from tests.benchmarks.outcome import Outcome
@@ -26,6 +29,8 @@ RESULTS = environment.HERE / "results"
 LATEST = RESULTS / "latest.json"
 PARTS = ("http", "count", "seeding", "imports", "commands", "console", "shell", "growth")
 
+QUICK_SCENES = ("page-50", "best-1000", "threads-1000")
+
 Found = tuple[Results, str] | tuple[Results, str, Figures]
 
 
@@ -37,13 +42,17 @@ def main() -> int:
         print(targets.as_table(figures))
         return _check(figures) if options.check else 0
     environment.ensure()
+    # Ended in any usual way, this leaves no server behind, and the results of what is done.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if os.getloadavg()[0] > 1:
         print(f"This machine is busy (load {os.getloadavg()[0]:.1f}): ratios will spread, CPU times will be high.")
     (RESULTS / "logs").mkdir(parents=True, exist_ok=True)
     installed = environment.versions()
-    record = Record(RESULTS, machine=_machine(installed), options={**vars(options), "results": None})
     failed = []
     with Mongod(test_commands=False) as mongod:
+        machine = _machine(installed, mongod)
+        record = Record(RESULTS, machine=machine, options={**vars(options), "results": None})
         if "http" in options.only:
             _http(mongod, options, record, installed)
         for part, measure in _others(mongod, options).items():
@@ -67,12 +76,12 @@ def _http(mongod: Mongod, options: argparse.Namespace, record: Record, installed
     servings = best.of_the_usual()
     if options.servers == "best":
         _tell("servers")
-        choice = best.choose(mongod, rounds=min(3, options.rounds), seconds=1, logs=logs)
+        choice = best.choose(mongod, rounds=1 if options.quick else 3, seconds=1, logs=logs)
         record.keep("servers", choice.to_dict(), choice.text(installed))
         record.show("servers")
         servings = choice.best()
     for scene in SCENES:
-        if options.scenes and scene.key not in options.scenes:
+        if scene.key not in (options.scenes or (QUICK_SCENES if options.quick else [one.key for one in SCENES])):
             continue
         part = f"http.{scene.key}"
         _tell(part)
@@ -99,7 +108,7 @@ def _keeper(record: Record, part: str) -> Callable[[Outcome], None]:
 def _others(mongod: Mongod, options: argparse.Namespace) -> dict[str, Callable[[], Found]]:
     return {
         "count": lambda: alone.count(mongod),
-        "seeding": lambda: seeding.run(mongod, templates=options.seeded, rounds=options.rounds),
+        "seeding": lambda: seeding.run(mongod, templates=options.seeded, rounds=options.seed_rounds),
         "imports": lambda: imports.run(rounds=3 * options.rounds),
         "commands": lambda: commands.run(mongod, rounds=3 * options.rounds),
         "console": lambda: console.run(mongod, rounds=options.rounds),
@@ -127,7 +136,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds (default %(default)s)")
     parser.add_argument("--seconds", type=int, default=1, help="of load for each figure (default %(default)s)")
-    parser.add_argument("--quick", action="store_true", help="3 rounds, smaller data: a look, not a measurement")
+    parser.add_argument("--quick", action="store_true", help="2 rounds, smaller data: a look, not a measurement")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="run these parts only")
     keys = [scene.key for scene in SCENES]
     parser.add_argument("--scenes", nargs="+", choices=keys, default=[], help="of the part http, these tables only")
@@ -145,14 +154,16 @@ def _options() -> argparse.Namespace:
     )
     options = parser.parse_args()
     options.seeded, options.sizes = targets.SEEDED_TEMPLATES, growth.Sizes()
-    options.shell_rounds = min(2, options.rounds)
+    options.seed_rounds, options.shell_rounds = options.rounds, min(2, options.rounds)
     if options.quick:
-        options.rounds, options.shell_rounds = 3, 1
+        options.rounds, options.seed_rounds, options.shell_rounds = 2, 1, 1
         options.sizes = growth.QUICK
     return options
 
 
-def _machine(installed: dict[str, str]) -> dict[str, Any]:
+def _machine(installed: dict[str, str], mongod: Mongod) -> dict[str, Any]:
+    with MongoClient[dict[str, Any]](mongod.uri) as client:
+        version = client.server_info()["version"]
     model = next(
         (
             line.partition(":")[2].strip()
@@ -169,6 +180,7 @@ def _machine(installed: dict[str, str]) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "load_average": os.getloadavg(),
         "python": platform.python_version(),
+        "mongod": version,
         "system": platform.platform(),
         "commit": commit.stdout.strip(),
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

@@ -94,13 +94,12 @@ def choose(mongod: Mongod, *, rounds: int, seconds: int, logs: Path) -> Choice:
                 stack.callback(entrant.close)
                 entrant.server.wait()
                 entrant.fill(specs)
+                entrant.warm()
                 entrants.append(entrant)
-        for number_of_round in range(-1, rounds):
+        for number_of_round in range(rounds):
             for work in READS:
                 for entrant in turned(entrants, number_of_round):
                     sample = entrant.measure(work, seconds, number_of_round)
-                    if number_of_round >= 0:
-                        by_server = choice.rates.setdefault(entrant.contestant.key, {})
-                        works = by_server.setdefault(entrant.serving.key, {})
-                        works.setdefault(work, []).append(sample.load.rate)
+                    by_server = choice.rates.setdefault(entrant.contestant.key, {})
+                    by_server.setdefault(entrant.serving.key, {}).setdefault(work, []).append(sample.load.rate)
     return choice

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ def run(
         mongod: the server.
         scene: what is measured.
         best: the best server of each contestant.
-        rounds: how often, besides a first round that only warms up.
+        rounds: how often.
         seconds: of load for each figure.
         logs: directory for the logs of the servers.
         tell: is told the outcome after each round.
@@ -65,18 +66,16 @@ def run(
             outcome.memory_mb[contestant.key] = processes.rss_mb(entrant.server.pid)
             entrant.fill(specs)
             agreement.check(entrant.server, specs, journal=scene.journal or contestant.is_ours)
+            entrant.warm()
             entrants.append(entrant)
         alone = None
         if {"create", "update"} <= set(scene.rows):
             alone = Alone(mongod, scratch, gevent=outcome.servings[OURS.key].gevent)
-        for number_of_round in range(-1, rounds):  # the first one only warms up
-            measured = _round(scene, entrants, number_of_round, seconds)
-            costs = alone.measure() if alone else {}
-            if number_of_round >= 0:
-                outcome.rounds.append(measured)
-                for work, cost in costs.items():
-                    outcome.alone.setdefault(work, []).append(cost)
-                tell(outcome)
+        for number_of_round in range(rounds):
+            outcome.rounds.append(_round(scene, entrants, number_of_round, seconds))
+            for work, cost in (alone.measure() if alone else {}).items():
+                outcome.alone.setdefault(work, []).append(cost)
+            tell(outcome)
     return outcome
 
 
@@ -85,7 +84,7 @@ def _round(scene: Scene, entrants: Sequence[Entrant], number_of_round: int, seco
     for work in scene.works:
         for entrant in turned(entrants, number_of_round):
             if work in entrant.contestant.works:
-                sample = entrant.measure(work, 1 if number_of_round < 0 else seconds, number_of_round)
+                sample = entrant.measure(work, seconds, number_of_round)
                 measured.setdefault(work, {})[entrant.contestant.key] = sample
     return measured
 
@@ -129,6 +128,11 @@ class Entrant:
         # A disabled template takes no claim.
         enabled = self._client.get_default_database()["worker_templates"].find({"enabled": True}, {"_id": 1})
         self._claimable = [f"{PATH}/{found['_id']}" for found in enabled] if self.contestant.is_ours else []
+
+    def warm(self) -> None:
+        """Ask for everything that is read once or more, from as many connections as the load has, before it counts."""
+        with ThreadPoolExecutor(max_workers=load.CONNECTIONS) as pool:
+            list(pool.map(lambda path: self.server.ask("GET", path), [PATH] * 2 * load.CONNECTIONS + 2 * self._paths))
 
     def measure(self, work: str, seconds: int, number_of_round: int) -> Sample:
         """Put it under load."""

@@ -7,7 +7,7 @@ applies them. `list` and `export` show all.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -45,6 +45,11 @@ class _Shell:
         self._output = home / "output"
         self._app = ShellApp(home, with_database(mongod.uri, self._database, journal="true"))
         self._specs = data.specs(templates)
+        # Byte code is written by the first run of each command, as it is when packages are installed.
+        data.write_yaml(home / _source(0), self._specs[:1])
+        for arguments in (["seed-templates"], *_COMMANDS.values()):
+            self._app.run(arguments)
+        self._client.drop_database(self._database)
         stored.write_templates(self._client[self._database], templates, source_of=_source)
 
     def change(self, round_: int) -> None:
@@ -96,20 +101,22 @@ def run(mongod: Mongod, *, templates: int, rounds: int, tell: Callable[[str], No
                 for name in _COMMANDS:
                     tell(f"shell: {name} of {count:,}, round {round_ + 1}")
                     try:
-                        measured.setdefault(count, {}).setdefault(name, []).append(shell.run(name))
+                        costs = shell.run(name)
                     except RuntimeError as error:
                         failed.append(f"{name} of {count:,}: {error}")
                         tell(failed[-1])
+                    else:
+                        measured.setdefault(count, {}).setdefault(name, []).append(costs)
     figures = _figures(measured, templates)
     results = {
         count: {name: [asdict(one) for one in costs] for name, costs in by_name.items()}
         for count, by_name in measured.items()
     }
-    return {"costs": results, "failed": failed}, _text(measured, figures), figures
+    return {"costs": results, "failed": failed}, _text(measured, figures, failed), figures
 
 
 def _figures(measured: Measured, templates: int) -> Figures:
-    all_of, tenth = measured[templates], measured[templates // 10]
+    all_of, tenth = measured.get(templates, {}), measured.get(templates // 10, {})
     figures: Figures = {
         row_of(name): {
             "seconds": Spread.of([one.seconds for one in all_of[name]]),
@@ -119,7 +126,7 @@ def _figures(measured: Measured, templates: int) -> Figures:
         if all_of.get(name)
     }
     for name, row in (("diff", "drift"), ("export", "export")):
-        if len(all_of.get(name, [])) == len(tenth.get(name, [])) == len(tenth["routes"]):
+        if 0 < len(all_of.get(name, ())) == len(tenth.get(name, ())) == len(tenth.get("routes", ())):
             more, fewer = (
                 [one.seconds - start.seconds for one, start in zip(of[name], tenth["routes"], strict=True)]
                 for of in (all_of, tenth)
@@ -132,7 +139,7 @@ def _source(number: int) -> str:
     return f"config/part-{number // _IN_ONE_FILE}.yaml"
 
 
-def _text(measured: Measured, figures: Figures) -> str:
+def _text(measured: Measured, figures: Figures, failed: Sequence[str]) -> str:
     rows = []
     for count, by_name in measured.items():
         for name, costs in by_name.items():
@@ -141,6 +148,7 @@ def _text(measured: Measured, figures: Figures) -> str:
             for column, values in (("seconds", [one.seconds for one in costs]), ("MB", [one.mb for one in costs])):
                 cells += [Spread.of(values), verdict(limits.get(column), Spread.of(values).median)]
             rows.append([*cells, number(Spread.of([one.cpu for one in costs]).median)])
+    rows += [[f"FAILED: {one.splitlines()[0]}", *[""] * 6] for one in failed]
     title = f"### From the shell, {_CHANGED} templates changed in the files\n\n"
     grown = [
         f"For each template, {work} takes {figures[growth(work)]['templates']} times as long with all as with a tenth."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,13 @@ import yaml
 
 from flask_worker_templates.model.spec import normalize
 from tests.benchmarks import data, load, processes, targets
+from tests.benchmarks.growing import WORKS
 from tests.benchmarks.outcome import Outcome, Sample
+from tests.benchmarks.page import PAGE, filled
+from tests.benchmarks.page_tables import BLOCKS, Run
 from tests.benchmarks.report import Spread, Target, number, ratio, table
 from tests.benchmarks.scenes import SCENES
+from tests.benchmarks.servers import GRANIAN
 
 WRK_OUTPUT = """\
 Running 2s test @ http://127.0.0.1:8000/
@@ -163,3 +168,70 @@ def test_an_outcome_compares_with_peers_with_the_update_and_with_the_commands_al
 def test_every_row_of_the_scenes_has_limits() -> None:
     rows = {row for scene in SCENES for row in scene.rows.values()}
     assert rows <= set(targets.LIMITS)
+
+
+def test_what_grows_has_limits_by_the_names_of_the_works() -> None:
+    grown = {row for row in targets.LIMITS if row.startswith("growth: ")}
+    from_the_shell = {targets.growth("drift"), targets.growth("export")}
+    assert grown - from_the_shell <= {targets.growth(work.name) for work in WORKS}
+
+
+def test_what_reads_all_may_take_as_long_for_each_one() -> None:
+    (all_claims,) = [work for work in WORKS if work.name == "claims of one template"]
+    assert all_claims.grown({1_000: [2.0], 10_000: [24.0]}, "claims") == {"10,000 claims": Spread(1.2, 1.2, 1.2)}
+
+
+def test_growth_is_measured_from_the_least_there_is() -> None:
+    work = WORKS[0]
+    assert work.grown({100: [2.0, 2.0], 10_000: [9.0, 9.0], 100_000: [3.0, 2.0]}, "templates") == {
+        "templates": Spread(1.25, 1, 1.5)
+    }
+    assert list(work.grown({10: [1.0], 1_000: [1.0], 10_000: [2.0]}, "claims")) == ["1,000 claims", "10,000 claims"]
+
+
+def test_a_block_of_the_page_is_replaced_and_one_that_was_not_measured_is_kept() -> None:
+    page = (
+        "# A\n\n<!-- figures: one -->\nold\n<!-- end of figures -->\n\n"
+        "<!-- figures: two -->\nold\n<!-- end of figures -->\n"
+    )
+
+    def not_measured(run: Run) -> str:
+        return str(run["missing"])
+
+    assert filled(page, {"here": 5}, {"one": lambda run: f"{run['here']} ms", "two": not_measured}) == (
+        "# A\n\n<!-- figures: one -->\n\n5 ms\n\n<!-- end of figures -->\n\n"
+        "<!-- figures: two -->\nold\n<!-- end of figures -->\n"
+    )
+    with pytest.raises(ValueError, match="two"):
+        filled(page, {}, {"one": not_measured})
+
+
+def test_the_page_has_a_place_for_each_block() -> None:
+    assert filled(PAGE.read_text(), {}, BLOCKS) == PAGE.read_text()
+
+
+def test_the_tables_of_the_page_are_made_from_what_a_run_wrote() -> None:
+    contestants = {"ours": 600, "ours-hooked": 590, "smorest": 300, "eve": 200, "beanie": 500, "bare": 800}
+    scene = next(scene for scene in SCENES if scene.key == "best-1000")
+    works = {work: {key: sample(rate, 1000) for key, rate in contestants.items()} for work in scene.works}
+    outcome = Outcome(scene, dict.fromkeys(contestants, GRANIAN), rounds=[works, works])
+    counted = {"ours": dict.fromkeys(scene.works, 1), "ours-hooked": {**dict.fromkeys(scene.works, 1), "claim": 2}}
+    run = json.loads(
+        json.dumps(
+            {
+                "http.best-1000": outcome.to_dict(),
+                "count": counted,
+                "machine": {"packages": {"granian": "2.8.9"}},
+                "growth": {"milliseconds": {"list": {"claims": {10: 1.5, 1000: 1.75}}}},
+            }
+        )
+    )
+    lines = [
+        re.sub(" +", " ", line)
+        for block in ("speed", "costs", "servers", "growth")
+        for line in BLOCKS[block](run).splitlines()
+    ]
+    assert "| get | 2 (2–2) | 3 (3–3) | 1.2 (1.2–1.2) | 0.75 (0.75–0.75) |" in lines
+    assert "| claim with a lease | 600 | 1 | 2 | 1,000 | 1 | 590 | 1; 2 with hooks |" in lines
+    assert "| this extension | granian, 8 threads (granian 2.8.9) | – |" in lines
+    assert "| list | 10, 1,000 claims | 1.5, 1.75 |" in lines

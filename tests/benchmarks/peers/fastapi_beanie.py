@@ -1,7 +1,9 @@
-"""FastAPI and Beanie, as their documentation shows.
+"""FastAPI and Beanie, written by someone who knows them.
 
-From FastAPI: pydantic models as body and as return type (serialized by pydantic's core), partial updates with
-`exclude_unset`. From Beanie: documents, `use_revision` for the version check, `set`, `count` beside a sorted page.
+From FastAPI: pydantic models as body, partial updates with `exclude_unset`. From Beanie: documents, `use_revision` for
+the version check, `set`. For speed, reads are projected on a plain model, which costs less than a document; answers
+are written by pydantic's core and returned as they are, so that FastAPI does not validate them again; the total of a
+list is MongoDB's own count of the collection.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import Annotated, Any, Literal
 from beanie import Document, Indexed, PydanticObjectId, init_beanie
 from beanie.exceptions import RevisionIdWasChanged
 from fastapi import FastAPI, Header, HTTPException, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from pymongo import ASCENDING, DESCENDING, AsyncMongoClient, IndexModel
 from pymongo.errors import DuplicateKeyError
 
@@ -91,6 +93,26 @@ class Template(Document):
         use_revision = True
 
 
+class TemplateView(BaseModel):
+    id: PydanticObjectId = Field(alias="_id")
+    name: str
+    description: str
+    instance_type: str
+    capacity: Capacity
+    license_type: LicenseType
+    max_nodes: int
+    ami_pattern: str
+    startup_time_minutes: int
+    port_range: PortRange
+    enabled: bool
+    cost_per_hour_usd: float | None
+    labels: dict[str, str]
+    revision: int
+    is_seeded: bool
+    created_at: datetime
+    updated_at: datetime
+
+
 class AuditEvent(Document):
     template_id: PydanticObjectId
     revision: int
@@ -115,8 +137,17 @@ async def record(template: Template, action: str) -> None:
     ).insert()
 
 
-def etag(template: Template) -> str:
-    return f'"{template.revision_id}"'
+def etag(template: Template | TemplateView) -> str:
+    return f'"{template.revision}"'
+
+
+PAGE = TypeAdapter(list[TemplateView])
+JSON = "application/json"
+
+
+def answer(template: Template | TemplateView, status: int = 200) -> Response:
+    body = template.model_dump_json(by_alias=True)
+    return Response(body, status, headers={"ETag": etag(template)}, media_type=JSON)
 
 
 @asynccontextmanager
@@ -130,19 +161,20 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
 app = FastAPI(lifespan=lifespan)
 
 
-@app.get(PATH)
+@app.get(PATH, response_model=list[TemplateView])
 async def list_templates(
-    response: Response,
     page: Annotated[int, Query(ge=1)] = 1,
     page_size: Annotated[int, Query(ge=1, le=200)] = PAGE_SIZE,
-) -> list[Template]:
+) -> Any:
     """List the templates."""
-    response.headers["X-Total-Count"] = str(await Template.count())
-    return await Template.find_all().sort("+name").skip((page - 1) * page_size).limit(page_size).to_list()
+    total = await Template.get_pymongo_collection().estimated_document_count()
+    listed = Template.find_all(projection_model=TemplateView).sort("+name")
+    found = await listed.skip((page - 1) * page_size).limit(page_size).to_list()
+    return Response(PAGE.dump_json(found, by_alias=True), headers={"X-Total-Count": str(total)}, media_type=JSON)
 
 
-@app.post(PATH, status_code=201)
-async def create_template(spec: Spec, response: Response) -> Template:
+@app.post(PATH, status_code=201, response_model=TemplateView)
+async def create_template(spec: Spec) -> Any:
     """Create a template."""
     template = Template(**spec.model_dump())
     try:
@@ -150,28 +182,27 @@ async def create_template(spec: Spec, response: Response) -> Template:
     except DuplicateKeyError:
         raise HTTPException(409, "The name is taken.") from None
     await record(template, "created")
-    response.headers["ETag"] = etag(template)
-    return template
+    return answer(template, 201)
 
 
-@app.get(PATH + "/{template_id}", response_model=Template)
-async def get_template(template_id: PydanticObjectId, request: Request, response: Response) -> Any:
+@app.get(PATH + "/{template_id}", response_model=TemplateView)
+async def get_template(template_id: PydanticObjectId, request: Request) -> Any:
     """Get a template."""
-    template = await found(template_id)
+    template = await Template.find_one({"_id": template_id}, projection_model=TemplateView)
+    if template is None:
+        raise HTTPException(404, "There is no such template.")
     tag = etag(template)
     if request.headers.get("If-None-Match") == tag:
         return Response(status_code=304, headers={"ETag": tag})
-    response.headers["ETag"] = tag
-    return template
+    return answer(template)
 
 
-@app.patch(PATH + "/{template_id}")
+@app.patch(PATH + "/{template_id}", response_model=TemplateView)
 async def update_template(
     template_id: PydanticObjectId,
     changes: Changes,
-    response: Response,
     if_match: Annotated[str | None, Header()] = None,
-) -> Template:
+) -> Any:
     """Change some fields of a template."""
     template = await found(template_id)
     if if_match is not None and if_match != etag(template):
@@ -182,8 +213,7 @@ async def update_template(
     except RevisionIdWasChanged:
         raise HTTPException(412, "The template has changed.") from None
     await record(template, "updated")
-    response.headers["ETag"] = etag(template)
-    return template
+    return answer(template)
 
 
 async def found(template_id: PydanticObjectId) -> Template:
