@@ -26,7 +26,7 @@ from tests.support.servers import (
     with_database,
 )
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.thorough]
 
 
 @pytest.fixture(scope="module", autouse=True)
