@@ -466,7 +466,7 @@ def test_the_health_check_is_never_held_up_by_a_database_that_hangs(tmp_path: Pa
             return app.test_client().get(URL).status_code, time.monotonic() - began
 
         def recovers() -> None:
-            deadline = time.monotonic() + 15
+            deadline = time.monotonic() + 60
             while ask()[0] != 200:
                 assert time.monotonic() < deadline
                 time.sleep(0.2)
