@@ -49,8 +49,7 @@ def outcome(  # noqa: PLR0911  # a table, read from top to bottom
 
     Args:
         drift: the template, from `compare`.
-        on_conflict: whose value a field in conflict gets; ``skip`` leaves the whole template as it is; None
-            refuses.
+        on_conflict: whose value a field in conflict gets; ``skip`` leaves the whole template alone; None refuses.
         choices: whose value single fields in conflict get, by path; goes before `on_conflict`.
         adopt: put a template in collision under the file's management. It keeps its own values, unless
             `on_conflict` is ``file`` or `choices` say so.
