@@ -76,7 +76,7 @@ def _http(mongod: Mongod, options: argparse.Namespace, record: Record, installed
     servings = best.of_the_usual()
     if options.servers == "best":
         _tell("servers")
-        choice = best.choose(mongod, rounds=1 if options.quick else 3, seconds=1, logs=logs)
+        choice = best.choose(mongod, rounds=1 if options.quick else 2, seconds=1, logs=logs)
         record.keep("servers", choice.to_dict(), choice.text(installed))
         record.show("servers")
         servings = choice.best()

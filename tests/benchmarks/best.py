@@ -1,4 +1,4 @@
-"""Which server is the best for each contestant: a short measurement of lists and gets on those that suit it."""
+"""Which server is the best for each contestant: a short measurement on those that suit it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from tests.benchmarks.scenes import Scene
 from tests.benchmarks.servers import SERVINGS, Serving, candidates, usual
 from tests.support.servers import Mongod
 
-_SCENE = Scene("best", "Which server is the best for each, 50 templates", 50, READS, {})
+_WORKS = (*READS, "update")
+_SCENE = Scene("best", "Which server is the best for each, 50 templates", 50, _WORKS, {})
 _TRIED = (OURS, *PEERS, BARE)
 
 Servings = dict[str, Serving]
@@ -63,13 +64,13 @@ class Choice:
             [
                 contestant.title,
                 SERVINGS[server].versions(installed),
-                *(Spread.of(works[work]) for work in READS),
+                *(Spread.of(works[work]) if work in works else "" for work in _WORKS),
                 "✓" if best[contestant.key].key == server else "",
             ]
             for contestant in _TRIED
             for server, works in self.rates[contestant.key].items()
         ]
-        return f"### {_SCENE.title}\n\n" + table(["", "server", *(f"{work}, requests/s" for work in READS), ""], rows)
+        return f"### {_SCENE.title}\n\n" + table(["", "server", *(f"{work}, requests/s" for work in _WORKS), ""], rows)
 
 
 def choose(mongod: Mongod, *, rounds: int, seconds: int, logs: Path) -> Choice:
@@ -97,8 +98,10 @@ def choose(mongod: Mongod, *, rounds: int, seconds: int, logs: Path) -> Choice:
                 entrant.warm()
                 entrants.append(entrant)
         for number_of_round in range(rounds):
-            for work in READS:
+            for work in _WORKS:
                 for entrant in turned(entrants, number_of_round):
+                    if work not in entrant.contestant.works:
+                        continue
                     sample = entrant.measure(work, seconds, number_of_round)
                     by_server = choice.rates.setdefault(entrant.contestant.key, {})
                     by_server.setdefault(entrant.serving.key, {}).setdefault(work, []).append(sample.load.rate)

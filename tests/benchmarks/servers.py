@@ -62,15 +62,18 @@ def _uvicorn(app: App, port: int) -> list[str]:
     ]
 
 
-def _granian(app: App, port: int) -> list[str]:
-    common = [
-        *("granian", "--workers", "1", "--http", "1", "--no-ws", "--no-access-log", "--log-level", "warning"),
-        *("--host", "127.0.0.1", "--port", str(port)),
-    ]
-    if app.asgi:
-        return [*common, "--interface", "asgi", "--loop", "uvloop", f"{app.module}:app"]
-    # As many threads as there are connections: each waits for MongoDB most of its time.
-    return [*common, "--interface", "wsgi", "--blocking-threads", "8", "--factory", f"{app.module}:create_app"]
+def _granian(threads: int) -> Callable[[App, int], list[str]]:
+    def arguments(app: App, port: int) -> list[str]:
+        common = [
+            *("granian", "--workers", "1", "--http", "1", "--no-ws", "--no-access-log", "--log-level", "warning"),
+            *("--host", "127.0.0.1", "--port", str(port)),
+        ]
+        if app.asgi:
+            return [*common, "--interface", "asgi", "--loop", "uvloop", f"{app.module}:app"]
+        wsgi = ["--interface", "wsgi", "--blocking-threads", str(threads), "--factory"]
+        return [*common, *wsgi, f"{app.module}:create_app"]
+
+    return arguments
 
 
 GEVENT = Serving(
@@ -78,10 +81,12 @@ GEVENT = Serving(
 )
 GTHREAD = Serving("gthread", "gunicorn, 8 threads", ("gunicorn", "gunicorn_h1c"), _gunicorn("gthread"))
 UVICORN = Serving("uvicorn", "uvicorn", ("uvicorn", "uvloop", "httptools"), _uvicorn)
-GRANIAN = Serving("granian", "granian, 8 threads", ("granian",), _granian)
-GRANIAN_ASGI = Serving("granian-asgi", "granian", ("granian", "uvloop"), _granian)
+# As many threads as there are connections, since each waits for MongoDB; and few, since they wait for each other too.
+GRANIAN = Serving("granian", "granian, 8 threads", ("granian",), _granian(8))
+GRANIAN_3 = Serving("granian-3", "granian, 3 threads", ("granian",), _granian(3))
+GRANIAN_ASGI = Serving("granian-asgi", "granian", ("granian", "uvloop"), _granian(0))
 
-SERVINGS = {serving.key: serving for serving in (GEVENT, GTHREAD, UVICORN, GRANIAN, GRANIAN_ASGI)}
+SERVINGS = {serving.key: serving for serving in (GEVENT, GTHREAD, UVICORN, GRANIAN, GRANIAN_3, GRANIAN_ASGI)}
 
 
 def usual(app: App) -> Serving:
@@ -91,4 +96,4 @@ def usual(app: App) -> Serving:
 
 def candidates(app: App) -> tuple[Serving, ...]:
     """The servers that are tried for an app, the usual one first."""
-    return (UVICORN, GRANIAN_ASGI) if app.asgi else (GEVENT, GRANIAN)
+    return (UVICORN, GRANIAN_ASGI) if app.asgi else (GEVENT, GRANIAN, GRANIAN_3)
