@@ -15,7 +15,7 @@ import mongoengine
 import mongomock
 import pytest
 from flask.testing import FlaskClient
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 from pymongo import MongoClient
 from pymongo.database import Database
 
@@ -201,6 +201,7 @@ def browser() -> Iterator[Browser]:
     """Debian's Chromium, headless. One a module: while Playwright runs, `asyncio.run` fails in its thread."""
     if not CHROMIUM.exists():
         missing(f"no browser: {CHROMIUM} is not there (Debian package chromium)")
+    expect.set_options(timeout=30_000)  # milliseconds: the machine may be busy
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM)
         yield chromium

@@ -22,7 +22,9 @@ from tests.support.specs import spec
 
 pytestmark = mongomock_only
 
-SCRIPTS = pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
+SCRIPTS = pytest.mark.parametrize(
+    "scripts", [pytest.param(True, id="scripts"), pytest.param(False, id="no-scripts", marks=pytest.mark.thorough)]
+)
 
 
 def press(page: Page, name: str) -> None:

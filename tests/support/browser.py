@@ -33,7 +33,7 @@ class Visit:
         self.complaints: list[str] = []
         self.context = browser.new_context(java_script_enabled=scripts, reduced_motion="reduce")
         self.page: Page = self.context.new_page()
-        self.page.set_default_timeout(15_000)
+        self.page.set_default_timeout(60_000)
         self.page.on("request", self._request)  # not a route, which would switch off the cache of the browser
         self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
