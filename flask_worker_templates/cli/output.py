@@ -23,6 +23,7 @@ from flask_worker_templates.runtime.app_state import AppState
 from flask_worker_templates.store.leaving import end_at_once
 
 from . import terminal
+from .collector import rare_collections
 from .error_document import error_document
 from .exit_codes import CONFLICT, DRIFT, ERROR, OK, UNAVAILABLE, USAGE, exit_code
 from .json_text import json_pieces
@@ -92,7 +93,7 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
         kind = arguments.get("kind", "text")
         if sys.stdout is sys.__stdout__:  # else it is run by a program that goes on, such as a test
             end_at_once()
-        with tolerant_streams():
+        with tolerant_streams(), rare_collections():
             try:
                 code = function(**arguments) or OK
             except WorkerTemplatesError as error:
