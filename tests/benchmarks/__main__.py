@@ -22,13 +22,17 @@ from tests.benchmarks.outcome import Outcome
 from tests.benchmarks.record import Record
 from tests.benchmarks.report import Results
 from tests.benchmarks.scenes import SCENES
+from tests.benchmarks.servers import Serving
 from tests.benchmarks.targets import Figures
 from tests.support.servers import Mongod
 
 RESULTS = environment.HERE / "results"
 LATEST = RESULTS / "latest.json"
+CHOICE = RESULTS / "servers.json"
+"""What the last run that tried the servers found."""
 PARTS = ("http", "count", "seeding", "imports", "commands", "console", "shell", "growth")
 
+QUICK_PARTS = ("http", "count", "seeding", "console", "shell", "growth")
 QUICK_SCENES = ("page-50", "best-1000", "threads-1000")
 
 Found = tuple[Results, str] | tuple[Results, str, Figures]
@@ -73,13 +77,7 @@ def main() -> int:
 
 def _http(mongod: Mongod, options: argparse.Namespace, record: Record, installed: dict[str, str]) -> None:
     logs = RESULTS / "logs"
-    servings = best.of_the_usual()
-    if options.servers == "best":
-        _tell("servers")
-        choice = best.choose(mongod, rounds=1 if options.quick else 2, seconds=1, logs=logs)
-        record.keep("servers", choice.to_dict(), choice.text(installed))
-        record.show("servers")
-        servings = choice.best()
+    servings = _servers(mongod, options, record, installed)
     for scene in SCENES:
         if scene.key not in (options.scenes or (QUICK_SCENES if options.quick else [one.key for one in SCENES])):
             continue
@@ -95,6 +93,23 @@ def _http(mongod: Mongod, options: argparse.Namespace, record: Record, installed
             tell=_keeper(record, part),
         )
         record.show(part)
+
+
+def _servers(
+    mongod: Mongod, options: argparse.Namespace, record: Record, installed: dict[str, str]
+) -> dict[str, Serving]:
+    if options.servers == "usual":
+        return best.of_the_usual()
+    if options.servers == "last" and CHOICE.exists():
+        choice = best.Choice(json.loads(CHOICE.read_text()))
+        record.keep("servers", choice.to_dict(), choice.text(installed))
+        return choice.best()
+    _tell("servers")
+    choice = best.choose(mongod, rounds=1 if options.quick else 2, seconds=1, logs=RESULTS / "logs")
+    record.keep("servers", choice.to_dict(), choice.text(installed))
+    record.show("servers")
+    CHOICE.write_text(json.dumps(choice.rates))
+    return choice.best()
 
 
 def _keeper(record: Record, part: str) -> Callable[[Outcome], None]:
@@ -137,14 +152,14 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds (default %(default)s)")
     parser.add_argument("--seconds", type=int, default=1, help="of load for each figure (default %(default)s)")
     parser.add_argument("--quick", action="store_true", help="2 rounds, smaller data: a look, not a measurement")
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="run these parts only")
+    parser.add_argument("--only", nargs="+", choices=PARTS, help="run these parts only")
     keys = [scene.key for scene in SCENES]
     parser.add_argument("--scenes", nargs="+", choices=keys, default=[], help="of the part http, these tables only")
     parser.add_argument(
         "--servers",
-        choices=("best", "usual"),
-        default="best",
-        help="try which server is the best for each contestant, or take gunicorn with gevent and uvicorn",
+        choices=("best", "last", "usual"),
+        help="try which server is the best for each contestant (default); take what was found the last time (default "
+        "of --quick); or take gunicorn with gevent and uvicorn",
     )
     parser.add_argument(
         "--check", action="store_true", help="exit 1 and list what falls short of the limits or was not measured"
@@ -153,6 +168,8 @@ def _options() -> argparse.Namespace:
         "--results", type=Path, nargs="?", const=LATEST, help="measure nothing, read these (default: the latest)"
     )
     options = parser.parse_args()
+    options.servers = options.servers or ("last" if options.quick else "best")
+    options.only = options.only or (QUICK_PARTS if options.quick else PARTS)
     options.seeded, options.sizes = targets.SEEDED_TEMPLATES, growth.Sizes()
     options.seed_rounds, options.shell_rounds = options.rounds, min(2, options.rounds)
     if options.quick:

@@ -47,7 +47,7 @@ class Sizes:
     claims: tuple[int, ...] = (10, 1_000, 10_000)
 
 
-QUICK = Sizes(templates=(100, 10_000), events=(10_000, 200_000))
+QUICK = Sizes(templates=(100, 10_000, 30_000), events=(10_000, 200_000))
 
 Times = dict[str, dict[str, dict[int, list[float]]]]
 """Seconds of one request by work, by what grows and its size, in the order of the rounds."""
