@@ -41,8 +41,10 @@ Found = tuple[Results, str] | tuple[Results, str, Figures]
 def main() -> int:
     """Run the parts that were asked for; return the exit code."""
     options = _options()
-    if options.results:
-        figures = targets.from_json(json.loads(options.results.read_text())["figures"])
+    if options.results is not None:
+        figures: Figures = {}
+        for path in options.results or [LATEST]:
+            targets.merge(figures, targets.from_json(json.loads(path.read_text())["figures"]))
         print(targets.as_table(figures))
         return _check(figures) if options.check else 0
     environment.ensure()
@@ -165,7 +167,10 @@ def _options() -> argparse.Namespace:
         "--check", action="store_true", help="exit 1 and list what falls short of the limits or was not measured"
     )
     parser.add_argument(
-        "--results", type=Path, nargs="?", const=LATEST, help="measure nothing, read these (default: the latest)"
+        "--results",
+        type=Path,
+        nargs="*",
+        help="measure nothing, read these, of which a later one goes before an earlier one (default: the latest)",
     )
     options = parser.parse_args()
     options.servers = options.servers or ("last" if options.quick else "best")

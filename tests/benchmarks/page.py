@@ -11,12 +11,13 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import environment
+from tests.benchmarks import environment, targets
 from tests.benchmarks.page_tables import BLOCKS
+from tests.benchmarks.targets import Figures
 
 PAGE = environment.ROOT / "docs" / "performance.md"
 STATIC = environment.ROOT / "docs" / "_static"
@@ -50,17 +51,30 @@ def filled(page: str, results: dict[str, Any], blocks: dict[str, Callable[[dict[
     return page
 
 
+def merged(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the results of several runs as one: of each part those of the last run that measured it."""
+    figures: Figures = {}
+    for run in runs:
+        targets.merge(figures, targets.from_json(run["figures"]))
+    return {**{key: value for run in runs for key, value in run.items()}, "figures": targets.to_json(figures)}
+
+
 def main() -> None:
     """Fill the page and draw the plots."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.page", description=__doc__)
-    parser.add_argument("results", type=Path, nargs="?", default=LATEST, help="of a run (default: the latest)")
+    parser.add_argument(
+        "results",
+        type=Path,
+        nargs="*",
+        help="of runs, of which a later one goes before an earlier one (default: the latest)",
+    )
     parser.add_argument("--page", type=Path, default=PAGE, help="what is filled in (default %(default)s)")
     parser.add_argument("--plots", type=Path, default=STATIC, help="directory of the plots (default %(default)s)")
     options = parser.parse_args()
-    results = json.loads(options.results.read_text())
+    results = merged([json.loads(path.read_text()) for path in options.results or [LATEST]])
     options.page.write_text(filled(options.page.read_text(), results, BLOCKS))
-    command = [environment.PYTHON, "-m", "tests.benchmarks.plot", options.results, options.plots]
-    subprocess.run(command, cwd=environment.ROOT, check=True)
+    command = [environment.PYTHON, "-m", "tests.benchmarks.plot", options.plots]
+    subprocess.run(command, cwd=environment.ROOT, check=True, input=json.dumps(results), text=True)
 
 
 if __name__ == "__main__":

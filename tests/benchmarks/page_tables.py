@@ -29,7 +29,7 @@ WORK_TITLES = {
 
 
 def _setting(run: Run) -> str:
-    machine, rounds = run["machine"], run["options"]["rounds"]
+    machine, rounds = run["machine"], len(run[BEST]["samples"]["list"][OURS.key])
     return (
         f"Measured on {machine['at'][:10]} on {machine['cores']} cores of an {machine['processor']}, with Python "
         f"{machine['python']} and MongoDB {machine['mongod']}, in {rounds} interleaved rounds. Figures are medians; "

@@ -1,5 +1,5 @@
 """The plots of the documentation: how many times as fast this extension is, and how it grows. Run in the peers'
-environment: ``python -m tests.benchmarks.plot RESULTS DIRECTORY``.
+environment: ``python -m tests.benchmarks.plot DIRECTORY < RESULTS``.
 """
 
 from __future__ import annotations
@@ -122,4 +122,4 @@ def main(results: dict[str, Any], directory: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2]))
+    main(json.load(sys.stdin), Path(sys.argv[1]))

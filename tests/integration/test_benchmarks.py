@@ -17,7 +17,7 @@ from flask_worker_templates.model.spec import normalize
 from tests.benchmarks import data, load, processes, targets
 from tests.benchmarks.growing import WORKS
 from tests.benchmarks.outcome import Outcome, Sample
-from tests.benchmarks.page import PAGE, filled
+from tests.benchmarks.page import PAGE, filled, merged
 from tests.benchmarks.page_tables import BLOCKS, Run
 from tests.benchmarks.report import Spread, Target, number, ratio, table
 from tests.benchmarks.scenes import SCENES
@@ -204,6 +204,17 @@ def test_a_block_of_the_page_is_replaced_and_one_that_was_not_measured_is_kept()
     )
     with pytest.raises(ValueError, match="two"):
         filled(page, {}, {"one": not_measured})
+
+
+def test_of_several_runs_the_last_counts_that_measured_a_part() -> None:
+    figure = {"median": 1.0, "low": 1.0, "high": 1.0}
+    first = {"count": 1, "shell": 1, "figures": {"get": {"bare": figure, "eve": figure}}}
+    second = {"count": 2, "figures": {"get": {"bare": {**figure, "median": 2.0}}}}
+    assert merged([first, second]) == {
+        "count": 2,
+        "shell": 1,
+        "figures": {"get": {"bare": {**figure, "median": 2.0}, "eve": figure}},
+    }
 
 
 def test_the_page_has_a_place_for_each_block() -> None:
