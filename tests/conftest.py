@@ -38,6 +38,8 @@ ON_BOTH = (
 of each layer above. Elsewhere the real server is the thorough run's, unless mongomock cannot do what is tested."""
 
 LONGEST = (
+    "tests/integration/test_schemathesis.py",
+    "tests/laws/test_sync_machine.py",
     "tests/integration/test_docs.py",
     "tests/files/test_hostile.py",
     "tests/console/test_browser_pages.py",
