@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from pymongo.errors import OperationFailure
+
 from flask_worker_templates.errors import InvalidParameters, TemplateNotFound
 from flask_worker_templates.model.claim import Claim, ClaimCount
 from flask_worker_templates.model.parameters import Paging
@@ -17,7 +19,7 @@ from flask_worker_templates.model.template import Page, Template
 from .audit import event_id
 from .claim_rules import CLAIMS, ClaimRules
 from .connection import Collections, Document
-from .indexes import UNIQUE_NAME
+from .indexes import CLAIMED, IS_CLAIMED, UNIQUE_NAME
 from .part import Part
 from .presented import PRESENTED
 from .queries import all_of, scope_conditions
@@ -30,6 +32,7 @@ MAX_READ = 10_000
 """The most claims that are read to find the outdated or the expired ones among them."""
 
 _CHUNK = 1000  # events in one query
+_BAD_VALUE = 2  # the code for a hint at an index that there is not
 
 # No names that a field of a document has.
 _IS_ARRAY, _TOTAL, _NOW = "claims are an array", "total number of claims", "time of the clock"
@@ -172,8 +175,8 @@ def _rows(asked: Mapping[str, Any], now: Any, within: list[Document]) -> tuple[l
     if "worker_id" in asked:
         match["claims.worker_id"] = {"$eq": asked["worker_id"]}
     if not match:
-        # By the index on names, and so in its order: sorting the documents would take too much memory.
-        match, hint = {"name": {"$gte": ""}, "claims.0": {"$exists": True}}, UNIQUE_NAME
+        # By an index on names, and so in its order: sorting the documents would take too much memory.
+        match, hint = {"name": {"$gte": ""}, **IS_CLAIMED}, CLAIMED
     one = [{"$match": {"claims.worker_id": {"$eq": asked["worker_id"]}}}] if "worker_id" in asked else []
     return [
         {"$match": all_of([match, *within])},
@@ -185,8 +188,14 @@ def _rows(asked: Mapping[str, Any], now: Any, within: list[Document]) -> tuple[l
 
 
 def _aggregate(db: Collections, pipeline: list[dict[str, Any]], hint: str | None) -> list[Document]:
-    options: dict[str, Any] = {"hint": hint} if hint else {}
-    return list(db.templates.aggregate(pipeline, **options))
+    if hint is None:
+        return list(db.templates.aggregate(pipeline))
+    try:
+        return list(db.templates.aggregate(pipeline, hint=hint))
+    except OperationFailure as error:
+        if error.code != _BAD_VALUE:
+            raise
+        return list(db.templates.aggregate(pipeline, hint=UNIQUE_NAME))  # the index is still being built
 
 
 def _shown_with_templates(db: Collections, rows: Sequence[Document], rules: ClaimRules, scope: Scope) -> list[Claim]:

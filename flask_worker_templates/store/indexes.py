@@ -17,6 +17,11 @@ from .connection import NAMESPACE_NOT_FOUND, Collections, Document
 from .stored_form import EXTRA_VALUES
 
 UNIQUE_NAME = "name_unique"
+CLAIMED = "claimed"
+"""The index on the names of the templates that have claims."""
+
+IS_CLAIMED: dict[str, Any] = {"claims.0": {"$exists": True}}
+"""The condition that a template has claims."""
 
 _TEMPLATES = (
     IndexModel([("name", ASCENDING)], name=UNIQUE_NAME, unique=True),
@@ -33,6 +38,8 @@ _TEMPLATES = (
     # For `feed`: the last events that are not in the log.
     IndexModel([("last_event.logged", ASCENDING), ("updated_at", ASCENDING)], name="unlogged"),
     IndexModel([("claims.worker_id", ASCENDING)], name="claims_worker"),
+    # With the id, since servers before 5.0 take one index for each key.
+    IndexModel([("name", ASCENDING), ("_id", ASCENDING)], name=CLAIMED, partialFilterExpression=IS_CLAIMED),
     IndexModel([(EXTRA_VALUES, ASCENDING)], name=EXTRA_VALUES),
 )
 _EVENTS = (

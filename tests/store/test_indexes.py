@@ -31,7 +31,7 @@ from flask_worker_templates.settings import Settings
 from flask_worker_templates.store import indexes
 from flask_worker_templates.store import store as store_module
 from flask_worker_templates.store.connection import DatabaseAccess
-from flask_worker_templates.store.indexes import UNIQUE_NAME
+from flask_worker_templates.store.indexes import CLAIMED, UNIQUE_NAME
 from flask_worker_templates.store.reads import MAX_EXPLAINED
 from flask_worker_templates.store.store import Store
 from tests.support.servers import Mongod, with_database
@@ -64,7 +64,7 @@ def test_they_are_there_after_preparing_twice(store: Store, database: Raw) -> No
     assert list(found[UNIQUE_NAME]["key"]) == [("name", 1)]
     assert set(found) == {
         *("_id_", UNIQUE_NAME, "updated_at", "created_at", "cost_per_hour_usd", "instance_type", "labels"),
-        *("ami_pattern", "extra_values", "unlogged", "base_name", "exported_name", "claims_worker"),
+        *("ami_pattern", "extra_values", "unlogged", "base_name", "exported_name", "claims_worker", "claimed"),
     }
     assert set(database.worker_template_events.index_information()) == {
         *("_id_", "template_revision", "at", "name_at", "actor_at", "action_at", "unlogged"),
@@ -518,18 +518,18 @@ def claimed(recorded: Recorded) -> Recorded:
 
 
 LISTS_OF_CLAIMS: list[tuple[dict[str, Any], int, int]] = [
-    ({}, PAGE, TEMPLATES),
-    ({"page": 3}, PAGE, TEMPLATES),
-    ({"page": 99}, 0, TEMPLATES),
+    ({}, PAGE, CLAIMS),
+    ({"page": 3}, PAGE, CLAIMS),
+    ({"page": 99}, 0, CLAIMS),
     ({"worker_id": "w10"}, 1, 1),
     ({"worker_id": "nobody"}, 0, 1),
     ({"template": "t00010"}, 1, 1),
     ({"template": "t00010", "worker_id": "w10"}, 1, 1),
     ({"template": "t00010", "outdated": "true"}, 0, 1),
     ({"worker_id": "w10", "expired": "false"}, 1, 1),
-    ({"outdated": "false"}, PAGE, TEMPLATES),
-    ({"expired": "true"}, PAGE, TEMPLATES),
-    ({"outdated": "true", "expired": "true"}, 0, TEMPLATES),
+    ({"outdated": "false"}, PAGE, CLAIMS),
+    ({"expired": "true"}, PAGE, CLAIMS),
+    ({"outdated": "true", "expired": "true"}, 0, CLAIMS),
 ]
 """What is asked of all claims, how many are on the page, and how many templates each command may look at."""
 
@@ -551,10 +551,22 @@ def test_every_list_of_claims_is_served_by_an_index_or_bounded(
             assert plan.indexes == {"_id_"}
             assert plan.examined <= CLAIMS
         else:
+            by_name = UNIQUE_NAME if "template" in asked else CLAIMED
             assert plan.examined <= most
-            assert plan.indexes == ({"claims_worker"} if set(asked) & {"worker_id"} else {UNIQUE_NAME}) or (
+            assert plan.indexes == ({"claims_worker"} if set(asked) & {"worker_id"} else {by_name}) or (
                 {"template", "worker_id"} <= set(asked) and plan.indexes <= {"claims_worker", UNIQUE_NAME}
             )
+
+
+@pytest.mark.server
+def test_claims_are_listed_while_their_index_is_being_built(claimed: Recorded) -> None:
+    asked = claims_parameters({"page_size": str(PAGE)})
+    before = claimed.store.all_claims(asked)
+    claimed.raw.worker_templates.drop_index(CLAIMED)
+    try:
+        assert claimed.store.all_claims(asked) == before
+    finally:
+        claimed.store.make_indexes(wait=True)
 
 
 @pytest.mark.server
