@@ -137,12 +137,14 @@ class Claims(Part):
             key["revision"] = seen["revision"]
             if any(wish.is_met_by(claim) for claim in seen.get("claims", ())):
                 return seen, "unchanged"  # as was just read
-        # Where it is known that the worker has a claim, there is a cheaper command for thousands of claims.
-        known = seen.get("claims") or not renews_as_it_claims(db)
+        # Where the worker is known to have a claim, or seems to, there is a cheaper command for thousands of claims.
+        known = seen.get("claims") or not renews_as_it_claims(db) or db.known_claims.holds(template_id, wish.worker_id)
         for way in [self._renew, self._claim] if known else [self._claim]:
             done = way(db, key, wish, projection)
             if done is not None:
                 self._check_claimed(db, *done, wish.worker_id)
+                for claim in done[0].get("claims", ()):
+                    db.known_claims.note(template_id, wish.worker_id, claim.get("ttl_seconds"))
                 return done
         return self._unchanged(db, key, wish)
 
@@ -234,6 +236,7 @@ class Claims(Part):
 
         def write(db: Collections, seen: Document, _: Any) -> tuple[Document | None] | None:
             recheck(db, template_id)  # what is no template is never changed
+            db.known_claims.forget(template_id, worker_id)
             key: Document = {"_id": template_id}
             if guard is not None:
                 key["revision"] = seen["revision"]

@@ -43,7 +43,7 @@ from .adapter import RAW, with_options
 from .builds import Builds
 from .census import Census
 from .decoding import PLAIN
-from .known import Known
+from .known import Known, KnownClaims
 from .raw_reads import CountedPages
 from .refusals import TOO_LARGE, refusal_of
 from .scan import EVENTS as EVENTS  # noqa: PLC0414  # exported
@@ -84,6 +84,7 @@ class Collections:
     builds: Builds = field(default_factory=Builds)
     counted_pages: CountedPages = field(default_factory=CountedPages)
     known: Known = field(default_factory=Known)
+    known_claims: KnownClaims = field(default_factory=KnownClaims)
 
     @classmethod
     def of(cls, database: Database[Document]) -> Collections:

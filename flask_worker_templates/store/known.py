@@ -8,6 +8,8 @@ comes of the guess is forgotten, and the document is read.
 
 from __future__ import annotations
 
+import math
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -46,6 +48,41 @@ class Known:
         """Return a document, and forget it: what it was good for, a write, makes another of it."""
         raw = self._raw.pop(template_id, None)
         return None if raw is None else decode(raw)
+
+
+class KnownClaims:
+    """Leases that this process has made or renewed, and that may well hold: a renewal of one is a cheaper command.
+
+    Where the guess is wrong, the command finds nothing, and the one that makes a claim follows.
+    """
+
+    MAX = 10_000
+
+    def __init__(self) -> None:
+        self._ends: dict[tuple[str, str], float] = {}
+
+    def note(self, template_id: str, worker_id: str, ttl: object) -> None:
+        """Remember a lease for as long as it holds.
+
+        Args:
+            template_id: of what.
+            worker_id: by whom.
+            ttl: seconds of the lease; what is no number is no lease, which there is nothing to renew of.
+        """
+        self.forget(template_id, worker_id)
+        if isinstance(ttl, int):
+            self._ends[template_id, worker_id] = time.monotonic() + ttl
+        while len(self._ends) > self.MAX:
+            with suppress(KeyError, RuntimeError, StopIteration):  # another thread does the same
+                del self._ends[next(iter(self._ends))]
+
+    def forget(self, template_id: str, worker_id: str) -> None:
+        """Take note that a lease has ended."""
+        self._ends.pop((template_id, worker_id), None)
+
+    def holds(self, template_id: str, worker_id: str) -> bool:
+        """Return whether a worker seems to have a lease that holds."""
+        return time.monotonic() < self._ends.get((template_id, worker_id), -math.inf)
 
 
 def unchanged(document: Document) -> Document:

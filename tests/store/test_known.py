@@ -16,7 +16,7 @@ from flask_worker_templates.model.spec import Spec, patched
 from flask_worker_templates.model.template import Template
 from flask_worker_templates.settings import Settings
 from flask_worker_templates.store.connection import DatabaseAccess
-from flask_worker_templates.store.known import Known
+from flask_worker_templates.store.known import Known, KnownClaims
 from flask_worker_templates.store.store import Store
 from tests.support.monitoring import monitored
 from tests.support.strategies import spec_with
@@ -182,3 +182,32 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     known.note_written({"_id": "d", "description": "x" * 9_000})
     assert [known.take(name) for name in "abcd"] == [None, {"_id": "b"}, {"_id": "c"}, None]
     assert known.take("c") is None
+
+
+def test_a_lease_that_this_process_made_is_renewed_by_the_cheaper_command(database_uri: str) -> None:
+    with monitored(database_uri) as (config, commands):
+        store, other = make_store(config), make_store(config)
+        one = store.create(spec_with("one"), actor="alice").id
+
+        def claim(by: Store = store, worker: str = "w1", ttl: int = 600) -> tuple[str, int]:
+            commands.names.clear()
+            _, outcome = by.claim(one, worker, actor="fleet", ttl=ttl)
+            return outcome, len(commands.names)
+
+        assert claim() == ("made", 1)
+        assert claim() == ("renewed", 1)
+        assert claim(other) == ("renewed", 1)  # which knows nothing of it yet
+        other.release(one, "w1", actor="fleet")
+        assert claim() == ("made", 2)  # a guess that was wrong
+        store.release(one, "w1", actor="fleet")
+        assert claim() == ("made", 1)
+
+
+def test_the_leases_that_are_known_are_bounded_and_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(KnownClaims, "MAX", 2)
+    known = KnownClaims()
+    for worker, ttl in (("a", 60), ("b", 60), ("c", 60), ("d", None), ("c", 0)):
+        known.note("one", worker, ttl)
+    assert [known.holds("one", worker) for worker in "abcd"] == [False, True, False, False]
+    known.forget("one", "b")
+    assert not known.holds("one", "b")
