@@ -8,7 +8,6 @@ file is named to take it.
 from __future__ import annotations
 
 import codecs
-import difflib
 import hashlib
 import re
 from collections import Counter, defaultdict
@@ -29,6 +28,7 @@ from flask_worker_templates.model.spec import Spec
 from flask_worker_templates.store.store import Store
 
 from .export_plan import LISTED, FileEdit, plan_export, why_no_file_may_hold
+from .line_diff import unified
 from .ownership import Ownership
 from .sync_plan import in_todays_form, specs_of
 
@@ -237,5 +237,5 @@ def unified_diff(content: EditedFile) -> Iterator[str]:
     path = content.path
     # Not splitlines: to a diff, only a line feed ends a line.
     before, after = (re.findall(r"[^\n]*\n|[^\n]+", text.decode()) for text in (content.before, content.after))
-    for line in difflib.unified_diff(before, after, fromfile=f"a/{path}", tofile=f"b/{path}"):
+    for line in unified(before, after, f"a/{path}", f"b/{path}"):
         yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
