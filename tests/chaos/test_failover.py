@@ -26,7 +26,7 @@ from tests.support.needs import missing
 from tests.support.servers import ReplicaSet, ServerMissingError, with_database
 from tests.support.strategies import spec_with
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.thorough]
 
 Raw = Database[dict[str, Any]]
 COUNT = 60
@@ -36,7 +36,7 @@ SYNCING_ONE = ("find T", "find E", "update T", "insert E")
 TURN = 25
 """Which of the templates that are synced the fault meets."""
 
-FAULTS = pytest.mark.parametrize("fault", [pytest.param("steps down", marks=pytest.mark.thorough), "dies"])
+FAULTS = pytest.mark.parametrize("fault", ["steps down", "dies"])
 
 
 def points(commands: Sequence[str], commit: str) -> list[Any]:

@@ -35,7 +35,7 @@ from tests.support.servers import Mongod, ReplicaSet, ServerMissingError, with_d
 from tests.support.specs import spec
 from tests.support.strategies import spec_with
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.thorough]
 
 Raw = Database[dict[str, Any]]
 LIMIT_MS = 1200

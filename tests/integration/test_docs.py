@@ -31,15 +31,15 @@ DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
 ON_A_TERMINAL = ("cli", "recipes")
 """Pages that show what a person sees on a terminal, which is more than a pipe gets."""
-LONG = ("recipes",)
-"""Pages whose commands take half a minute."""
+SHORT = ("http",)
+"""Pages whose sessions run each time, like the README's: the others start processes for many seconds."""
 DEFINITIONS = (ROOT / "config" / "worker_templates.yaml").read_text()
 
 
 def _pages_with(language: str) -> list[Any]:
-    thorough = LONG if language == "console" else ()
+    always = SHORT if language == "console" else [page.stem for page in PAGES]
     return [
-        pytest.param(page, id=page.stem, marks=[pytest.mark.thorough] if page.stem in thorough else [])
+        pytest.param(page, id=page.stem, marks=[] if page.stem in always else [pytest.mark.thorough])
         for page in PAGES
         if blocks(page, language)
     ]
@@ -69,6 +69,7 @@ def test_the_python_of_a_page_runs(reader: Reader, page: Path, monkeypatch: pyte
         exec(compile(reader.here(block.text), str(block), "exec"), namespace)
 
 
+@pytest.mark.thorough
 def test_the_tests_of_the_page_on_testing_pass(reader: Reader) -> None:
     text = "\n".join(block.text for block in blocks(DOCS / "testing.md", "python"))
     text += "\n\ndef test_with_a_real_server(real_app):\n    assert not list(_of(real_app))\n"

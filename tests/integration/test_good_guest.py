@@ -536,7 +536,7 @@ def fetch(url: str, method: str = "GET", body: Any = None) -> tuple[int, Any]:
     ("worker_class", "preload"),
     [
         pytest.param("sync", False, marks=pytest.mark.thorough),
-        ("sync", True),
+        pytest.param("sync", True, marks=pytest.mark.thorough),
         pytest.param("gthread", False, marks=pytest.mark.thorough),
         pytest.param("gthread", True, marks=pytest.mark.thorough),
         ("gevent", False),

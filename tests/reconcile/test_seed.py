@@ -799,10 +799,8 @@ def get(port: int) -> tuple[int, str, list[str]]:
 
 
 @mongod_only
-@pytest.mark.parametrize(
-    "options",
-    [pytest.param((), id="plain", marks=pytest.mark.thorough), pytest.param(("--preload",), id="preload")],
-)
+@pytest.mark.thorough
+@pytest.mark.parametrize("options", [pytest.param((), id="plain"), pytest.param(("--preload",), id="preload")])
 def test_12_worker_processes_on_3_servers_create_each_template_once_and_no_request_fails(
     options: tuple[str, ...], database_uri: str, database: Databases, tmp_path: Path
 ) -> None:

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pymongo.database import Database
 
 from tests.support.apps import AppFactory
@@ -58,6 +59,7 @@ def old(config: dict[str, Any], *calls: tuple[str, str, Any]) -> list[Any]:
 
 
 @mongod_only
+@pytest.mark.thorough
 def test_both_versions_work_on_one_database(make_app: AppFactory, database: Database[dict[str, Any]]) -> None:
     config = make_app.config(templates=[spec("seeded", max_nodes=5)], WORKER_TEMPLATES_DB_TIMEOUT_MS=30_000)
     made, edited = old(
