@@ -170,9 +170,8 @@ class Changes(Part):
         if not is_known:
             ensure_event(db, document, self._copied)
         elif not is_copied(db, document, self._copied):
-            return (
-                None  # a revision that was seen, and may have been rolled back since, is no reason to write its event
-            )
+            # A revision that was seen, and may have been rolled back since, is no reason to write its event.
+            return None
         if spec["name"] != nfc(document["name"]) and db.census.spellings(spec["name"]):
             if is_known:
                 return None

@@ -60,40 +60,35 @@ def _decoded(raw: bytes) -> tuple[int, bytes]:
 _remembered = functools.lru_cache(maxsize=4096)(_decoded)
 
 
-def checked_raw(raw: bytes) -> tuple[int, bytes]:
-    """Return the same of a whole document (but its claims), after a look at everything of it.
+def checked(raw: bytes) -> tuple[Template, bytes]:
+    """Return the template and its JSON of a whole document (but its claims), after a look at everything of it.
 
     Raises:
         Malformed: if the document is no template.
     """
+    template, shown = _whole(raw)
+    # What is remembered is nobody's to change: each caller gets mappings of its own.
+    return replace(template, labels=dict(template.labels), extra=copy.deepcopy(template.extra)), shown
+
+
+def checked_raw(raw: bytes) -> tuple[int, bytes]:
+    """Return the revision and the JSON of the same.
+
+    Raises:
+        Malformed: if the document is no template.
+    """
+    template, shown = _whole(raw)
+    return template.revision, shown
+
+
+def _whole(raw: bytes) -> tuple[Template, bytes]:
     return (_checked if len(raw) <= MAX_REMEMBERED else _decoded_and_checked)(raw)
 
 
-def _decoded_and_checked(raw: bytes) -> tuple[int, bytes]:
+def _decoded_and_checked(raw: bytes) -> tuple[Template, bytes]:
     document = decode(raw)
     check_template(document)
-    shown = present(document)
-    return shown["revision"], to_json(shown)
+    return template_of(document), to_json(present(document))
 
 
 _checked = functools.lru_cache(maxsize=1024)(_decoded_and_checked)
-
-
-def checked_template(raw: bytes) -> Template:
-    """Return the template of a whole document (but its claims), after a look at everything of it.
-
-    Raises:
-        Malformed: if the document is no template.
-    """
-    template = (_template if len(raw) <= MAX_REMEMBERED else _decoded_template)(raw)
-    # What is remembered is nobody's to change: each caller gets mappings of its own.
-    return replace(template, labels=dict(template.labels), extra=copy.deepcopy(template.extra))
-
-
-def _decoded_template(raw: bytes) -> Template:
-    document = decode(raw)
-    check_template(document)
-    return template_of(document)
-
-
-_template = functools.lru_cache(maxsize=1024)(_decoded_template)

@@ -18,7 +18,7 @@ from .connection import Collections, Document
 from .decoding import CHECKED, decode, decoded
 from .feed import follow
 from .part import Part
-from .presented import PRESENTED, checked_raw, checked_template, present_raw
+from .presented import PRESENTED, checked, checked_raw, present_raw
 from .queries import all_of, conditions, matching_patterns, order, same_name, scope_conditions, without
 from .raw_reads import find_raw
 from .recheck import recheck
@@ -41,7 +41,7 @@ class Reads(Part):
         Raises:
             TemplateNotFound: if there is none with this id.
         """
-        return self._get(template_id, checked_template)
+        return self._get(template_id, checked)[0]
 
     def get_by_name(self, name: str) -> Template:
         """Return the template of a name.
@@ -73,7 +73,7 @@ class Reads(Part):
         Raises:
             TemplateNotFound: if there is none with this id.
         """
-        return self._get(template_id, lambda raw: (checked_template(raw), checked_raw(raw)[1]))
+        return self._get(template_id, checked)
 
     def _get(self, template_id: str, read: Callable[[bytes], R]) -> R:
         with self._access.operation() as db:
@@ -233,15 +233,12 @@ def _found(db: Collections, query: Document, sort: str, paging: Paging) -> tuple
     The number is None where it was not counted on the way.
     """
     by, limit = order(sort), paging.size + 1
-    if not query:
-        counted = db.counted_pages.read(db.templates, PRESENTED, sort=by, skip=paging.skip, limit=limit)
-        if counted is not None:
-            db.counted_pages.note(full=len(counted[0]) == limit)
-            return counted
-    found = find_raw(db.templates, query, PRESENTED, sort=by, skip=paging.skip, limit=limit)
-    if not query:
-        db.counted_pages.note(full=len(found) == limit)
-    return found, None
+    if query:
+        return find_raw(db.templates, query, PRESENTED, sort=by, skip=paging.skip, limit=limit), None
+    counted = db.counted_pages.read(db.templates, PRESENTED, sort=by, skip=paging.skip, limit=limit)
+    found, total = counted or (find_raw(db.templates, query, PRESENTED, sort=by, skip=paging.skip, limit=limit), None)
+    db.counted_pages.note(full=len(found) == limit)
+    return found, total
 
 
 def _count(db: Collections, wanted: Sequence[Any], query: Mapping[str, Any], absent: Sequence[Any]) -> int:
