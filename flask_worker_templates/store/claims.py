@@ -6,6 +6,7 @@ commands themselves tell live claims from expired ones, by the clock of the data
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -137,15 +138,11 @@ class Claims(Part):
             key["revision"] = seen["revision"]
             if any(wish.is_met_by(claim) for claim in seen.get("claims", ())):
                 return seen, "unchanged"  # as was just read
-        # Where the worker is known to have a claim, or seems to, there is a cheaper command for thousands of claims.
-        known = seen.get("claims") or not renews_as_it_claims(db) or db.known_claims.holds(template_id, wish.worker_id)
-        for way in [self._renew, self._claim] if known else [self._claim]:
-            done = way(db, key, wish, projection)
-            if done is not None:
-                self._check_claimed(db, *done, wish.worker_id)
-                for claim in done[0].get("claims", ()):
-                    db.known_claims.note(template_id, wish.worker_id, claim.get("ttl_seconds"))
-                return done
+        for claim in self._claims_to_renew(db, seen, wish, projection):
+            if done := self._renew(db, key, wish, claim, projection):
+                return self._granted(db, *done, wish.worker_id)
+        if done := self._claim(db, key, wish, projection):
+            return self._granted(db, *done, wish.worker_id)
         return self._unchanged(db, key, wish)
 
     def _claim(
@@ -176,16 +173,43 @@ class Claims(Part):
             return None
         return found, "renewed" if any(one.get(RENEWED) for one in found.get("claims", ())) else "made"
 
+    def _claims_to_renew(self, db: Collections, seen: Document, wish: _Wish, projection: Document) -> Sequence[Claim]:
+        """Return the claim that the worker seems to have: to renew that is cheaper among thousands of claims."""
+        if "revision" not in seen and renews_as_it_claims(db):
+            return db.known_claims.of(seen["_id"], wish.worker_id)
+        document = seen if "revision" in seen else db.templates_guarded.find_one({"_id": seen["_id"]}, projection)
+        stored = [claim for claim in (document or {}).get("claims") or () if not wish.is_met_by(claim)]
+        try:
+            return [claim_of(claim) for claim in stored]
+        except Malformed:  # the command that follows tells
+            return ()
+
     def _renew(
-        self, db: Collections, key: Document, wish: _Wish, projection: Document
+        self, db: Collections, key: Document, wish: _Wish, claim: Claim, projection: Document
     ) -> tuple[Document, ClaimOutcome] | None:
-        held = {**key, "claims": {"$elemMatch": wish.unmet()}, "$expr": self._rules.live_of(db, wish.worker_id)}
+        """Renew a claim that the worker is believed to have, if it has one of that length, renewed then or later.
+
+        With what is known of it, the server need not look at the claims of others.
+        """
+        own: Document = {"worker_id": wish.worker_id, "ttl_seconds": claim.ttl_seconds}
+        held: Document = {**key, "claims": {"$elemMatch": own}}
+        if claim.renewed_at is not None and claim.expires_at is not None:
+            own["renewed_at"] = {"$gte": claim.renewed_at.replace(tzinfo=None)}
+            held["$expr"] = {"$lt": [self._rules.clock.now(db), claim.expires_at.replace(tzinfo=None)]}
         if conditions := self._conditions(wish):
             held["$and"] = conditions
         values = {f"claims.$.{field}": value for field, value in wish.renewal().items()}
         update = self._rules.clock.stamp(db, "claims.$.renewed_at", values)
         found = update_and_return(db, held, update, projection)
         return None if found is None else (found, "renewed")
+
+    def _granted(
+        self, db: Collections, document: Document, outcome: ClaimOutcome, worker_id: str
+    ) -> tuple[Document, ClaimOutcome]:
+        self._check_claimed(db, document, outcome, worker_id)
+        for claim in document.get("claims", ()):
+            db.known_claims.note(document["_id"], claim_of(claim))
+        return document, outcome
 
     def _conditions(self, wish: _Wish) -> list[Document]:
         stated = [] if wish.revision is None else [{"revision": {"$gte": wish.revision}}]

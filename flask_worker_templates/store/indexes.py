@@ -17,10 +17,10 @@ from .connection import NAMESPACE_NOT_FOUND, Collections, Document
 from .stored_form import EXTRA_VALUES
 
 UNIQUE_NAME = "name_unique"
-CLAIMED = "claimed"
+CLAIMED = "claimed_names"
 """The index on the names of the templates that have claims."""
 
-IS_CLAIMED: dict[str, Any] = {"claims.0": {"$exists": True}}
+IS_CLAIMED: dict[str, Any] = {"claims.worker_id": {"$exists": True}}
 """The condition that a template has claims."""
 
 _TEMPLATES = (

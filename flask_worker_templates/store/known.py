@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
 import bson
 
+from flask_worker_templates.model.claim import Claim
 from flask_worker_templates.model.spec import FIELDS
 
 from .decoding import decode
@@ -59,30 +61,25 @@ class KnownClaims:
     MAX = 10_000
 
     def __init__(self) -> None:
-        self._ends: dict[tuple[str, str], float] = {}
+        self._leases: dict[tuple[str, str], tuple[float, Claim]] = {}
 
-    def note(self, template_id: str, worker_id: str, ttl: object) -> None:
-        """Remember a lease for as long as it holds.
-
-        Args:
-            template_id: of what.
-            worker_id: by whom.
-            ttl: seconds of the lease; what is no number is no lease, which there is nothing to renew of.
-        """
-        self.forget(template_id, worker_id)
-        if isinstance(ttl, int):
-            self._ends[template_id, worker_id] = time.monotonic() + ttl
-        while len(self._ends) > self.MAX:
+    def note(self, template_id: str, claim: Claim) -> None:
+        """Remember a lease, as it was just made or renewed, for as long as it holds; a claim without end is none."""
+        self.forget(template_id, claim.worker_id)
+        if claim.expires_at is not None and claim.ttl_seconds is not None:
+            self._leases[template_id, claim.worker_id] = time.monotonic() + claim.ttl_seconds, claim
+        while len(self._leases) > self.MAX:
             with suppress(KeyError, RuntimeError, StopIteration):  # another thread does the same
-                del self._ends[next(iter(self._ends))]
+                del self._leases[next(iter(self._leases))]
 
     def forget(self, template_id: str, worker_id: str) -> None:
         """Take note that a lease has ended."""
-        self._ends.pop((template_id, worker_id), None)
+        self._leases.pop((template_id, worker_id), None)
 
-    def holds(self, template_id: str, worker_id: str) -> bool:
-        """Return whether a worker seems to have a lease that holds."""
-        return time.monotonic() < self._ends.get((template_id, worker_id), -math.inf)
+    def of(self, template_id: str, worker_id: str) -> Sequence[Claim]:
+        """Return the lease that a worker seems to have, if any."""
+        end, *leases = self._leases.get((template_id, worker_id), (-math.inf,))
+        return leases if time.monotonic() < end else ()
 
 
 def unchanged(document: Document) -> Document:

@@ -64,7 +64,7 @@ def test_they_are_there_after_preparing_twice(store: Store, database: Raw) -> No
     assert list(found[UNIQUE_NAME]["key"]) == [("name", 1)]
     assert set(found) == {
         *("_id_", UNIQUE_NAME, "updated_at", "created_at", "cost_per_hour_usd", "instance_type", "labels"),
-        *("ami_pattern", "extra_values", "unlogged", "base_name", "exported_name", "claims_worker", "claimed"),
+        *("ami_pattern", "extra_values", "unlogged", "base_name", "exported_name", "claims_worker", CLAIMED),
     }
     assert set(database.worker_template_events.index_information()) == {
         *("_id_", "template_revision", "at", "name_at", "actor_at", "action_at", "unlogged"),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from pymongo.database import Database
 
 from flask_worker_templates.errors import InvalidSpec, NotAllowed, RevisionMismatch, TemplateNotFound
+from flask_worker_templates.model.claim import Claim
 from flask_worker_templates.model.records import Origin
 from flask_worker_templates.model.scope import ALL, scope_of
 from flask_worker_templates.model.spec import Spec, patched
@@ -206,8 +208,20 @@ def test_a_lease_that_this_process_made_is_renewed_by_the_cheaper_command(databa
 def test_the_leases_that_are_known_are_bounded_and_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(KnownClaims, "MAX", 2)
     known = KnownClaims()
+    now = datetime.now(UTC)
+
+    def claim(worker: str, ttl: int | None) -> Claim:
+        return Claim(
+            worker_id=worker,
+            actor="fleet",
+            claimed_at=now,
+            ttl_seconds=ttl,
+            renewed_at=None if ttl is None else now,
+            expires_at=None if ttl is None else now + timedelta(seconds=ttl),
+        )
+
     for worker, ttl in (("a", 60), ("b", 60), ("c", 60), ("d", None), ("c", 0)):
-        known.note("one", worker, ttl)
-    assert [known.holds("one", worker) for worker in "abcd"] == [False, True, False, False]
+        known.note("one", claim(worker, ttl))
+    assert [list(known.of("one", worker)) for worker in "abcd"] == [[], [claim("b", 60)], [], []]
     known.forget("one", "b")
-    assert not known.holds("one", "b")
+    assert not known.of("one", "b")
