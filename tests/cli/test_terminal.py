@@ -11,7 +11,7 @@ import yaml
 
 from tests.support.backends import mongomock_only
 from tests.support.pseudo_terminal import Screen, on_terminal
-from tests.support.shell import Shell, Terminal
+from tests.support.shell import Shell, Terminal, until_it_reads
 from tests.support.specs import spec
 
 
@@ -242,6 +242,7 @@ def test_ctrl_c(terminal: Terminal, tmp_path: Path) -> None:
     assert terminal.run("seed-templates").returncode == 0
     child = terminal.spawn("delete", "small")
     child.expect_exact("[y/N]: ")
+    until_it_reads(child)
     child.sendintr()
     child.expect_exact("Nothing was written.")
     child.expect(pexpect.EOF)
