@@ -74,6 +74,8 @@ class SourceFile:
     """Where it is, all links followed."""
     absolute_path: Path
     """As it was configured, but absolute and normalized; links are not followed."""
+    beside: Mapping[str, Any] | None = field(default=None, compare=False)
+    """By its key, what stands beside the templates; None if that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +215,9 @@ class _Reading:
             # Places are rarely needed and cost as much as the reading: so the text is read again for them.
             parsed = read(text, locate=True)
         self.faults += _faults(file, parsed, findings, self.rules)
-        self.files.append(SourceFile(file.path, _sha256(member), file.real_path, file.absolute_path))
+        root = parsed.value if isinstance(parsed.value, dict) else {}
+        beside = {key: value for key, value in root.items() if key != "templates"}
+        self.files.append(SourceFile(file.path, _sha256(member), file.real_path, file.absolute_path, beside))
 
     def _examine(self, file: FoundFile, parsed: Parsed) -> Iterator[_Finding]:
         """Add the valid entries of a file; yield what is wrong with the others."""

@@ -18,7 +18,7 @@ from typing import Any
 
 from flask_worker_templates.errors import ExportRefused
 from flask_worker_templates.files.dump import Kind, definition_pieces
-from flask_worker_templates.files.edit import CannotEdit, edited
+from flask_worker_templates.files.edit import AsRead, CannotEdit, edited
 from flask_worker_templates.files.load import is_json
 from flask_worker_templates.files.paths import Unusable, read_bytes
 from flask_worker_templates.files.replace import NewContent, changed_meanwhile, replace_files
@@ -218,13 +218,22 @@ def edit_files(edits: Iterable[FileEdit], rules: SpecRules = STANDARD) -> Iterat
         mark = codecs.BOM_UTF8 if before.startswith(codecs.BOM_UTF8) else b""
         text = before.removeprefix(mark).decode()
         try:
-            after = edited(text, edit.wanted, edit.added, is_json=is_json(edit.file.path), rules=rules)
+            after = edited(
+                text, edit.wanted, edit.added, is_json=is_json(edit.file.path), rules=rules, read=_read(edit)
+            )
         except CannotEdit as error:
             names = ", ".join(repr(change.name) for change in edit.changes[:LISTED])
             raise ExportRefused(
                 [f"{edit.file.path} cannot be edited safely ({error}): change {names} there by hand."]
             ) from None
         yield EditedFile(edit.file.path, edit.file.real_path, before, mark + after.encode(), edit)
+
+
+def _read(edit: FileEdit) -> AsRead | None:
+    """Return what a file was read as."""
+    if edit.file.beside is None:
+        return None
+    return AsRead(edit.file.beside, [entry.spec for entry in edit.entries], [entry.line for entry in edit.entries])
 
 
 def count_changes(contents: Iterable[EditedFile]) -> Counter[str]:

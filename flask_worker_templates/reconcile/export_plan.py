@@ -52,12 +52,14 @@ class FileEdit:
 
     Attributes:
         file: as it was read.
-        wanted: for each entry, in the order of the file, the spec that it shall mean; None removes it.
+        entries: of the file, as they were read.
+        wanted: for each entry the spec that it shall mean; None removes it.
         added: the specs of entries to append.
         changes: what that changes.
     """
 
     file: SourceFile
+    entries: tuple[Entry, ...]
     wanted: tuple[Spec | None, ...]
     added: tuple[Spec, ...]
     changes: tuple[FileChange, ...]
@@ -203,11 +205,14 @@ class _Planning:
 
     def edits(self) -> Iterator[FileEdit]:
         """Yield what each file shall hold."""
+        entries: dict[str, list[Entry]] = {file.path: [] for file in self._ownership.files.files}
+        for entry in self._ownership.files.entries:
+            entries[entry.path].append(entry)
         for file in self._ownership.files.files:
-            names = [entry.spec["name"] for entry in self._ownership.files.entries if entry.path == file.path]
             yield FileEdit(
                 file,
-                tuple(self._wanted[name] for name in names),
+                tuple(entries[file.path]),
+                tuple(self._wanted[entry.spec["name"]] for entry in entries[file.path]),
                 tuple(self._added[file.path]),
                 tuple(self.changes[file.path]),
             )
@@ -250,6 +255,9 @@ class _Planning:
         name = entry.spec["name"]
         new_name = template.spec["name"]
         self._placed.add(new_name)
+        if template.spec is entry.spec:  # most are the entry's own, see `stored_templates`
+            self._wanted[name] = entry.spec
+            return
         if reason := why_no_file_may_hold(template.spec, self._ownership.files.rules):
             self._wanted[name] = entry.spec
             self._placed.add(name)

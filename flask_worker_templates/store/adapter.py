@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import bson
 from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
+from pymongo import UpdateOne
 from pymongo.collection import Collection
 
 RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
@@ -32,6 +34,18 @@ def is_real(collection: Any) -> bool:
 def with_options(collection: Any, codec_options: CodecOptions[Any]) -> Any:
     """Return a collection that decodes as the options say; mongomock hands out what it was given."""
     return collection.with_options(codec_options=codec_options) if is_real(collection) else collection
+
+
+def update_each(collection: Any, updates: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> None:
+    """Carry out updates of one document each, given as query and change, in a few trips.
+
+    mongomock takes none in bulk from a current PyMongo.
+    """
+    if is_real(collection):
+        collection.bulk_write([UpdateOne(query, change) for query, change in updates], ordered=False)
+        return
+    for query, change in updates:
+        collection.update_one(query, change)
 
 
 def raw_bytes(document: Any) -> bytes:

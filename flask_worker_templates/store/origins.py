@@ -12,7 +12,7 @@ from flask_worker_templates.model.fields import nfc
 from flask_worker_templates.model.records import Deletion, Exported, Managed
 from flask_worker_templates.model.spec import Spec
 
-from .adapter import Projection
+from .adapter import Projection, update_each
 from .audit import without_void
 from .claim_list import live_claims
 from .commit import now
@@ -143,11 +143,16 @@ class Origins(Part):
         Args:
             notes: by the id of the template.
         """
-        with self._access.operation() as db:
-            for template_id, exported in notes.items():
-                noted = None if exported is None else stored_exported(exported)
-                key = {"_id": template_id, "restoring": {"$exists": False}}
-                db.templates_guarded.update_one(key, {"$set": {"exported": noted}})
+        updates = [
+            (
+                {"_id": template_id, "restoring": {"$exists": False}},
+                {"$set": {"exported": None if exported is None else stored_exported(exported)}},
+            )
+            for template_id, exported in notes.items()
+        ]
+        for start in range(0, len(updates), BATCH):
+            with self._access.operation() as db:
+                update_each(db.templates_guarded, updates[start : start + BATCH])
 
     def _inside_ones(self, db: Collections, events: Sequence[Document]) -> list[Deletion]:
         """Return the deletions inside the scope that happened and were not undone since, oldest first."""

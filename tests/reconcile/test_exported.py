@@ -9,10 +9,16 @@ import pytest
 import yaml
 from pymongo.database import Database
 
-from flask_worker_templates.store.connection import EVENTS, TEMPLATES
+from flask_worker_templates.model.records import Exported, ExportedLeaf, Seed
+from flask_worker_templates.settings import Settings
+from flask_worker_templates.store import origins
+from flask_worker_templates.store.connection import EVENTS, TEMPLATES, DatabaseAccess
+from flask_worker_templates.store.store import Store
 from tests.support.apps import AppFactory
 from tests.support.deployment import Deployment
+from tests.support.monitoring import monitored
 from tests.support.specs import spec
+from tests.support.strategies import spec_with
 from tests.support.trail import contents
 
 Documents = Database[dict[str, Any]]
@@ -172,3 +178,21 @@ def test_an_entry_that_is_removed_says_who_deleted_its_template(two: Deployment)
     assert "deleted by ada" in result.stdout
     assert [one["name"] for one in yaml.safe_load(two.path.read_text())["templates"]] == ["small"]
     assert set(two.states().values()) == {"in_sync"}
+
+
+def test_what_is_noted_of_many_templates_takes_a_few_commands(
+    database_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each in a time limit of its own: one for all could not hold for a whole fleet."""
+    monkeypatch.setattr(origins, "BATCH", 3)
+    with monitored(database_uri) as (config, commands):
+        store = Store(DatabaseAccess(Settings.from_config(config)))
+        store.make_indexes()
+        store.create_missing([Seed(spec_with(name), "a.yaml") for name in "abcdefg"], actor="seeder")
+        notes = {one.id: Exported("default", (ExportedLeaf("max_nodes", 1, 2),)) for one in store.managed()}
+        before = len(commands.writes)
+        store.note_exported(notes)
+        assert commands.writes[before:] == ["update"] * 3
+        assert {one.id: one.exported for one in store.managed()} == notes
+        store.note_exported(dict.fromkeys(notes))
+        assert {one.exported for one in store.managed()} == {None}
