@@ -143,9 +143,8 @@ def export_to_files(
         DatabaseUnavailable: if MongoDB does not do its part within the time limit.
     """
     undeclared = Undeclared(store.rules)
-    stored = in_todays_form(
-        _noted(store.managed(), ownership, undeclared), store.rules, specs_of(ownership.files.entries)
-    )
+    likely = specs_of(ownership.files.entries)
+    stored = in_todays_form(_noted(store.managed(likely), ownership, undeclared), store.rules, likely)
     deletions = store.deletions(sorted(ownership.names), ownership.file_set)
     plan = plan_export(ownership, stored, deletions, add_to=add_to, max_remove=max_remove)
     contents = tuple(edit_files(plan.edits, store.rules))

@@ -94,7 +94,8 @@ def stored_templates(store: Store, entries: Iterable[Entry] = ()) -> list[Manage
         entries: valid by the store's rules. Of a template that is as its entry says, the entry's own spec is kept, and
             not another one: of most, three would be held that say the same.
     """
-    return in_todays_form(store.managed(), store.rules, specs_of(entries))
+    likely = specs_of(entries)
+    return in_todays_form(store.managed(likely), store.rules, likely)
 
 
 def specs_of(entries: Iterable[Entry]) -> dict[str, Spec]:
@@ -112,7 +113,8 @@ def in_todays_form(
         rules: those of today.
         declared: by their names, specs in today's normal form that they are likely to have.
     """
-    return [_in_todays_form(one, rules, (declared or {}).get(one.spec["name"])) for one in found]
+    likely = declared or {}
+    return [_in_todays_form(one, rules, likely.get(one.spec["name"])) for one in found]
 
 
 def _in_todays_form(stored: Managed, rules: SpecRules, likely: Spec | None) -> Managed:
@@ -120,6 +122,8 @@ def _in_todays_form(stored: Managed, rules: SpecRules, likely: Spec | None) -> M
         # What is in normal form stays as it is in it.
         return likely if likely is not None and same(spec, likely) else rules.today(spec)
 
+    if likely is not None and stored.spec is stored.base is likely:
+        return stored
     spec = in_form(stored.spec)
     base = stored.base
     if base is not None:

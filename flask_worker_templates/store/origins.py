@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC
+from itertools import takewhile
 from typing import Any, TypeVar
 
 from flask_worker_templates.errors import DuplicateNames, TemplateInUse
@@ -12,17 +13,19 @@ from flask_worker_templates.model.fields import nfc
 from flask_worker_templates.model.records import Deletion, Exported, Managed
 from flask_worker_templates.model.spec import Spec
 
-from .adapter import Projection, update_each
+from .adapter import RAW, Projection, raw_bytes, update_each, with_options
 from .audit import without_void
 from .claim_list import live_claims
 from .commit import now
 from .connection import Collections, Document
+from .decoding import decode, decoded
 from .indexes import duplicate_names
+from .likely import ManagedReader
 from .part import Part
 from .presented import PRESENTED
 from .queries import all_of, without
 from .scoped_events import Insiders
-from .stored_form import from_stored, managed_of, owned_by_template, stored_exported
+from .stored_form import from_stored, owned_by_template, stored_exported
 from .stored_types import Malformed
 
 T = TypeVar("T")
@@ -37,21 +40,25 @@ _PROJECTION = Projection({**PRESENTED, "base": 1, "source": 1, "file_set": 1, "e
 class Origins(Part):
     """The part of the store that serves the comparison with definition files."""
 
-    def managed(self) -> Iterator[Managed]:
+    def managed(self, likely: Mapping[str, Spec] | None = None) -> Iterator[Managed]:
         """Yield every template with its base, for the drift comparison; ordered by name.
 
         They are read in batches, each within the time limit, so that there may be any number of them.
 
+        Args:
+            likely: by their names, specs in normal form that the templates and their bases are likely to be; such a
+                one is then the object given.
+
         Raises:
             DuplicateNames: if several templates have one name, so that no entry of a file is that of one of them.
         """
-        return self._all(_PROJECTION, managed_of)
+        return self._all(_PROJECTION, ManagedReader(likely or {}), lambda one: one.spec)
 
     def specs(self) -> Iterator[Spec]:
         """Yield the spec of every template, as `managed`."""
-        return self._all(PRESENTED, _spec_of)
+        return self._all(PRESENTED, _spec_of, lambda spec: spec)
 
-    def _all(self, projection: Projection, read: Callable[[Document], T]) -> Iterator[T]:
+    def _all(self, projection: Projection, read: Callable[[bytes], T], spec_of: Callable[[T], Spec]) -> Iterator[T]:
         with self._access.operation() as db:
             db.census.look(db, events=False)
             absent = without(db.census.templates())
@@ -61,14 +68,14 @@ class Origins(Part):
             with self._access.operation() as db:
                 query = self._inside(all_of([*([] if last is None else [{"name": {"$gte": last}}]), *absent]))
                 size = BATCH + len(done)
-                found = db.templates_guarded.find(query, projection, sort=[("name", 1)], limit=size, batch_size=size)
-                batch = list(found)
-                sound = _sound(db, (document for document in batch if document["_id"] not in done), read)
-                names = [before, *(name for name, _ in sound)]
+                collection = with_options(db.templates_guarded, RAW)
+                found = collection.find(query, projection, sort=[("name", 1)], limit=size, batch_size=size)
+                batch = [raw_bytes(document) for document in found]
+                sound = _sound(db, _beyond(batch, last, done), read)
+                names = [before, *(spec_of(one)["name"] for one in sound)]
                 if any(map(operator.eq, names, names[1:])):  # the unique index was dropped
                     raise DuplicateNames(duplicate_names(db.templates), db.templates.name)
-            for _, one in sound:
-                yield one
+            yield from sound
             if len(batch) < size:
                 return
             before, (last, done) = names[-1], _position(batch)
@@ -86,8 +93,9 @@ class Origins(Part):
             for chunk in _chunks(names):
                 for field in ("base.name", "exported.name"):
                     query = self._inside({field: {"$in": chunk}})
-                    documents = db.templates_guarded.find(query, _PROJECTION)
-                    found |= {one.id: one for _, one in _sound(db, documents, managed_of)}
+                    documents = with_options(db.templates_guarded, RAW).find(query, _PROJECTION)
+                    sound = _sound(db, map(raw_bytes, documents), ManagedReader({}))
+                    found |= {one.id: one for one in sound}
         renamed = [one for one in found.values() if one.spec["name"] not in set(names)]
         return sorted(renamed, key=lambda one: str(one.spec["name"]))
 
@@ -163,12 +171,25 @@ class Origins(Part):
         return [deletion for deletion in found if deletion.template_id in inside]
 
 
-def _position(batch: Sequence[Document]) -> tuple[str, list[Any]]:
+def _beyond(batch: Iterable[bytes], last: str | None, done: Collection[Any]) -> Iterator[bytes]:
+    """Yield the documents of a batch that were not in the one before it."""
+    looking = bool(done)
+    for raw in batch:
+        if looking:  # only at the first ones, which have the name that was read last
+            document = decoded(raw)
+            if document.get("_id") in done:
+                continue
+            looking = document.get("name") == last
+        yield raw
+
+
+def _position(batch: Sequence[bytes]) -> tuple[str, list[Any]]:
     """Return where a reading in the order of names goes on: from which name, and the ids of what was read of it."""
-    last = batch[-1].get("name")
+    last = decoded(batch[-1]).get("name")
     if not isinstance(last, str):  # no template has such a name; those that come before all strings were among these
         return "", []
-    return last, [document["_id"] for document in batch if document.get("name") == last]
+    alike = takewhile(lambda document: document.get("name") == last, map(decoded, reversed(batch)))
+    return last, [document["_id"] for document in alike]
 
 
 def _chunks(items: Sequence[str]) -> Iterator[list[str]]:
@@ -176,21 +197,20 @@ def _chunks(items: Sequence[str]) -> Iterator[list[str]]:
         yield list(items[start : start + _CHUNK])
 
 
-def _spec_of(document: Document) -> Spec:
+def _spec_of(raw: bytes) -> Spec:
+    document = decode(raw)
     owned_by_template(document)  # what lacks these is no template
     return from_stored(document)
 
 
-def _sound(db: Collections, documents: Iterable[Document], read: Callable[[Document], T]) -> list[tuple[str, T]]:
-    """Return the stored name of each template and what is read of it; what is none is kept in mind, and left out."""
-    found: list[tuple[str, T]] = []
-    for document in documents:
+def _sound(db: Collections, documents: Iterable[bytes], read: Callable[[bytes], T]) -> list[T]:
+    """Return what is read of each template; what is none is kept in mind, and left out."""
+    found: list[T] = []
+    for raw in documents:
         try:
-            one = read(document)
+            found.append(read(raw))
         except Malformed as error:
-            db.census.met_template(document, error)
-        else:
-            found.append((document["name"], one))
+            db.census.met_template(decoded(raw), error)
     return found
 
 

@@ -131,13 +131,18 @@ def managed_of(document: Mapping[str, Any]) -> Managed:
     Raises:
         Malformed: if the document is none.
     """
+    return managed_with(document, from_stored(document), base_of(document))
+
+
+def managed_with(document: Mapping[str, Any], spec: Spec, base: Spec | None) -> Managed:
+    """Return the same of a document whose spec and base are known already."""
     owned = owned_by_template(document)
     file_set = document.get("file_set")
     return Managed(
         owned["_id"],
         owned["revision"],
-        from_stored(document),
-        base_of(document),
+        spec,
+        base,
         source_of(document),
         None if file_set is None else text(file_set, "file_set"),
         exported_of(document.get("exported")),

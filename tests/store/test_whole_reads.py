@@ -52,6 +52,13 @@ def test_every_template_is_read_once_in_the_order_of_names(
     assert names(store.managed()) == NAMES
 
 
+@mongod_only  # mongomock returns fields in the order of the projection
+def test_what_is_stored_as_expected_is_what_was_given(store: Store) -> None:
+    likely = {name: spec_with(name, max_nodes=7 if name == "c" else 20) for name in NAMES}
+    found = list(store.managed(likely))
+    assert [one.spec is one.base is likely[one.spec["name"]] for one in found] == [name != "c" for name in NAMES]
+
+
 def test_documents_that_are_no_templates_are_passed_over(store: Store, database: Raw) -> None:
     database.worker_templates.insert_many({"_id": name, "name": name} for name in ("", "aa", "ab", "ac", "bb", "z"))
     database.worker_templates.insert_one({"_id": {"odd": 1}})  # its name is null, which comes before all strings
