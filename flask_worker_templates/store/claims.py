@@ -24,10 +24,12 @@ from .claim_list import claim_shown
 from .claim_rules import CLAIMS
 from .clock import renews_as_it_claims, update_and_return
 from .connection import Collections, Document
+from .decoding import decoded
 from .loop import Guard, write_on_condition
 from .part import Part
 from .presented import PRESENTED
 from .queries import scope_conditions
+from .raw_reads import find_raw
 from .recheck import recheck
 from .stored_claims import check_claims, claim_of
 from .stored_form import template_of
@@ -294,9 +296,10 @@ class Claims(Part):
         def read(db: Collections) -> Document:
             if guard is None:
                 return {"_id": template_id}
-            document = db.templates_guarded.find_one(self._inside({"_id": template_id}), projection)
-            if document is None:
+            found = find_raw(db.templates_guarded, self._inside({"_id": template_id}), projection, limit=1)
+            if not found:
                 raise TemplateNotFound(template_id)
+            document = {"_id": template_id, **decoded(found[0])}
             _check_sound(db, document)
             return document
 
