@@ -8,15 +8,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from flask_worker_templates.model.spec import FIELDS
 from flask_worker_templates.model.template import Template, rfc3339, to_json
 
 from .adapter import Projection
-from .decoding import decode
+from .decoding import SHOWN, decode
 from .soundness import check_template
 from .stored_form import from_stored, owned_by_template, template_of
 
-PRESENTED = Projection(dict.fromkeys([*FIELDS, "revision", "is_seeded", "created_at", "updated_at"], 1))
+PRESENTED = Projection(dict.fromkeys(SHOWN, 1))
 """Projection of the fields that `present` reads."""
 
 

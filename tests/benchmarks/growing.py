@@ -11,6 +11,9 @@ from flask.testing import FlaskClient
 from tests.benchmarks.peers.common import PATH
 from tests.benchmarks.report import Spread, ratio
 
+PAGE = 50
+"""What a page shows by default."""
+
 _CONSOLE = "/worker-templates"
 _LEASE = {"ttl_seconds": 86_400}
 _ANY = ("templates", "events", "claims")
@@ -46,6 +49,7 @@ class Work:
         undone: whether a DELETE of the same path undoes it, unmeasured.
         linear: whether it reads all, so that it may take as long for each one; it is asked where there is much.
         most: the most there may be where it is asked.
+        least: the least claims there may be on the template: what a page shows, so that as much is shown everywhere.
         requests: in one round.
     """
 
@@ -57,11 +61,14 @@ class Work:
     undone: bool = False
     linear: bool = False
     most: int | None = None
+    least: int = 0
     requests: int = 11
 
     def takes(self, place: Place) -> bool:
         """Whether it is asked in a place."""
         if self.most is not None and place.size > self.most:
+            return False
+        if place.grows == "claims" and (place.size < self.least or (not self.least and place.size == PAGE)):
             return False
         return place.grows in self.grows and not (self.linear and place.size < 1000)
 
@@ -99,7 +106,7 @@ WORKS = (
     Work("console: list", _always(f"{_CONSOLE}/")),
     Work("console: template", lambda place, _: f"{_CONSOLE}/t/{place.template_id}"),
     Work("console: log", _always(f"{_CONSOLE}/log")),
-    Work("console: claims", _always(f"{_CONSOLE}/claims")),
+    Work("console: claims", _always(f"{_CONSOLE}/claims"), least=PAGE),
     Work("renewal", _one("/claims/worker-00003"), grows=("claims",), method="PUT", body=_LEASE),
     Work(
         "new claim",

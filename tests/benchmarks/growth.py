@@ -19,7 +19,7 @@ from pymongo import MongoClient
 
 from flask_worker_templates import WorkerTemplates
 from tests.benchmarks import stored
-from tests.benchmarks.growing import WORKS, Place, Work
+from tests.benchmarks.growing import PAGE, WORKS, Place, Work
 from tests.benchmarks.report import Results, Spread, number, table, verdict
 from tests.benchmarks.targets import LIMITS, Figures, growth
 from tests.support.servers import Mongod, with_database
@@ -39,12 +39,12 @@ class Sizes:
     Attributes:
         templates: numbers of templates.
         events: numbers of events, of a hundred templates: each of these has a hundredth of them as revisions.
-        claims: numbers of claims on one template.
+        claims: numbers of claims on one template; with a page of them only where they are shown.
     """
 
     templates: tuple[int, ...] = (100, 10_000, 100_000)
     events: tuple[int, ...] = (10_000, 1_000_000)
-    claims: tuple[int, ...] = (10, 1_000, 10_000)
+    claims: tuple[int, ...] = (10, PAGE, 1_000, 10_000)
 
 
 QUICK = Sizes(templates=(100, 10_000, 30_000), events=(10_000, 200_000))

@@ -31,7 +31,9 @@ from flask_worker_templates.settings import Settings
 from flask_worker_templates.store import commit, create, delete
 from flask_worker_templates.store.commit import Copied, insert_new
 from flask_worker_templates.store.connection import Collections, DatabaseAccess
+from flask_worker_templates.store.decoding import CHECKED
 from flask_worker_templates.store.store import Store
+from flask_worker_templates.store.stored_form import EXTRA_VALUES
 from tests.support.monitoring import monitored
 from tests.support.strategies import spec_with
 
@@ -94,6 +96,12 @@ def test_create(store: Store, one: Template, told: Told) -> None:
     assert (event.action, event.actor, event.at, event.spec) == ("created", "alice", one.created_at, one.spec)
     assert list(event.changes) == []
     assert told == [("created", 1, "one")]
+
+
+def test_all_that_is_stored_is_read_for_a_write_but_the_claims(store: Store, one: Template, database: Raw) -> None:
+    """And the strings by which `extra` is found, which each write makes anew."""
+    (document,) = database.worker_templates.find()
+    assert set(document) - {"_id", "claims", EXTRA_VALUES} == set(CHECKED) - {"exported"}
 
 
 def test_a_name_that_is_taken(store: Store, one: Template, told: Told) -> None:
