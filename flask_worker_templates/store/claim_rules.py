@@ -40,9 +40,9 @@ class ClaimRules:
         """Return whether a change of this leaf of a spec matters to a machine."""
         return not any(path == one or path.startswith(f"{one}.") for one in self.cosmetic)
 
-    def live(self, db: Collections) -> dict[str, Any]:
-        """Return the expression for the live claims."""
-        return {"$filter": {"input": CLAIMS, "as": "claim", "cond": _is_live(db, "$$claim", self.clock.now(db))}}
+    def live(self, db: Collections, claims: Any = CLAIMS) -> dict[str, Any]:
+        """Return the expression for the live ones of some claims, by default of all."""
+        return {"$filter": {"input": claims, "as": "claim", "cond": _is_live(db, "$$claim", self.clock.now(db))}}
 
     def live_of(self, db: Collections, worker_id: str) -> dict[str, Any]:
         """Return the expression for whether the claim of a worker, which has one, is live."""
