@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cache, lru_cache
 from typing import Any
 
 import yaml
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from flask_worker_templates.files.parse_yaml import parse_yaml
 from flask_worker_templates.model.spec import normalize
+from tests.support.strategies import in_any_order
 
 TEXTS = [
     "",
@@ -32,8 +34,8 @@ TEXTS = [
 WORDS = ["m5zn.metal", "no", "1e3", "a:b", "*", "c{d}", "null", "'x'", "-"]
 
 
-@st.composite
-def raw_entries(draw: st.DrawFn, name: str) -> dict[str, Any]:
+@cache
+def raw_entries(name: str) -> st.SearchStrategy[dict[str, Any]]:
     """What an entry holds, in any order of fields, most of the optional ones left out."""
     optional = {
         "description": st.sampled_from([*TEXTS, "some longer words, to be folded into a few lines of text"]),
@@ -52,8 +54,19 @@ def raw_entries(draw: st.DrawFn, name: str) -> dict[str, Any]:
         "capacity": st.sampled_from([{"cpu_cores": n, "memory_gb": 4 * n, "storage_gb": 500} for n in (16, 48)]),
         "license_type": st.just("PERSONAL"),
     }
-    entry = draw(st.fixed_dictionaries(required, optional=optional))
-    return {key: entry[key] for key in draw(st.permutations(list(entry)))}
+    return in_any_order(st.fixed_dictionaries(required, optional=optional))
+
+
+@lru_cache(maxsize=None, typed=True)  # typed, since True is 1 but not written so
+def _one_of(*choices: Any) -> st.SearchStrategy[Any]:
+    return st.sampled_from(choices)
+
+
+@lru_cache(maxsize=None, typed=True)
+def _dumped(value: Any, *, flow: bool) -> str:
+    form: Any = [value] if flow else {"k": value}
+    text: str = yaml.safe_dump(form, default_flow_style=flow, allow_unicode=True, width=9999)
+    return text[1:-2] if flow else text[3:-1]
 
 
 class _Writer:
@@ -69,7 +82,7 @@ class _Writer:
 
     def choose(self, *choices: Any) -> Any:
         """One of these; what shall be more likely is there more than once."""
-        return self.draw(st.sampled_from(choices))
+        return self.draw(_one_of(*choices))
 
     def comment(self) -> str:
         self.comments += 1
@@ -94,9 +107,7 @@ class _Writer:
                 return "'" + value.replace("'", "''") + "'"
             if style == '"':
                 return json.dumps(value, ensure_ascii=False)
-        form: Any = [value] if flow else {"k": value}
-        text: str = yaml.safe_dump(form, default_flow_style=flow, allow_unicode=True, width=9999)
-        return text[1:-2] if flow else text[3:-1]
+        return _dumped(value, flow=flow)
 
     def key(self, key: str) -> str:
         return f"{self.scalar(key, flow=True)}{self.choose('', '', ' ')}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -22,6 +23,7 @@ def _in_nfc(strings: st.SearchStrategy[str], maximum: int) -> st.SearchStrategy[
     return strings.map(nfc).filter(lambda text: len(text) <= maximum)
 
 
+@cache
 def _printable(minimum: int, maximum: int) -> st.SearchStrategy[str]:
     # Out: surrogates, controls, invisible and direction-changing characters, separators but the plain space; unassigned
     # code points, some of which Unicode says to ignore.
@@ -33,55 +35,69 @@ def _is_visible(char: str) -> bool:
     return char == " " or (char < "\U000e0000" and _VISIBLE.match(char) is not None)
 
 
+@cache
 def names() -> st.SearchStrategy[str]:
     """Valid names of templates, unusual scripts, quotes and `$` among them."""
     return _printable(1, 100).filter(lambda text: text == text.strip())
 
 
+@cache
 def words(maximum: int) -> st.SearchStrategy[str]:
     """Printable characters without white space."""
     return _printable(1, maximum).map(lambda text: text.replace(" ", "-"))
 
 
+@cache
 def texts(maximum: int) -> st.SearchStrategy[str]:
     """What a label's value may hold: no control characters, anything else."""
     return _in_nfc(st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=maximum), maximum)
 
 
+@cache
 def lines(maximum: int) -> st.SearchStrategy[str]:
     """What a description may hold: as `texts`, with line breaks."""
     return st.lists(texts(maximum // 8), max_size=7).map("\n".join) | texts(maximum)
 
 
+@cache
 def labels() -> st.SearchStrategy[dict[str, str]]:
     """Valid label maps; keys hold dots, slashes and dashes."""
     return st.dictionaries(st.text(LABEL_ALPHABET, min_size=1, max_size=63), texts(256), max_size=5)
 
 
+@cache
 def deprecations() -> st.SearchStrategy[dict[str, Any]]:
     """Valid deprecations, with a replacement or without."""
     message = {"message": texts(500).filter(bool)}
     return st.fixed_dictionaries(message, optional={"replaced_by": st.none() | names()})
 
 
+@cache
 def whole(minimum: int, maximum: int) -> st.SearchStrategy[int | float]:
     """Integers, some of them written as JSON Schema also allows: 48.0."""
-    return st.integers(minimum, maximum).flatmap(lambda number: st.sampled_from([number, float(number)]))
+    return st.integers(minimum, maximum) | st.integers(minimum, maximum).map(float)
 
 
+@cache
 def prices() -> st.SearchStrategy[float | None]:
     """Prices, whole or broken, and null."""
     return st.none() | st.integers(0, 1000) | st.floats(0, 1e9)
 
 
 @st.composite
-def raw_specs(draw: st.DrawFn, name: st.SearchStrategy[str] | None = None) -> dict[str, Any]:
-    """Valid specs as people write them: defaults left out or in, in any order of keys."""
-    first, last = sorted(draw(st.tuples(st.integers(1, 65_535), st.integers(1, 65_535))))
-    port_range: dict[str, Any] = {"start": first, "end": last}
+def _port_ranges(draw: st.DrawFn) -> dict[str, int]:
+    first, last = sorted(draw(st.tuples(_PORTS, _PORTS)))
     # One end is enough where the default of the other fits it.
     halves = [{"start": first}] * (first <= 9999) + [{"end": last}] * (last >= 2000)
-    port_range = draw(st.sampled_from([port_range, *halves]))
+    return draw(st.sampled_from([{"start": first, "end": last}, *halves]))
+
+
+_PORTS = st.integers(1, 65_535)
+
+
+@cache
+def raw_specs(name: st.SearchStrategy[str] | None = None) -> st.SearchStrategy[dict[str, Any]]:
+    """Valid specs as people write them: defaults left out or in, in any order of keys."""
     required = {
         "name": names() if name is None else name,
         "instance_type": words(64),
@@ -99,15 +115,21 @@ def raw_specs(draw: st.DrawFn, name: st.SearchStrategy[str] | None = None) -> di
         "max_nodes": whole(1, 100_000),
         "ami_pattern": st.just("*") | _printable(1, 256),
         "startup_time_minutes": whole(0, 10_080),
-        "port_range": st.just(port_range),
+        "port_range": _port_ranges(),
         "enabled": st.booleans(),
         "cost_per_hour_usd": prices(),
         "labels": labels(),
         "max_claims": st.none() | whole(1, 10_000),
         "deprecation": st.none() | deprecations(),
     }
-    spec = draw(st.fixed_dictionaries(required, optional=optional))
-    return {key: spec[key] for key in draw(st.permutations(list(spec)))}
+    return in_any_order(st.fixed_dictionaries(required, optional=optional))
+
+
+@st.composite
+def in_any_order(draw: st.DrawFn, mappings: st.SearchStrategy[dict[str, Any]]) -> dict[str, Any]:
+    """Mappings with their keys in any order."""
+    mapping = draw(mappings)
+    return {key: mapping[key] for key in draw(st.permutations(list(mapping)))}
 
 
 def specs(name: st.SearchStrategy[str] | None = None) -> st.SearchStrategy[Spec]:
@@ -134,6 +156,7 @@ _CHOICES: dict[str, list[Any]] = {
     "labels.a.b/c": [None, "1", "2"],
     "labels.team.lead": [None, "x"],
 }
+_VALUES = {path: st.sampled_from(choices) for path, choices in _CHOICES.items()}
 _BASIS = {
     "name": "t",
     "instance_type": "m5zn.metal",
@@ -150,10 +173,16 @@ def spec_with(name: str = "t", **leaves: Any) -> Spec:
 
 
 _PLACES = [
-    sorted(_CHOICES),
-    [path for path in _CHOICES if path.startswith("port_range.")],
-    [path for path in _CHOICES if path.startswith("labels.")],
+    tuple(sorted(_CHOICES)),
+    tuple(path for path in _CHOICES if path.startswith("port_range.")),
+    tuple(path for path in _CHOICES if path.startswith("labels.")),
 ]
+_SOME_PLACES = st.sampled_from(_PLACES)
+
+
+@cache
+def _paths(paths: tuple[str, ...]) -> st.SearchStrategy[list[str]]:
+    return st.lists(st.sampled_from(paths), max_size=8)
 
 
 @st.composite
@@ -166,8 +195,8 @@ def edits(draw: st.DrawFn, spec: Spec, paths: Sequence[str] = _PLACES[0]) -> Spe
         paths: the leaves that may differ.
     """
     leaves = flatten(spec)
-    for path in draw(st.lists(st.sampled_from(paths), max_size=8)):
-        value = draw(st.sampled_from(_CHOICES[path]))
+    for path in draw(_paths(tuple(paths))):
+        value = draw(_VALUES[path])
         changed = {**leaves, path: value}
         if value is None and path.startswith("labels."):
             del changed[path]
@@ -186,5 +215,5 @@ def three_versions(draw: st.DrawFn, name: str = "t") -> tuple[Spec, Spec, Spec]:
     basis = spec_with(name)
     if draw(st.booleans()):
         basis["labels"] = dict(_CROWD)
-    versions = edits(basis, draw(st.sampled_from(_PLACES)))
+    versions = edits(basis, draw(_SOME_PLACES))
     return draw(versions), draw(versions), draw(versions)
