@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import uuid
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +62,10 @@ hypothesis.settings.load_profile("ci" if CI else "dev")
 
 compile_each_route_once()
 
+# Some hundred processes that the tests start, and the workers of this run: each would compile the package anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Take the length of the runs that `-m chaos` asks for."""
@@ -72,6 +78,17 @@ def pytest_xdist_auto_num_workers() -> int:
     """Take half as many workers again as there are cores: tests wait for servers, browsers and other processes."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return cores + (cores + 1) // 2
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Let each worker compile a share of the files first, and take the others' from the cache: else each compiles all."""
+    worker, workers = os.environ.get("PYTEST_XDIST_WORKER"), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if worker is not None and session.config.args == session.config.getini("testpaths"):
+        files = sorted((session.config.rootpath / "tests").rglob("test_*.py"))
+        for file in files[int(worker.removeprefix("gw")) :: workers]:
+            with suppress(Exception):  # which the collection will report
+                import_module(".".join(file.relative_to(session.config.rootpath).with_suffix("").parts))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.support.interrupts import heed_interrupts
 from tests.support.paths import ROOT
 from tests.support.servers import free_port
 
@@ -39,11 +40,6 @@ class Answer:
     def json(self) -> Any:
         """The body as JSON."""
         return json.loads(self.text)
-
-
-def _heed_interrupts() -> None:
-    # A shell makes what it runs in the background ignore Ctrl-C, this run of the tests perhaps among it.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Running:
@@ -128,7 +124,7 @@ class Example:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                preexec_fn=_heed_interrupts,  # noqa: PLW1509  # calls one function that is safe here
+                preexec_fn=heed_interrupts,  # noqa: PLW1509  # calls one function that is safe here
             )
         running = Running(process, self.home, port)
         try:

@@ -18,6 +18,7 @@ from flask import Flask
 
 from flask_worker_templates import Template, WorkerTemplates
 from tests.support.apps import AppFactory
+from tests.support.interrupts import heed_interrupts
 from tests.support.json_documents import checked
 from tests.support.paths import ROOT
 
@@ -145,6 +146,7 @@ class Terminal:
             dimensions=(lines, columns),
             encoding="utf-8",
             timeout=SECONDS,
+            preexec_fn=heed_interrupts,
         )
 
 
