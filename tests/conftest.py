@@ -23,6 +23,7 @@ from pymongo.database import Database
 
 from tests.support.apps import AppFactory
 from tests.support.needs import CI, missing
+from tests.support.pages import compile_each_page_once
 from tests.support.paths import CHROMIUM
 from tests.support.routes import compile_each_route_once
 from tests.support.servers import Mongod, ReplicaSet, ServerMissingError, live_servers, with_database
@@ -61,6 +62,7 @@ hypothesis.settings.register_profile("dev", deadline=None, max_examples=30)
 hypothesis.settings.load_profile("ci" if CI else "dev")
 
 compile_each_route_once()
+compile_each_page_once()
 
 # Some hundred processes that the tests start, and the workers of this run: each would compile the package anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -82,7 +84,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection(session: pytest.Session) -> None:
-    """Let each worker compile a share of the files first, and take the others' from the cache: else each compiles all."""
+    """Let each worker compile a share of the files first, and find the rest in the cache: else each compiles all."""
     worker, workers = os.environ.get("PYTEST_XDIST_WORKER"), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     if worker is not None and session.config.args == session.config.getini("testpaths"):
         files = sorted((session.config.rootpath / "tests").rglob("test_*.py"))

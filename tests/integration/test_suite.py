@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import tomllib
+from pathlib import Path
 
 import pytest
-from flask import Flask, url_for
+from flask import Flask, render_template, url_for
 from werkzeug.routing import Rule
 
 from tests.support.paths import ROOT
@@ -39,3 +40,16 @@ def test_routes_that_are_compiled_once_build_the_urls_that_others_build(
     found = [_urls(rule) for _ in range(2)]
     monkeypatch.setattr(Rule, "_compile_builder", COMPILE_BUILDER)
     assert found == [_urls(rule)] * 2
+
+
+def test_pages_that_are_compiled_once_are_those_of_the_app(tmp_path: Path) -> None:
+    class Escaping(Flask):
+        def select_jinja_autoescape(self, filename: str | None) -> bool:
+            return True
+
+    (tmp_path / "page.txt").write_text("{{ name }}")
+    found = []
+    for app in [kind("host", template_folder=tmp_path) for kind in (Flask, Escaping) * 2]:
+        with app.app_context():
+            found.append(render_template("page.txt", name="<"))
+    assert found == ["<", "&lt;"] * 2
