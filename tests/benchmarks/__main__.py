@@ -17,7 +17,20 @@ from typing import Any
 
 from pymongo import MongoClient
 
-from tests.benchmarks import alone, best, commands, console, environment, growth, http, imports, seeding, shell, targets
+from tests.benchmarks import (
+    alone,
+    best,
+    commands,
+    console,
+    environment,
+    growth,
+    http,
+    imports,
+    layers,
+    seeding,
+    shell,
+    targets,
+)
 from tests.benchmarks.outcome import Outcome
 from tests.benchmarks.record import Record
 from tests.benchmarks.report import Results
@@ -30,7 +43,7 @@ RESULTS = environment.HERE / "results"
 LATEST = RESULTS / "latest.json"
 CHOICE = RESULTS / "servers.json"
 """What the last run that tried the servers found."""
-PARTS = ("http", "count", "seeding", "imports", "commands", "console", "shell", "growth")
+PARTS = ("http", "count", "seeding", "imports", "commands", "console", "layers", "shell", "growth")
 
 QUICK_PARTS = ("http", "count", "seeding", "console", "shell", "growth")
 QUICK_SCENES = ("page-50", "best-1000", "threads-1000")
@@ -129,6 +142,7 @@ def _others(mongod: Mongod, options: argparse.Namespace) -> dict[str, Callable[[
         "imports": lambda: imports.run(rounds=3 * options.rounds),
         "commands": lambda: commands.run(mongod, rounds=3 * options.rounds),
         "console": lambda: console.run(mongod, rounds=options.rounds),
+        "layers": lambda: layers.run(mongod, seconds=options.seconds),
         "shell": lambda: shell.run(mongod, templates=targets.SHELL_TEMPLATES, rounds=options.shell_rounds, tell=_tell),
         "growth": lambda: growth.run(mongod, sizes=options.sizes, rounds=options.rounds, tell=_tell),
     }

@@ -1,0 +1,181 @@
+"""Where the processor time of a request goes: to the sockets, the driver, the web framework, or this extension.
+
+In one process, without a server. A timer of the process interrupts it again and again, and the innermost package that
+is at work then gets the time: unlike a profiler that is told of each call, it makes none slower than the others.
+"""
+
+from __future__ import annotations
+
+import itertools
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from flask import Flask, current_app
+from flask.testing import FlaskClient
+from pymongo import MongoClient
+
+from flask_worker_templates import Template, WorkerTemplates
+from tests.benchmarks import data, stored
+from tests.benchmarks.peers.common import PATH
+from tests.benchmarks.report import Results, number, table
+from tests.support.servers import Mongod, with_database
+
+_DATABASE = "benchmark-layers"
+_TEMPLATES = 1000
+_WARM = 30
+_INTERVAL = 0.001  # seconds of processor time; the kernel may interrupt less often
+
+_SOCKETS = "sockets"
+_PACKAGES = {
+    "bson": "BSON",
+    "pymongo": "driver",
+    "flask": "Flask and Werkzeug",
+    "werkzeug": "Flask and Werkzeug",
+    "flask_worker_templates": "this extension",
+}
+_LAYERS = (_SOCKETS, *dict.fromkeys(_PACKAGES.values()))
+_NETWORK = "network_layer.py"
+"""The module of PyMongo whose functions send and receive: they wait in the kernel, and so are the sockets' time."""
+
+
+class Sampler:
+    """What is at work whenever the timer of the process rings, while the app answers."""
+
+    def __init__(self) -> None:
+        self.layers: Counter[str] = Counter()
+        self.rings = 0
+
+    def __call__(self, _: int, frame: FrameType | None) -> None:
+        """Note the layer of what is interrupted."""
+        self.rings += 1
+        found = None
+        while frame is not None:
+            found = found or _layer(frame)
+            if frame.f_code.co_name == "wsgi_app":
+                self.layers[found or "this extension"] += 1
+                return
+            frame = frame.f_back
+
+
+def _layer(frame: FrameType) -> str | None:
+    """The layer of a function; None for what works for its caller, such as the standard library."""
+    path = Path(frame.f_code.co_filename)
+    if path.name == _NETWORK:
+        return _SOCKETS
+    return next((layer for name, layer in _PACKAGES.items() if name in path.parts), None)
+
+
+@contextmanager
+def _sampled() -> Iterator[Sampler]:
+    sampler = Sampler()
+    before = signal.signal(signal.SIGPROF, sampler)
+    signal.setitimer(signal.ITIMER_PROF, _INTERVAL, _INTERVAL)
+    try:
+        yield sampler
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+
+
+def run(mongod: Mongod, *, seconds: float) -> tuple[Results, str]:
+    """Measure each work with hooks and without, and return the results and the table.
+
+    Args:
+        mongod: the server.
+        seconds: of requests for each work.
+    """
+    uri = with_database(mongod.uri, _DATABASE, journal="true")
+    with MongoClient[dict[str, Any]](mongod.uri) as client:
+        stored.write_templates(client[_DATABASE], _TEMPLATES)
+        try:
+            results: Results = {}
+            for hooks in (False, True):
+                for name, request in _works(_app(uri, hooks=hooks)).items():
+                    if not (hooks and name == _CONSTANT):
+                        results[f"{name}, with hooks" if hooks else name] = _measured(request, seconds)
+        finally:
+            client.drop_database(_DATABASE)
+    rows = [
+        [name, *(number(found["layers"].get(layer, 0)) for layer in _LAYERS), number(sum(found["layers"].values()))]
+        for name, found in results.items()
+    ]
+    note = "Microseconds of the worker for one request, by the innermost layer that is at work."
+    return results, f"### Layers\n\n{note}\n\n" + table(["", *_LAYERS, "all"], rows)
+
+
+def _measured(request: Callable[[], object], seconds: float) -> Results:
+    for _ in range(_WARM):
+        request()
+    begin, requests = time.process_time(), 0
+    end = time.perf_counter() + seconds
+    with _sampled() as sampler:
+        while time.perf_counter() < end:
+            request()
+            requests += 1
+    each = (time.process_time() - begin) / requests / max(1, sampler.rings) * 1e6
+    return {"requests": requests, "layers": {layer: rings * each for layer, rings in sampler.layers.items()}}
+
+
+_CONSTANT = "a constant route"
+
+
+def _app(uri: str, *, hooks: bool) -> FlaskClient:
+    app = Flask("layers")
+    app.config.update(WORKER_TEMPLATES_MONGODB_URI=uri, WORKER_TEMPLATES_SEED="off", WORKER_TEMPLATES_ANONYMOUS="write")
+    templates = WorkerTemplates()
+    if hooks:
+        templates.authorizer(lambda action, template: True)
+        templates.actor_loader(lambda: "somebody")
+        templates.usage_check(_unused)
+    templates.init_app(app)
+
+    @app.get("/constant")
+    def constant() -> Any:
+        return current_app.response_class(b"{}", 200, [("Content-Type", "application/json")])
+
+    return app.test_client()
+
+
+def _unused(_: Template) -> int:
+    return 0
+
+
+def _works(client: FlaskClient) -> dict[str, Callable[[], object]]:
+    numbers = itertools.count()
+    made = time.time_ns()
+    items = [item for item in client.get(PATH).json or [] if item["enabled"]]
+    ids = itertools.cycle(item["id"] for item in items[:8])
+    tags = {item["id"]: f'"{item["revision"]}"' for item in items}
+
+    def ask(method: str, path: str, **arguments: Any) -> Any:
+        answer = client.open(path, method=method, **arguments)
+        if answer.status_code >= 400:
+            raise RuntimeError(f"{method} {path}: {answer.status_code} {answer.text}")
+        return answer
+
+    def update() -> None:
+        one = next(ids)
+        change = {"description": f"changed {next(numbers)}"}
+        tags[one] = ask("PATCH", f"{PATH}/{one}", json=change, headers={"If-Match": tags[one]}).headers["ETag"]
+
+    def create() -> None:
+        ask("POST", PATH, json={**data.spec(3), "name": f"layers-{made}-{next(numbers)}"})
+
+    def claim(worker: str) -> None:
+        ask("PUT", f"{PATH}/{items[-1]['id']}/claims/{worker}", json={"ttl_seconds": 300})
+
+    return {
+        _CONSTANT: lambda: ask("GET", "/constant"),
+        "list": lambda: ask("GET", PATH),
+        "get": lambda: ask("GET", f"{PATH}/{next(ids)}"),
+        "get → 304": lambda: ask("GET", f"{PATH}/{items[-2]['id']}", headers={"If-None-Match": tags[items[-2]["id"]]}),
+        "update": update,
+        "create": create,
+        "renew": lambda: claim("worker-1"),
+    }
