@@ -23,7 +23,7 @@ from pymongo import MongoClient
 from flask_worker_templates import Template, WorkerTemplates
 from tests.benchmarks import data, stored
 from tests.benchmarks.peers.common import PATH
-from tests.benchmarks.report import Results, number, table
+from tests.benchmarks.report import Results, layers_table
 from tests.support.servers import Mongod, with_database
 
 _DATABASE = "benchmark-layers"
@@ -101,12 +101,8 @@ def run(mongod: Mongod, *, seconds: float) -> tuple[Results, str]:
                         results[f"{name}, with hooks" if hooks else name] = _measured(request, seconds)
         finally:
             client.drop_database(_DATABASE)
-    rows = [
-        [name, *(number(found["layers"].get(layer, 0)) for layer in _LAYERS), number(sum(found["layers"].values()))]
-        for name, found in results.items()
-    ]
-    note = "Microseconds of the worker for one request, by the innermost layer that is at work."
-    return results, f"### Layers\n\n{note}\n\n" + table(["", *_LAYERS, "all"], rows)
+    note = "By the innermost layer that is at work."
+    return results, f"### Layers of one request\n\n{note}\n\n{layers_table(results)}"
 
 
 def _measured(request: Callable[[], object], seconds: float) -> Results:
@@ -119,7 +115,7 @@ def _measured(request: Callable[[], object], seconds: float) -> Results:
             request()
             requests += 1
     each = (time.process_time() - begin) / requests / max(1, sampler.rings) * 1e6
-    return {"requests": requests, "layers": {layer: rings * each for layer, rings in sampler.layers.items()}}
+    return {"requests": requests, "layers": {layer: sampler.layers[layer] * each for layer in _LAYERS}}
 
 
 _CONSTANT = "a constant route"

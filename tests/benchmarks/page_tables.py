@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.benchmarks.contestants import BARE, BEANIE, CONTESTANTS, EVE, HOOKED, OURS, SMOREST
 from tests.benchmarks.growing import WORKS as GROWING
-from tests.benchmarks.report import Spread, number, table
+from tests.benchmarks.report import Spread, layers_table, number, table
 from tests.benchmarks.servers import SERVINGS
 
 Run = dict[str, Any]
@@ -137,6 +137,10 @@ def _growth(run: Run) -> str:
     return table(["", "with", "ms"], rows)
 
 
+def _layers(run: Run) -> str:
+    return layers_table(run["layers"])
+
+
 def _spread(found: dict[str, Any] | None) -> str:
     return str(Spread(found["median"], found["low"], found["high"])) if found else "–"
 
@@ -149,4 +153,5 @@ BLOCKS: dict[str, Callable[[Run], str]] = {
     "long": _long,
     "other": _other,
     "growth": _growth,
+    "layers": _layers,
 }

@@ -79,3 +79,13 @@ def verdict(target: Target | None, measured: float) -> str:
 
 Results = dict[str, Any]
 """What a part of the benchmark found, ready for JSON."""
+
+
+def layers_table(results: Results) -> str:
+    """The table of what each layer takes of each request, in microseconds."""
+    layers = list(dict.fromkeys(layer for found in results.values() for layer in found["layers"]))
+    rows = []
+    for name, found in results.items():
+        each = [found["layers"].get(layer, 0) for layer in layers]
+        rows.append([name, *map(number, each), number(sum(each))])
+    return table(["µs of the worker", *layers, "all"], rows)

@@ -234,15 +234,17 @@ def test_the_tables_of_the_page_are_made_from_what_a_run_wrote() -> None:
                 "count": counted,
                 "machine": {"packages": {"granian": "2.8.9"}},
                 "growth": {"milliseconds": {"list": {"claims": {10: 1.5, 1000: 1.75}}}},
+                "layers": {"get": {"layers": {"sockets": 60.4, "driver": 240}}},
             }
         )
     )
     lines = [
         re.sub(" +", " ", line)
-        for block in ("speed", "costs", "servers", "growth")
+        for block in ("speed", "costs", "servers", "growth", "layers")
         for line in BLOCKS[block](run).splitlines()
     ]
     assert "| get | 2 (2–2) | 3 (3–3) | 1.2 (1.2–1.2) | 0.75 (0.75–0.75) |" in lines
     assert "| claim with a lease | 600 | 1 | 2 | 1,000 | 1 | 590 | 1; 2 with hooks |" in lines
     assert "| this extension | granian, 8 threads (granian 2.8.9) | – |" in lines
     assert "| list | 10, 1,000 claims | 1.5, 1.75 |" in lines
+    assert "| get | 60.4 | 240 | 300 |" in lines
