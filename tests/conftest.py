@@ -31,14 +31,16 @@ from tests.support.servers import Mongod, ReplicaSet, ServerMissingError, live_s
 REAL_FIXTURES = {"mongod", "replica_set", "server_uri", "database_uri", "browser"}
 
 ON_BOTH = (
-    "tests/store/",
-    "tests/reconcile/test_tombstones.py",
+    "tests/store/test_store.py",
+    "tests/store/test_claims.py",
+    "tests/store/test_feed.py",
+    "tests/store/test_loop.py",
     "tests/http/test_templates.py",
     "tests/cli/test_show.py",
     "tests/laws/test_store_machine.py",
 )
-"""Where tests run on mongomock and on a real server each time: the store, which alone knows the database, and one file
-of each layer above. Elsewhere the real server is the thorough run's, unless mongomock cannot do what is tested."""
+"""Where tests run on mongomock and on a real server each time: what all of the store is made of, and one file of each
+layer above. Elsewhere the real server is the thorough run's, unless mongomock cannot do what is tested."""
 
 LONGEST = (
     "tests/integration/test_schemathesis.py",
@@ -57,9 +59,9 @@ LONGEST = (
 """What takes longest, and comes first: else one worker is still at it when the others have nothing left."""
 
 # No deadlines: the machine that runs the tests may be shared, and a slow example is not a wrong one.
-hypothesis.settings.register_profile("ci", deadline=None, max_examples=50, print_blob=True)
-hypothesis.settings.register_profile("dev", deadline=None, max_examples=30)
-hypothesis.settings.load_profile("ci" if CI else "dev")
+hypothesis.settings.register_profile("plain", deadline=None, max_examples=30, print_blob=CI)
+hypothesis.settings.register_profile("few", hypothesis.settings.get_profile("plain"), max_examples=10)
+hypothesis.settings.load_profile("plain")
 
 compile_each_route_once()
 compile_each_page_once()

@@ -136,6 +136,7 @@ class TestRestart:
             assert example.servers() != [server]
             assert [worker["template"] for worker in app.call("GET", "/workers").json()] == [STANDARD]
 
+    @pytest.mark.thorough
     def test_the_reloader_runs_one_server_that_ends_with_it(self, example: Example) -> None:
         with example.run(("flask", "--app", "example_app", "run", "--debug")) as app:
             assert len(example.servers()) == 1
@@ -143,7 +144,13 @@ class TestRestart:
             assert app.call("GET", "/api/v1/templates").code == 200
         example.wait_until_stopped()
 
-    @pytest.mark.parametrize("options", [("--preload",), ("--worker-class", "gevent")], ids=["preload", "gevent"])
+    @pytest.mark.parametrize(
+        "options",
+        [
+            pytest.param(("--preload",), id="preload"),
+            pytest.param(("--worker-class", "gevent"), id="gevent", marks=pytest.mark.thorough),
+        ],
+    )
     def test_the_workers_of_gunicorn_share_one_server(self, example: Example, options: tuple[str, ...]) -> None:
         with example.run((*GUNICORN, *options)) as app:
             person = app.sign_in(f"{app.url}/sign-in?token={app.tokens['link']}")

@@ -294,6 +294,7 @@ def test_workers_are_launched_renewed_stopped_and_killed_until_their_lease_ends(
     expect(page).to_have_url(f"{fleet.url}/sign-in")
 
 
+@pytest.mark.thorough
 def test_swagger_ui_takes_a_printed_token(page: Page, fleet: Running) -> None:
     page.goto(f"{fleet.url}/api/v1/docs")
     block = page.locator("[id$='-listWorkerTemplates']")

@@ -196,7 +196,7 @@ def test_a_health_check_that_is_asked_often_makes_it_ready_in_the_background_wit
     for _ in range(200):
         begun = time.monotonic()
         assert one.status().state == "failed"
-        assert time.monotonic() - begun < 1
+        assert time.monotonic() - begun < 5
     assert threading.active_count() <= before + 1
     wait_for(lambda: preparation.calls == 2)
     preparation.go_on.set()

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from flask import Flask
 
 from flask_worker_templates import WorkerTemplates
+from tests.support.yaml_text import yaml_text
 
 
 class AppFactory:
@@ -30,7 +30,7 @@ class AppFactory:
         Keys of `config` win; with a ``WORKER_TEMPLATES_CONFIG_PATH`` among them no file is written.
         """
         if "WORKER_TEMPLATES_CONFIG_PATH" not in config:
-            text = yaml.safe_dump({"templates": [dict(spec) for spec in templates]}, sort_keys=False)
+            text = yaml_text({"templates": [dict(spec) for spec in templates]})
             self.definition_file.write_text(text, encoding="utf-8")
             config["WORKER_TEMPLATES_CONFIG_PATH"] = str(self.definition_file)
         return {"TESTING": True, **self.connection, **config}

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import yaml
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -14,6 +13,7 @@ from flask_worker_templates import Event, Template, WorkerTemplates
 from flask_worker_templates.runtime.app_state import AppState
 from tests.support.apps import AppFactory
 from tests.support.specs import spec
+from tests.support.yaml_text import yaml_text
 
 Spec = Mapping[str, Any]
 
@@ -40,7 +40,7 @@ class Deployment:
 
     def write(self, *specs: Spec) -> None:
         """Let the definition file hold these specs from now on."""
-        text = yaml.safe_dump({"templates": [dict(one) for one in specs]}, sort_keys=False, allow_unicode=True)
+        text = yaml_text({"templates": [dict(one) for one in specs]})
         self.path.write_text(text, encoding="utf-8")
 
     def process(self, **config: Any) -> tuple[Flask, WorkerTemplates]:

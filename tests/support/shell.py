@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pexpect
-import yaml
 from click.testing import Result
 from flask import Flask
 
@@ -21,6 +20,7 @@ from tests.support.apps import AppFactory
 from tests.support.interrupts import heed_interrupts
 from tests.support.json_documents import checked
 from tests.support.paths import ROOT
+from tests.support.yaml_text import yaml_text
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 SECONDS = 60
@@ -93,7 +93,7 @@ class Terminal:
 
     def __init__(self, directory: Path, uri: str, specs: Sequence[Mapping[str, Any]]) -> None:
         (directory / "config").mkdir()
-        text = yaml.safe_dump({"templates": [dict(spec) for spec in specs]})
+        text = yaml_text({"templates": [dict(spec) for spec in specs]})
         (directory / "config/worker_templates.yaml").write_text(text)
         (directory / "wsgi.py").write_text(WSGI)
         self.directory = directory
