@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -36,6 +37,7 @@ MAX_PAGE_SIZE = 200
 MAX_PAGES = 1_000_000
 MAX_NAME_LENGTH = 100
 MAX_CURSOR_LENGTH = 256
+_MAX_REMEMBERED_LENGTH = 100
 
 
 class PageSchema(ma.Schema):
@@ -240,12 +242,33 @@ def message_of(message: str | None) -> str | None:
     return None if message is None else write_parameters({"message": message})["message"] or None
 
 
-def load_parameters(schema: ma.Schema, asked: Mapping[str, Any]) -> dict[str, Any]:
+def load_parameters(schema: ma.Schema, asked: Mapping[str, Any], *, remember: bool = True) -> dict[str, Any]:
     """Load parameters, with the defaults of those left out.
+
+    Args:
+        schema: of the parameters.
+        asked: those that were given.
+        remember: whether the same parameters always mean the same, as they do by fields of our own.
 
     Raises:
         InvalidParameters: with every parameter that is unknown or has a value that it cannot take.
     """
+    if (remember or not asked) and isinstance(asked, dict) and all(map(_is_small, asked.values())):
+        # With the types, because 1 and True are the same key. Copied, because the caller may change it.
+        return dict(_remembered(schema, tuple([(name, type(value), value) for name, value in asked.items()])))
+    return _load(schema, asked)
+
+
+def _is_small(value: Any) -> bool:
+    return value is None or isinstance(value, int) or (isinstance(value, str) and len(value) <= _MAX_REMEMBERED_LENGTH)
+
+
+@functools.lru_cache(maxsize=1024)
+def _remembered(schema: ma.Schema, items: tuple[tuple[str, type, Any], ...]) -> dict[str, Any]:
+    return _load(schema, {name: value for name, _, value in items})
+
+
+def _load(schema: ma.Schema, asked: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return dict(schema.load(asked))
     except ma.ValidationError as error:

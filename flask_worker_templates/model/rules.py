@@ -205,7 +205,7 @@ class SpecRules(Rules):
         Raises:
             InvalidParameters: with every parameter that is unknown or has a value that it cannot take.
         """
-        return load_parameters(self.list_schema, asked)
+        return load_parameters(self.list_schema, asked, remember=self.extra.schema is None)
 
     def select_parameters(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Load the parameters of a selection, as the list of templates calls them, and ``explain``.
@@ -213,7 +213,7 @@ class SpecRules(Rules):
         Raises:
             InvalidParameters: as `list_parameters`.
         """
-        return load_parameters(self.select_schema, asked)
+        return load_parameters(self.select_schema, asked, remember=self.extra.schema is None)
 
     def _load_by_field(self, data: Any) -> Spec:
         """Load a spec field by field, remembering what the schema's fields made of values seen before.
