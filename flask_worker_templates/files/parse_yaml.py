@@ -1,8 +1,7 @@
 """YAML text to plain values, as PyYAML's safe loader resolves them, but strict, bounded and with positions.
 
 Built on the events of libyaml (of PyYAML's own parser where libyaml is missing): the safe loader itself keeps
-the last of duplicate keys, overflows the C stack on deep nesting, and forgets where things stood. What is written as
-most files are, `plain_yaml` reads at a fraction of the cost; positions, faults and all else of YAML are read here.
+the last of duplicate keys, overflows the C stack on deep nesting, and forgets where things stood.
 """
 
 from __future__ import annotations
@@ -38,7 +37,6 @@ from .parsed import (
     printable,
     shown,
 )
-from .plain_yaml import read_plain
 from .scalars import LOADER, NON_PRINTABLE, resolve
 
 # libyaml compares each %TAG directive with all before it: as many as fit into a file would take minutes.
@@ -67,12 +65,6 @@ def parse_yaml(text: str, *, locate: bool = False) -> Parsed:
     Returns:
         Values of JSON's types only; what was refused is in `problems`. Nothing is raised, whatever the text.
     """
-    plain = None if locate else read_plain(text, _parse)
-    return _parse(text, locate=locate) if plain is None else plain
-
-
-def _parse(text: str, *, locate: bool = False) -> Parsed:
-    """Read one YAML document by the events of libyaml."""
     parsed = Parsed()
     loader = None
     try:
