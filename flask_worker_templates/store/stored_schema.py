@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import marshmallow as ma
@@ -57,9 +58,10 @@ def suspect_templates(rules: SpecRules) -> dict[str, Any]:
     return _not_surely(_template(rules), dates, {"$expr": {"$and": _FITTING}})
 
 
+@cache
 def suspect_events() -> dict[str, Any]:
-    """Return the query for the documents of the events that may be none."""
-    return _not_surely(_event(_spec()), ("at",))
+    """Return the query for the documents of the events that may be none: one for all who ask, so leave it as it is."""
+    return _not_surely(_event(_spec(bounds=False)), ("at",))
 
 
 def bad_claims() -> dict[str, Any]:
@@ -73,10 +75,14 @@ def _not_surely(schema: Schema, dates: tuple[str, ...], *others: dict[str, Any])
 
 
 def _template(rules: SpecRules) -> Schema:
-    spec, values = _spec(rules), _spec()
+    spec, values = _spec(bounds=True), _spec(bounds=False)
+    of_the_app: dict[str, Schema] = {"license_type": _STRING | {"enum": list(rules.license_types)}}
+    if not _fits(rules.extra, {}):  # a key is required: no value is surely fine
+        of_the_app["extra"] = {"not": {}}
     return _object(
         {
             **spec["properties"],
+            **of_the_app,
             "_id": _STRING,
             "revision": _REVISION,
             "is_seeded": {"bsonType": "bool"},
@@ -97,15 +103,10 @@ def _event(spec: Schema) -> Schema:
     return _object(owned, list(owned))
 
 
-def _spec(rules: SpecRules | None = None) -> Schema:
-    """Return the schema of a spec's fields, with their bounds by the rules of an app, or with their types alone."""
-    schema = _nested(WorkerTemplateSpecSchema().fields, rules is not None)
-    if rules is not None:
-        properties = schema["properties"]
-        properties["license_type"] = _STRING | {"enum": list(rules.license_types)}
-        if not _fits(rules.extra, {}):  # a key is required: no value is surely fine
-            properties["extra"] = {"not": {}}
-    return schema
+@cache
+def _spec(*, bounds: bool) -> Schema:
+    """Return the schema of a spec's fields, with their bounds or with their types alone."""
+    return _nested(WorkerTemplateSpecSchema().fields, bounds)
 
 
 def _fits(extra: ExtraFields, value: dict[str, Any]) -> bool:
