@@ -164,9 +164,9 @@ def list_schema(rules: Rules) -> ListSchema:
     return ListSchema.from_dict({"license_type": types, **added}, name="WorkerTemplateListSchema")()  # type: ignore[return-value]
 
 
-def select_schema(rules: Rules) -> ma.Schema:
+def select_schema(listing: ma.Schema) -> ma.Schema:
     """Return the parameters of a selection in one app: those of its list that say what a template must have."""
-    listed = list_schema(rules).fields
+    listed = listing.fields
     amounts = {
         name: QueryInteger(0, 999_999_999, attribute=meant, metadata={"description": said})
         for name, (meant, said) in _SELECTION.items()

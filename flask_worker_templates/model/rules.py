@@ -50,7 +50,6 @@ class SpecRules(Rules):
         self._schema = WorkerTemplateSpecSchema(self)
         self._defaults = {name: it.load_default for name, it in self._schema.fields.items() if not it.required}
         self.list_schema = list_schema(self)
-        self.select_schema = select_schema(self)
         self.repeatable = repeatable(self.list_schema)
         """Parameters of the list of templates that may be given several times."""
         # One a set of rules, so that what one app's rules made of a value is never another's.
@@ -60,6 +59,11 @@ class SpecRules(Rules):
     def schema(self) -> ma.Schema:
         """The schema of a spec."""
         return self._schema
+
+    @functools.cached_property
+    def select_schema(self) -> ma.Schema:
+        """The parameters of a selection, which not every app asks for."""
+        return select_schema(self.list_schema)
 
     def normalize(self, data: Any, stored: Spec | None = None) -> Spec:
         """Return the normal form of a spec.

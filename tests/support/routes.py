@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -9,24 +10,45 @@ from werkzeug.routing import Rule
 
 Builder = Callable[..., tuple[str, str]]
 
-COMPILE_BUILDER = Rule._compile_builder
-"""Werkzeug's own, which remembers nothing."""
+COMPILE, COMPILE_BUILDER = Rule.compile, Rule._compile_builder
+"""Werkzeug's own, which remember nothing."""
 
 
 def compile_each_route_once() -> None:
-    """Let werkzeug remember the function that builds a route's URLs, for each app that has the same route.
+    """Let werkzeug remember what it makes of a route, for each app that has the same route.
 
-    To compile these functions is most of the work of making an app. They depend on the parts of the route alone (its
-    converters are found on the route that they are bound to), unless the route has defaults.
+    To compile routes is most of the work of making an app. What comes out depends on the route and on the converters
+    that its map knows alone, unless the route has defaults or a host. Each rule gets converters of its own, since they
+    know the map.
     """
-    compiled: dict[tuple[Any, ...], Builder] = {}
+    rules: dict[tuple[Any, ...], Rule] = {}
+    builders: dict[tuple[Any, ...], Builder] = {}
 
-    def remembered(self: Rule, append_unknown: bool = True) -> Builder:
+    def compiled(self: Rule) -> None:
+        assert self.map is not None
+        if self.defaults or self.subdomain or self.map.host_matching:
+            return COMPILE(self)
+        known = rules.get(key := (self.rule, self.merge_slashes, *self.map.converters.items()))
+        if known is None:
+            COMPILE(self)
+            rules[key] = self
+            return None
+        self._parts, self._trace = list(known._parts), list(known._trace)
+        self._converters = {name: copy.copy(converter) for name, converter in known._converters.items()}
+        for converter in self._converters.values():
+            converter.map = self.map
+        self.arguments.update(self._converters)
+        self._build = self._compile_builder(False).__get__(self, None)
+        self._build_unknown = self._compile_builder(True).__get__(self, None)
+        return None
+
+    def builder(self: Rule, append_unknown: bool = True) -> Builder:
         if self.defaults:
             return COMPILE_BUILDER(self, append_unknown)
+        # The builder finds the converters on the route that it is bound to.
         key = (self.rule, append_unknown, tuple(self._trace))
-        if key not in compiled:
-            compiled[key] = COMPILE_BUILDER(self, append_unknown)
-        return compiled[key]
+        if key not in builders:
+            builders[key] = COMPILE_BUILDER(self, append_unknown)
+        return builders[key]
 
-    Rule._compile_builder = remembered  # type: ignore[method-assign]
+    Rule.compile, Rule._compile_builder = compiled, builder  # type: ignore[method-assign]
