@@ -6,9 +6,9 @@ import contextlib
 import errno
 import os
 import stat
+import zlib
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 from flask_worker_templates.errors import ExportRefused
@@ -18,21 +18,37 @@ from .directory import Directory, same_file
 _MOUNTED = "it is mounted by itself, and such a file cannot be replaced: mount its directory instead"
 
 
-@dataclass(frozen=True, slots=True)
 class NewContent:
     """The new content of one definition file.
 
-    Attributes:
+    Both contents are held compressed, until all files were looked at: definition files take a tenth of their length.
+
+    Args:
         path: for people.
         real_path: where it is.
         before: its bytes as they were read.
         after: the bytes that it shall hold.
+
+    Attributes:
+        changes: whether the two differ.
     """
 
-    path: str
-    real_path: Path
-    before: bytes
-    after: bytes
+    def __init__(self, path: str, real_path: Path, before: bytes, after: bytes) -> None:
+        self.path = path
+        self.real_path = real_path
+        self.changes = before != after
+        self._before = zlib.compress(before, 1)
+        self._after = zlib.compress(after, 1) if self.changes else self._before
+
+    @property
+    def before(self) -> bytes:
+        """Its bytes as they were read."""
+        return zlib.decompress(self._before)
+
+    @property
+    def after(self) -> bytes:
+        """The bytes that it shall hold."""
+        return zlib.decompress(self._after)
 
 
 def changed_meanwhile(path: str) -> ExportRefused:
@@ -51,7 +67,7 @@ def replace_files(contents: Sequence[NewContent]) -> None:
         ExportRefused: if a file changed since it was read, or cannot be written; then none was replaced, or, where the
             operating system fails between two files, those that the error names.
     """
-    changing = [content for content in contents if content.before != content.after]
+    changing = [content for content in contents if content.changes]
     replaced: list[str] = []
     path = ""
     with ExitStack() as cleanup:

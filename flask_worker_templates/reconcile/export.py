@@ -84,17 +84,18 @@ class TextExport:
         return self._rules.judged(stored)
 
 
-@dataclass(frozen=True, slots=True)
 class EditedFile(NewContent):
-    """The new content of one definition file, and what it changes."""
+    """The new content of one definition file, and what it changes in it."""
 
-    edit: FileEdit
+    def __init__(self, edit: FileEdit, before: bytes, after: bytes) -> None:
+        super().__init__(edit.file.path, edit.file.real_path, before, after)
+        self.edit = edit
 
     def to_dict(self) -> dict[str, Any]:
         """Return what changes, for JSON."""
         return {
             "path": self.path,
-            "changed": self.before != self.after,
+            "changed": self.changes,
             "changes": [
                 {"name": change.name, "action": change.action, "fields": list(change.fields), "note": change.note}
                 for change in self.edit.changes
@@ -123,7 +124,7 @@ class FileExport:
     @property
     def changes(self) -> bool:
         """Whether a file changes."""
-        return any(content.before != content.after for content in self.contents)
+        return any(content.changes for content in self.contents)
 
 
 def export_to_files(
@@ -147,6 +148,7 @@ def export_to_files(
     stored = in_todays_form(_noted(store.managed(likely), ownership, undeclared), store.rules, likely)
     deletions = store.deletions(sorted(ownership.names), ownership.file_set)
     plan = plan_export(ownership, stored, deletions, add_to=add_to, max_remove=max_remove)
+    del stored  # while files are edited, there is no need to hold it
     contents = tuple(edit_files(plan.edits, store.rules))
     return FileExport(contents, plan.notes, plan.left_out, ownership, tuple(undeclared.sentences()))
 
@@ -225,7 +227,7 @@ def edit_files(edits: Iterable[FileEdit], rules: SpecRules = STANDARD) -> Iterat
             raise ExportRefused(
                 [f"{edit.file.path} cannot be edited safely ({error}): change {names} there by hand."]
             ) from None
-        yield EditedFile(edit.file.path, edit.file.real_path, before, mark + after.encode(), edit)
+        yield EditedFile(edit, before, mark + after.encode())
 
 
 def _read(edit: FileEdit) -> AsRead | None:
@@ -243,6 +245,8 @@ def count_changes(contents: Iterable[EditedFile]) -> Counter[str]:
 def unified_diff(content: EditedFile) -> Iterator[str]:
     """Yield the lines of a unified diff of one file; none if it does not change."""
     path = content.path
+    if not content.changes:
+        return
     # Not splitlines: to a diff, only a line feed ends a line.
     before, after = (re.findall(r"[^\n]*\n|[^\n]+", text.decode()) for text in (content.before, content.after))
     for line in unified(before, after, f"a/{path}", f"b/{path}"):
