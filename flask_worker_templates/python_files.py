@@ -166,7 +166,7 @@ class PythonFiles(PythonApi):
         A template whose values no definition file may hold is left out, and so are fields of ``extra`` that the app
         does not declare any more; the log says which and why.
         """
-        from .reconcile.export import TextExport
+        from .reconcile.export_text import TextExport
 
         exported = TextExport(self._ready().store)
         text = "".join(exported.pieces())

@@ -13,12 +13,12 @@ from flask_worker_templates.files.load import FileSet
 from flask_worker_templates.reconcile.export import (
     VERSION,
     FileExport,
-    TextExport,
     count_changes,
     export_to_files,
     unified_diff,
     write_export,
 )
+from flask_worker_templates.reconcile.export_text import TextExport
 from flask_worker_templates.runtime.app_state import current_state
 
 from . import terminal

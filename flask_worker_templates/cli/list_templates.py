@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from flask_worker_templates.errors import InvalidParameters
-from flask_worker_templates.files.dump import definition_pieces
+from flask_worker_templates.files.definition_text import definition_pieces
 from flask_worker_templates.model.claim import Claim
 from flask_worker_templates.model.claim_parameters import claims_parameters
 from flask_worker_templates.model.parameters import MAX_PAGE_SIZE

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from flask_worker_templates.files.dump import definition_file
+from flask_worker_templates.files.definition_text import definition_file
 from flask_worker_templates.files.parsed import printable
 from flask_worker_templates.model.ages import age
 from flask_worker_templates.model.parameters import Paging

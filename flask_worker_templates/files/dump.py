@@ -1,54 +1,21 @@
-"""Specs as the text of a definition file: JSON, or YAML that means the same to readers of YAML 1.1 and of YAML 1.2."""
+"""Values as the text of a definition file: JSON, or YAML that means the same to readers of YAML 1.1 and of YAML 1.2."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal, Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from flask_worker_templates.model.rules import STANDARD, SpecRules
 from flask_worker_templates.model.spec import DEFAULTS, FIELDS, Spec
 
 from .scalars import is_literal, json_text, string
 
-Kind = Literal["yaml", "json"]
-
 
 def declaration(spec: Spec, rules: SpecRules = STANDARD) -> dict[str, Any]:
     """Return an entry that means this spec, with the fields left out that hold their defaults."""
     spec = {**spec, "extra": rules.extra.declaration(spec["extra"])}
     return {name: spec[name] for name in FIELDS if name not in DEFAULTS or spec[name] != DEFAULTS[name]}
-
-
-def definition_file(specs: Iterable[Spec], kind: Kind, rules: SpecRules = STANDARD) -> str:
-    """Return a definition file with these templates, in their order; the same text for the same specs."""
-    return "".join(definition_pieces(specs, kind, rules))
-
-
-def definition_pieces(specs: Iterable[Spec], kind: Kind, rules: SpecRules = STANDARD) -> Iterator[str]:
-    """Yield the text of a definition file piece by piece, so that it need never be there as a whole."""
-    opening, between, end, none = _FORMS[kind]
-    text = _json_item if kind == "json" else _yaml_item
-    before = opening
-    for spec in specs:
-        yield before + text(declaration(spec, rules))
-        before = between
-    yield none if before == opening else end
-
-
-_FORMS: Mapping[Kind, tuple[str, str, str, str]] = {
-    "yaml": ("templates:\n", "\n\n", "\n", "templates: []\n"),
-    "json": ('{\n  "templates": [\n', ",\n", "\n  ]\n}\n", '{\n  "templates": []\n}\n'),
-}
-"""What stands before the first template, between two, and after the last one; and instead of all, if there is none."""
-
-
-def _yaml_item(entry: Mapping[str, Any]) -> str:
-    return "\n".join(item_lines(YAML.lines(entry, 2), "  "))
-
-
-def _json_item(entry: Mapping[str, Any]) -> str:
-    return "    " + json_text(entry, 2).replace("\n", "\n    ")
 
 
 def item_lines(lines: list[str], indent: str) -> list[str]:

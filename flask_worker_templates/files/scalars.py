@@ -118,8 +118,14 @@ _PLAIN_NEVER = re.compile(r":\s|:\Z|\s#|\s\Z|\A(?:---|\.\.\.)")
 _PLAIN_NEVER_IN_BRACKETS = re.compile(r"[,?\[\]{}:]")
 
 
+# Most names and sentences, told in a tenth of the time. Shorter ones may be words for something else.
+_SURELY_PLAIN = re.compile(r"(?=.{9})[A-Za-z][\w./()+-]*+(?:[ ,]++[\w./()+-]++)*+", re.ASCII)
+
+
 def is_plain(text: str, *, flow: bool) -> bool:
     """Tell whether every reader takes a string for this string if it is written without quotes."""
+    if not flow and _SURELY_PLAIN.fullmatch(text):
+        return True
     return (
         _PLAIN_START.match(text) is not None
         and _NOT_A_STRING.fullmatch(text) is None
@@ -142,9 +148,9 @@ def string(text: str, style: str = "", *, flow: bool) -> str:
 
 
 def _string(text: str, style: str, flow: bool) -> str:
+    if not style and is_plain(text, flow=flow):
+        return text
     if style != '"' and _ESCAPED.search(text) is None:
-        if not style and is_plain(text, flow=flow):
-            return text
         return "'" + text.replace("'", "''") + "'"
     return double_quoted(text)
 

@@ -177,6 +177,18 @@ class SpecRules(Rules):
                     known[name] = self._schema.fields[name].deserialize(known[name])
         return known, False
 
+    def field_today(self, name: str, stored: Any) -> Any:
+        """Return the normal form, by the rules of today, of a stored value of one field. No rule spans several.
+
+        Raises:
+            ValidationError: if the rules forbid it.
+            HostSchemaError: as `normalize`.
+        """
+        field = self._schema.fields[name]
+        if name != "extra":
+            return stored if isinstance(field, Text) and field.stays(stored) else field.deserialize(stored)
+        return field.deserialize(self.extra.today(stored)) if stored or self.extra.schema is not None else {}
+
     def revived(self, stored: Spec) -> Spec:
         """Return a spec of the past, if the rules of today allow it.
 

@@ -1,4 +1,4 @@
-"""Export: the database as a definition file, and the database's values back into the definition files.
+"""Export to files: the database's values back into the definition files.
 
 `export_plan` says what each file shall hold, `edit_files` makes its new text, `write_export` writes it. After that the
 files declare what the database holds; a template that was created by hand and is in no file stays in none, unless a
@@ -10,78 +10,29 @@ from __future__ import annotations
 import codecs
 import hashlib
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from flask_worker_templates.errors import ExportRefused
-from flask_worker_templates.files.dump import Kind, definition_pieces
 from flask_worker_templates.files.edit import AsRead, CannotEdit, edited
 from flask_worker_templates.files.load import is_json
 from flask_worker_templates.files.paths import Unusable, read_bytes
 from flask_worker_templates.files.replace import NewContent, changed_meanwhile, replace_files
 from flask_worker_templates.model.records import Exported, Managed
 from flask_worker_templates.model.rules import STANDARD, SpecRules
-from flask_worker_templates.model.spec import Spec
 from flask_worker_templates.store.store import Store
 
-from .export_plan import LISTED, FileEdit, plan_export, why_no_file_may_hold
+from .export_plan import LISTED, FileEdit, plan_export
+from .export_text import Undeclared
 from .line_diff import unified
 from .ownership import Ownership
 from .sync_plan import in_todays_form, specs_of
 
 VERSION = 1
 """Of the result document. It changes where a program that reads the old form would be misled."""
-
-
-class TextExport:
-    """The database as a definition file: all templates, sorted by name, defaults left out.
-
-    Args:
-        store: what holds the templates.
-        kind: of the file.
-
-    Attributes:
-        left_out: by name, why a template is not in it; complete once all `pieces` were taken.
-    """
-
-    def __init__(self, store: Store, kind: Kind = "yaml") -> None:
-        self._store = store
-        self._rules = store.rules
-        self._kind = kind
-        self._undeclared = Undeclared(self._rules)
-        self.left_out: dict[str, str] = {}
-
-    def pieces(self) -> Iterator[str]:
-        """Yield the text, of which no more is held than one batch of templates.
-
-        Raises:
-            DuplicateNames: if the database holds several templates of one name.
-            DatabaseUnavailable: if MongoDB does not do its part within the time limit.
-        """
-        return definition_pieces(self._specs(), self._kind, self._rules)
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What else is not in it, in sentences; complete once all `pieces` were taken."""
-        return tuple(self._undeclared.sentences())
-
-    def _specs(self) -> Iterator[Spec]:
-        found: Iterable[tuple[Spec, bool]] = map(self._judged, self._store.specs())
-        if self._store.has_other_spellings():  # such names get another place in the order
-            found = sorted(found, key=lambda one: str(one[0]["name"]))
-        for spec, is_sound in found:
-            reason = "" if is_sound else why_no_file_may_hold(spec, self._rules)
-            if reason:
-                self.left_out[spec["name"]] = reason
-            else:
-                yield spec
-
-    def _judged(self, stored: Spec) -> tuple[Spec, bool]:
-        self._undeclared.look_at(stored)
-        return self._rules.judged(stored)
 
 
 class EditedFile(NewContent):
@@ -158,28 +109,6 @@ def _noted(found: Iterable[Managed], ownership: Ownership, undeclared: Undeclare
         if ownership.owns(one):
             undeclared.look_at(one.spec)
         yield one
-
-
-class Undeclared:
-    """Which keys of ``extra`` are in no file, because the app does not declare them (any more)."""
-
-    def __init__(self, rules: SpecRules) -> None:
-        self._rules = rules
-        self._holders = defaultdict[str, list[str]](list)
-
-    def look_at(self, stored: Spec) -> None:
-        """Note the keys of one template."""
-        for key in self._rules.extra.unknown(stored["extra"]):
-            self._holders[key].append(stored["name"])
-
-    def sentences(self) -> Iterator[str]:
-        """Yield a sentence for each key, with the first of those that hold it."""
-        for key, holders in sorted(self._holders.items()):
-            more = f" and {len(holders) - LISTED} more" if len(holders) > LISTED else ""
-            yield (
-                f"extra.{key} of {', '.join(map(repr, holders[:LISTED]))}{more} is not exported, because this app does "
-                "not declare it. The database keeps it."
-            )
 
 
 def write_export(store: Store, export: FileExport) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from marshmallow import fields
 
 from flask_worker_templates.errors import HostSchemaError, InvalidSpec, SettingsError
-from flask_worker_templates.files.dump import Kind, definition_file
+from flask_worker_templates.files.definition_text import Kind, definition_file
 from flask_worker_templates.files.parse_json import parse_json
 from flask_worker_templates.files.parse_yaml import parse_yaml
 from flask_worker_templates.model.extra import ExtraFields

@@ -24,7 +24,7 @@ from pymongo.database import Database
 from flask_worker_templates import ExportRefused, WorkerTemplates
 from flask_worker_templates.cli.json_schema import definition_file_schema
 from flask_worker_templates.errors import DatabaseUnavailable
-from flask_worker_templates.files.dump import Kind, definition_file
+from flask_worker_templates.files.definition_text import Kind, definition_file
 from flask_worker_templates.files.load import FileSet, load_files
 from flask_worker_templates.files.replace import replace_files
 from flask_worker_templates.model.records import Deletion, Managed
@@ -130,11 +130,11 @@ def test_names_are_in_the_order_of_their_composed_form(deployment: Deployment, d
 def test_nothing_is_printed_of_an_export_that_fails_in_the_middle(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def failing(rules: SpecRules, stored: Spec) -> Any:
+    def failing(rules: SpecRules, name: str, stored: Any) -> Any:
         raise DatabaseUnavailable("it went away")
 
     with monkeypatch.context() as patched:
-        patched.setattr(SpecRules, "judged", failing)
+        patched.setattr(SpecRules, "field_today", failing)
         result = run(deployment, "-o", "json")
     assert result.exit_code == 5
     assert json.loads(result.stdout)["error"]["type"] == "DatabaseUnavailable"
