@@ -87,8 +87,7 @@ def edited(
     if not (removed or changed or added):
         return text
     as_json = is_json or _is_json_too(text)
-    first_break = re.search(r"\r\n?|\n", text)
-    eol = first_break.group() if first_break else "\n"
+    eol = _line_end(text)
     # Every line ends while it is worked on, so that lines can be inserted after any.
     open_end = text[-1:] not in BREAKS
     work = text + eol if open_end else text
@@ -107,10 +106,24 @@ def edited(
         work = round_.result()
     while open_end and work.endswith(eol):
         work = work.removesuffix(eol)
-    beside, entries = _read(work, is_json)
-    if not same(beside, read.beside) or not _all_same(_specs(entries, rules), [*final, *added]):
-        raise CannotEdit("the result would not mean what it should")
+    _check(work, read.beside, [*final, *added], is_json, rules)
     return work
+
+
+def _line_end(text: str) -> str:
+    first_break = re.search(r"\r\n?|\n", text)
+    return first_break.group() if first_break else "\n"
+
+
+def _check(text: str, beside: Mapping[str, Any], wanted: Sequence[Spec], is_json: bool, rules: SpecRules) -> None:
+    """Read a result as any other definition file.
+
+    Raises:
+        CannotEdit: if it does not mean exactly what it should.
+    """
+    now_beside, entries = _read(text, is_json)
+    if not same(now_beside, beside) or not _all_same(_specs(entries, rules), wanted):
+        raise CannotEdit("the result would not mean what it should")
 
 
 def _as_read(text: str, is_json: bool, rules: SpecRules) -> AsRead:
