@@ -163,10 +163,9 @@ class _Comparison:
         self._came_from = {name: entry_name(in_database[name], in_files.keys()) for name in self._owned}
         # Several may have come from one entry, one after the other: the first by name stands for them.
         self._renamed_to: dict[str, str] = {}
-        for name in sorted(self._owned):
-            entry = self._came_from[name]
-            if entry is not None and entry != name and entry in in_files:
-                self._renamed_to.setdefault(entry, name)
+        renamed = [name for name, entry in self._came_from.items() if entry != name and entry in in_files]
+        for name in sorted(renamed):
+            self._renamed_to.setdefault(str(self._came_from[name]), name)
 
     def run(self) -> tuple[TemplateDrift, ...]:
         return tuple(self._one(name) for name in sorted(self._in_files.keys() | self._in_database.keys()))
@@ -188,7 +187,7 @@ class _Comparison:
         if name in self._owned and not elsewhere and not same(declared.spec, stored.spec):  # else it tells nothing
             base = base_in_force(stored, declared.spec)
         fields = _field_drifts(base, declared.spec, stored.spec, self._rules)
-        state = State.COLLISION if fields and base is None else _state(fields)
+        state = State.IN_SYNC if not fields else State.COLLISION if base is None else _state(fields)
         return TemplateDrift(
             name,
             state,

@@ -6,27 +6,26 @@ costs three times as much as to see that it holds the very bytes that the entry 
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections.abc import Mapping
-from typing import Any
 
 import bson
-from bson.codec_options import CodecOptions
-from bson.errors import InvalidBSON
-from bson.raw_bson import RawBSONDocument
 
 from flask_worker_templates.model.records import Managed
 from flask_worker_templates.model.spec import Spec
 
-from .decoding import PLAIN, decode
+from .decoding import decode
 from .stored_form import managed_of, managed_with, to_stored
+from .stored_types import Malformed
 
 _LENGTH = struct.Struct("<i")
 _HEADER = _LENGTH.size
 """Bytes of a document before its first element; behind its last one there is one more."""
 _ID, _NAME = b"\x02_id\0", b"\x02name\0"
-# The base is left as the bytes that it is: it is only compared.
-_OUTER: CodecOptions[Any] = PLAIN.with_options(document_class=RawBSONDocument)
+_BASE = b"\x03base\0"
+_ENDS = (b"\0", b"\x0aexported\0\0")
+"""What may come after the base: nothing, or that nothing was exported."""
 
 
 class ManagedReader:
@@ -60,15 +59,28 @@ class ManagedReader:
         # The fields of a spec stand together, in their order, where this version wrote all of them.
         if not raw.startswith(stored[_HEADER:-1], name_at):
             return None
-        rest = raw[name_at + len(stored) - _HEADER - 1 :]
-        try:
-            document = dict(bson.decode(_LENGTH.pack(_HEADER + len(rest)) + rest, _OUTER).items())
-        except InvalidBSON:
+        between = raw[name_at + len(stored) - _HEADER - 1 :]
+        for end in _ENDS:
+            base = _BASE + stored + end
+            if between.endswith(base):
+                break
+        else:
             return None
-        base = document.get("base")
-        if not isinstance(base, RawBSONDocument) or base.raw != stored or document.get("exported") is not None:
-            return None
-        return managed_with({"_id": template_id, **document}, spec, spec)
+        owned = _owned(between[: -len(base)])
+        return None if owned is None else Managed(template_id, owned.revision, spec, spec, owned.source, owned.file_set)
+
+
+@functools.lru_cache(maxsize=256)
+def _owned(elements: bytes) -> Managed | None:
+    """Return what a document says between its spec and its base; None if that has to be read with them.
+
+    Remembered: of templates that were created in the same millisecond, that is the same.
+    """
+    try:
+        document = decode(_LENGTH.pack(_HEADER + len(elements) + 1) + elements + b"\0")
+        return managed_with({**document, "_id": ""}, {}, None) if document.get("exported") is None else None
+    except Malformed:
+        return None
 
 
 def _string(raw: bytes, at: int, key: bytes) -> tuple[str, int]:

@@ -43,9 +43,9 @@ def test_what_is_expected_makes_no_difference(one: Spec, other: Spec, is_edited:
     assert read(document, one) == read(document)
 
 
-@given(specs())
-def test_what_is_stored_as_expected_is_the_expected_spec(spec: Spec) -> None:
-    found = read(document_of(spec), spec)
+@given(specs(), st.sampled_from([{}, {"exported": None}]))
+def test_what_is_stored_as_expected_is_the_expected_spec(spec: Spec, noted: Document) -> None:
+    found = read({**document_of(spec), **noted}, spec)
     assert found.spec is spec
     assert found.base is spec
 
@@ -65,7 +65,13 @@ CHANGES: dict[str, Callable[[Document], object]] = {
     "exported": lambda it: it.update(
         exported=stored_exported(Exported("default", (ExportedLeaf("max_nodes", 20, 7),)))
     ),
+    "exported before the base": lambda it: it.update(
+        exported=stored_exported(Exported("default", (ExportedLeaf("max_nodes", 20, 7),))), base=it.pop("base")
+    ),
+    "nothing exported": lambda it: it.update(exported=None),
     "of an older version": lambda it: it.pop("file_set"),
+    "without what says where it comes from": lambda it: [it.pop("file_set"), it.pop("source")],
+    "the base in front": lambda it: it.update({name: it.pop(name) for name in ("revision", "source", "file_set")}),
 }
 
 
