@@ -1,4 +1,4 @@
-"""What a comparison of a whole fleet holds: of templates that are as their entries say, one spec each."""
+"""What a comparison of a whole fleet holds, and what an export to files: one spec of each template, and little more."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from flask_worker_templates.cli.json_text import json_pieces
-from flask_worker_templates.files.load import Entry, FileSet, SourceFile
+from flask_worker_templates.files import paths
+from flask_worker_templates.files.definition_text import definition_file
+from flask_worker_templates.files.load import Entry, FileSet, SourceFile, load_files
 from flask_worker_templates.model.records import Managed
 from flask_worker_templates.model.rules import STANDARD
 from flask_worker_templates.reconcile.diff_document import streamed_diff
+from flask_worker_templates.reconcile.export import edit_files
+from flask_worker_templates.reconcile.export_plan import plan_export
 from flask_worker_templates.reconcile.options import SyncOptions
 from flask_worker_templates.reconcile.ownership import Ownership
 from flask_worker_templates.reconcile.plan import SyncPlan, make_plan
@@ -70,3 +76,53 @@ def test_what_is_as_its_entry_says_is_the_entrys_own_spec() -> None:
     assert edited is not None
     assert edited.base is ownership.files.entries[0].spec
     assert edited.spec["max_nodes"] == 7
+
+
+IN_A_FILE = 100
+
+
+@pytest.fixture
+def small_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file may be so large only: room for the largest one is made whenever one is read."""
+    monkeypatch.setattr(paths, "MAX_BYTES", 150_000)
+
+
+def written(directory: Path, sizes: list[int]) -> Ownership:
+    """Files of so many entries each, and what is read of them."""
+    names = iter(f"template-{number:05}" for number in range(sum(sizes)))
+    for number, size in enumerate(sizes):
+        text = definition_file([spec_with(next(names)) for _ in range(size)], "yaml")
+        (directory / f"{number}.yaml").write_text(text, encoding="utf-8")
+    return Ownership("default", directory, load_files([directory], root=directory))
+
+
+def peak_of_an_export(directory: Path, sizes: list[int]) -> int:
+    """The most bytes that an export to files holds besides their entries; one template of a hundred was edited."""
+    directory.mkdir()
+    ownership = written(directory, sizes)
+    declared = {entry.spec["name"]: entry.spec for entry in ownership.files.entries}
+    tracemalloc.start()
+    try:
+        templates = in_todays_form(stored(ownership), STANDARD, declared)
+        plan = plan_export(ownership, templates, {})
+        del templates
+        contents = tuple(edit_files(plan.edits))
+        assert all(content.changes for content in contents)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.usefixtures("small_files")
+def test_an_export_to_files_holds_one_file_at_a_time(tmp_path: Path) -> None:
+    """What it holds of the others is what they will be, compressed, and what becomes of their entries."""
+    peak_of_an_export(tmp_path / "warm", [IN_A_FILE])
+    few, many = (peak_of_an_export(tmp_path / str(count), [IN_A_FILE] * count) for count in (2, 6))
+    assert many - few < 4 * IN_A_FILE * 250  # the text of one before and after takes 600
+
+
+@pytest.mark.usefixtures("small_files")
+def test_an_export_does_not_find_the_place_of_every_part_of_a_file(tmp_path: Path) -> None:
+    """Of one entry these take more than 7,000 bytes."""
+    small, large = (peak_of_an_export(tmp_path / str(size), [size]) for size in (IN_A_FILE, 4 * IN_A_FILE))
+    assert large - small < 3 * IN_A_FILE * 3_000
