@@ -240,7 +240,8 @@ def _changed(text: str, wanted: Sequence[Spec], eol: str, is_json: bool, rules: 
         have = [_meaning(entry, rules) for entry in entries]
         if _all_same(have, wanted):
             return text, parsed.lines[id(entries)]
-        round_ = Round(text, eol, is_json=is_json, rules=rules)
+        changing = {number for number, specs in enumerate(zip(have, wanted, strict=True)) if not same(*specs)}
+        round_ = Round(text, eol, is_json=is_json, rules=rules, changing=changing)
         round_.change_entries(have, wanted)
         if not round_.changes:
             raise CannotEdit("an entry is written in a way that was not understood")

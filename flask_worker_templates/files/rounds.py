@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from flask_worker_templates.model.rules import STANDARD, SpecRules
@@ -27,15 +27,18 @@ class Round:
         eol: what ends its lines.
         is_json: whether it is JSON, not YAML.
         rules: by which it is read.
+        changing: the numbers of the entries that `change_entries` will edit.
 
     Raises:
         CannotEdit: if its list of templates is not found.
     """
 
-    def __init__(self, text: str, eol: str, *, is_json: bool, rules: SpecRules = STANDARD) -> None:
+    def __init__(
+        self, text: str, eol: str, *, is_json: bool, rules: SpecRules = STANDARD, changing: Collection[int] = ()
+    ) -> None:
         self._rules = rules
         self._draft = Draft(text, eol, is_json)
-        self._root = (locate_json if is_json else locate_yaml)(text)
+        self._root = (locate_json if is_json else locate_yaml)(text, changing)
         pair = self._root.own("templates")
         if pair is None or pair[1].kind != "sequence":
             raise CannotEdit("its list of templates was not found")

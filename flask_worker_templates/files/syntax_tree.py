@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -22,6 +22,7 @@ from .scalars import LOADER, resolve
 BREAKS = "\n\r\x85\u2028\u2029"
 """What ends a line in YAML 1.1."""
 
+_ALWAYS_WHOLE = 10
 _ANCHOR = re.compile(r"&[\w-]+")
 _SPACE = re.compile(f"(?:[ \t{BREAKS}]|#[^{BREAKS}]*)*")
 
@@ -102,14 +103,21 @@ def skip_space(text: str, offset: int) -> int:
     return found.end() if found else offset
 
 
-def locate_yaml(text: str) -> Node:
-    """Return the tree of a valid YAML text with one document that holds something."""
-    return _Tree(text, _yaml_steps(text)).root()
+def locate_yaml(text: str, whole: Collection[int] | None = None) -> Node:
+    """Return the tree of a valid YAML text with one document that holds something.
+
+    Args:
+        text: the text.
+        whole: the numbers of the items of a list at the top level of which all parts are needed; None for all. Of
+            others it may be told only where they stand. But the first few, which show how a file is written, are
+            always whole, and so are those that have to do with an anchor, and those between brackets.
+    """
+    return _Tree(text, _yaml_steps(text), whole).root()
 
 
-def locate_json(text: str) -> Node:
-    """Return the tree of a valid JSON text."""
-    return _Tree(text, _json_steps(text)).root()
+def locate_json(text: str, whole: Collection[int] | None = None) -> Node:
+    """Return the tree of a valid JSON text; `whole` as in `locate_yaml`, but for the brackets."""
+    return _Tree(text, _json_steps(text), whole, is_json=True).root()
 
 
 class _Step(NamedTuple):
@@ -160,18 +168,24 @@ def _json_steps(text: str) -> Iterator[_Step]:
 class _Tree:
     """Builds the tree of a text of either syntax, step by step."""
 
-    def __init__(self, text: str, steps: Iterator[_Step]) -> None:
+    def __init__(
+        self, text: str, steps: Iterator[_Step], whole: Collection[int] | None, *, is_json: bool = False
+    ) -> None:
         self._text = text
         self._steps = steps
+        self._whole = whole
+        self._is_json = is_json
         self._anchors: dict[str, Node] = {}
+        self._shared = 0  # anchors and aliases so far
 
     def root(self) -> Node:
         """Return the whole tree."""
-        return self._node(next(self._steps))
+        return self._node(next(self._steps), 0)
 
-    def _node(self, step: _Step) -> Node:
+    def _node(self, step: _Step, depth: int) -> Node:
         """Return the node that begins with a step, its steps taken to the end."""
         kind, start, end, style, value, flow, anchor = step
+        self._shared += anchor is not None
         if kind == "alias":
             return Node("alias", start, end, start, anchor=anchor, target=self._anchors[anchor or ""])
         inner = start
@@ -188,10 +202,10 @@ class _Tree:
         if anchor is not None:
             self._anchors[anchor] = node
         if kind != "scalar":
-            self._fill(node)
+            self._fill(node, depth)
         return node
 
-    def _fill(self, node: Node) -> None:
+    def _fill(self, node: Node, depth: int) -> None:
         items: list[Node] = []
         pairs: list[tuple[Node, Node]] = []
         node.items, node.pairs = items, pairs
@@ -200,12 +214,21 @@ class _Tree:
                 if node.flow:
                     node.end = step.end
                 return
-            inner = self._node(step)
+            shared = self._shared
+            inner = self._node(step, depth + 1)
             if node.kind == "mapping":
-                value = self._node(next(self._steps))
+                value = self._node(next(self._steps), depth + 1)
                 pairs.append((inner, value))
                 inner = value if value.end > inner.end else inner
             else:
+                if self._may_be_spared(node, depth, len(items)) and self._shared == shared:
+                    inner = Node(inner.kind, inner.start, inner.end, inner.start, flow=inner.flow)
                 items.append(inner)
             # The end of a block comes only with the next token, after comments and blank lines.
             node.end = inner.end
+
+    def _may_be_spared(self, node: Node, depth: int, number: int) -> bool:
+        """Whether of an item of a list only its place is needed, unless something refers to what is in it."""
+        if self._whole is None or depth != 1 or number < _ALWAYS_WHOLE or number in self._whole:
+            return False
+        return self._is_json or not (node.flow or node.anchor)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from flask_worker_templates.files import edit as edit_module
 from flask_worker_templates.files.edit import edited
 from flask_worker_templates.files.rounds import Round
+from flask_worker_templates.files.syntax_tree import locate_yaml
 from flask_worker_templates.model.spec import Spec
 from tests.support.handwritten import meant, yaml_files
 from tests.support.strategies import edits, specs
@@ -95,6 +96,23 @@ def test_one_that_does_not_stand_alone_does_not_keep_others_from_it() -> None:
         after = edited(text, with_more_nodes(text, *"abc"), is_json=False)
     assert meant(after) == with_more_nodes(text, *"abc")
     assert sum("name: c" in one for one in looked_at if "name: b" not in one) == 1
+
+
+def test_of_entries_that_stay_as_they_are_only_the_place_is_known() -> None:
+    lines = [f"- {{n: {number}, m: 0}}" for number in range(15)]
+    lines[12] = "- {n: &twelve 12, m: *twelve}"
+    text = "\n".join(["templates:", *lines, "x-shared: &all", *lines[:12], "x-same: *all", ""])
+    whole, spared = locate_yaml(text), locate_yaml(text, {14})
+    templates = [root.own("templates") for root in (whole, spared)]
+    assert templates[0] is not None
+    assert templates[1] is not None
+    pairs = list(zip(templates[0][1].items, templates[1][1].items, strict=True))
+    assert all((one.start, one.end, one.flow) == (other.start, other.end, other.flow) for one, other in pairs)
+    assert [number for number, (one, other) in enumerate(pairs) if one.content() != other.content()] == [10, 11, 13]
+    for key in ("x-shared", "x-same"):
+        shared = spared.own(key)
+        assert shared is not None
+        assert shared[1].content() == [{"n": number, "m": 0} for number in range(12)]
 
 
 @pytest.mark.thorough

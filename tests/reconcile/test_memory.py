@@ -96,15 +96,18 @@ def written(directory: Path, sizes: list[int]) -> Ownership:
     return Ownership("default", directory, load_files([directory], root=directory))
 
 
-def peak_of_an_export(directory: Path, sizes: list[int]) -> int:
-    """The most bytes that an export to files holds besides their entries; one template of a hundred was edited."""
+def peak_of_an_export(directory: Path, sizes: list[int], *, removed: int = 0) -> int:
+    """The most bytes that an export to files holds besides their entries; one template of a hundred was edited.
+
+    So many were deleted.
+    """
     directory.mkdir()
     ownership = written(directory, sizes)
     declared = {entry.spec["name"]: entry.spec for entry in ownership.files.entries}
     tracemalloc.start()
     try:
         templates = in_todays_form(stored(ownership), STANDARD, declared)
-        plan = plan_export(ownership, templates, {})
+        plan = plan_export(ownership, templates[removed:], {}, max_remove=removed)
         del templates
         contents = tuple(edit_files(plan.edits))
         assert all(content.changes for content in contents)
@@ -122,7 +125,10 @@ def test_an_export_to_files_holds_one_file_at_a_time(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("small_files")
-def test_an_export_does_not_find_the_place_of_every_part_of_a_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("removed", [0, 1])
+def test_an_export_does_not_hold_the_place_of_every_part_of_a_file(tmp_path: Path, removed: int) -> None:
     """Of one entry these take more than 7,000 bytes."""
-    small, large = (peak_of_an_export(tmp_path / str(size), [size]) for size in (IN_A_FILE, 4 * IN_A_FILE))
+    small, large = (
+        peak_of_an_export(tmp_path / str(size), [size], removed=removed) for size in (IN_A_FILE, 4 * IN_A_FILE)
+    )
     assert large - small < 3 * IN_A_FILE * 3_000
