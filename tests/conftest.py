@@ -22,11 +22,12 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from tests.support.apps import AppFactory
+from tests.support.databases import Databases
 from tests.support.needs import CI, missing
 from tests.support.pages import compile_each_page_once
 from tests.support.paths import CHROMIUM
 from tests.support.routes import compile_each_route_once
-from tests.support.servers import Mongod, ReplicaSet, ServerMissingError, live_servers, with_database
+from tests.support.servers import Mongod, ReplicaSet, ServerMissingError, live_servers
 
 REAL_FIXTURES = {"mongod", "replica_set", "server_uri", "database_uri", "browser"}
 
@@ -164,13 +165,21 @@ def server_uri(request: pytest.FixtureRequest) -> str:
     return server.uri
 
 
+@pytest.fixture(scope="session")
+def databases(server_uri: str) -> Iterator[Databases]:
+    """The databases of the run."""
+    lent = Databases(server_uri)
+    yield lent
+    lent.drop()
+
+
 @pytest.fixture
-def database_uri(server_uri: str) -> Iterator[str]:
-    """URI of a fresh database on a real server, dropped after the test."""
-    name = f"worker_templates_test_{uuid.uuid4().hex}"
-    yield with_database(server_uri, name)
-    with MongoClient[dict[str, Any]](server_uri) as client:
-        client.drop_database(name)
+def database_uri(databases: Databases, request: pytest.FixtureRequest) -> Iterator[str]:
+    """URI of a database of the test's own on a real server: a new one, but for what repeats a run on mongomock."""
+    repeats = "backend" in request.fixturenames and not _only_there(request.node)
+    used = repeats and not request.node.nodeid.startswith("tests/store/")
+    with databases.new() if not used or request.node.get_closest_marker("new_database") else databases.empty() as uri:
+        yield uri
 
 
 @pytest.fixture(params=["mongomock", "mongod"])

@@ -21,7 +21,7 @@ from flask_worker_templates import NotReady, WorkerTemplate, WorkerTemplates, Wo
 from flask_worker_templates.model.spec import FIELDS
 from flask_worker_templates.store.connection import TEMPLATES
 from tests.support.apps import AppFactory
-from tests.support.backends import mongod_only, mongomock_only
+from tests.support.backends import mongod_only, mongomock_only, new_database
 from tests.support.servers import with_database
 from tests.support.specs import spec
 
@@ -309,6 +309,7 @@ OTHERS: dict[str, tuple[Callable[[], Any], str]] = {
 
 
 @pytest.mark.parametrize(("operation", "message"), OTHERS.values(), ids=OTHERS)
+@new_database
 def test_what_else_does_not_work_refuses_and_says_what_does(
     templates: WorkerTemplates, database: Database[dict[str, Any]], operation: Callable[[], Any], message: str
 ) -> None:

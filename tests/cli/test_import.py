@@ -17,7 +17,7 @@ from flask_worker_templates.errors import DatabaseUnavailable
 from flask_worker_templates.runtime.app_state import current_state
 from flask_worker_templates.store.store import Store
 from tests.support.apps import AppFactory
-from tests.support.backends import mongod_only, mongomock_only
+from tests.support.backends import mongod_only, mongomock_only, new_database
 from tests.support.calls import URL
 from tests.support.json_documents import checked
 from tests.support.markdown import agrees, blocks
@@ -82,6 +82,7 @@ def test_the_page_on_it_shows_what_it_does(app: Flask, tmp_path: Path, monkeypat
         assert agrees(printed.text, app.test_cli_runner().invoke(args=args).output)
 
 
+@new_database
 def test_a_look_writes_nothing_then_all_is_created_once(
     app: Flask, old: Path, database: Database[dict[str, Any]]
 ) -> None:

@@ -15,6 +15,7 @@ from pymongo.database import Database
 from flask_worker_templates import WorkerTemplates
 from flask_worker_templates.store.connection import TEMPLATES
 from tests.support.apps import AppFactory
+from tests.support.backends import new_database
 from tests.support.shell import TIME, Shell
 from tests.support.specs import spec
 
@@ -30,6 +31,7 @@ def test_seed_templates_for_programs(shell: Shell) -> None:
     assert shell.json("seed-templates", schema="seed") == {"created": [], "existing": 2, **rest}
 
 
+@new_database
 def test_a_dry_run_writes_nothing(shell: Shell, database: Database[dict[str, Any]]) -> None:
     assert shell.run("seed-templates", "--dry-run").stdout == (
         "would create  small\nwould create  large\n2 would be created, 0 already present.\n"
@@ -56,6 +58,7 @@ def test_other_files_can_be_named_relative_to_the_working_directory(
 
 
 @pytest.mark.parametrize("dry", [[], ["--dry-run"]])
+@new_database
 def test_a_bad_file_is_an_error_that_names_the_places(
     shell: Shell, database: Database[dict[str, Any]], tmp_path: Path, dry: list[str]
 ) -> None:
@@ -118,6 +121,7 @@ def test_a_respected_deletion_is_said(make_app: AppFactory) -> None:
     assert shell.json("seed-templates")["respected"][0]["deleted_by"] == "mallory"
 
 
+@new_database
 def test_double_names_in_the_database_are_an_error(shell: Shell, database: Database[dict[str, Any]]) -> None:
     database[TEMPLATES].insert_many([{"_id": "1", "name": "twin"}, {"_id": "2", "name": "twin"}])
     assert "'twin' (2 times)" in shell.run("seed-templates", code=1).stderr

@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from pymongo.database import Database
 
 from tests.support.apps import AppFactory
+from tests.support.backends import new_database
 from tests.support.calls import NOWHERE, URL, create, names, one, problem, snapshot
 from tests.support.specs import spec
 
@@ -270,6 +271,7 @@ def test_head_answers_as_get_without_the_body(client: FlaskClient) -> None:
     assert client.head(f"{URL}/{NOWHERE}").status_code == 404
 
 
+@new_database
 def test_options_tells_the_methods_without_touching_the_database(
     client: FlaskClient, database: Database[dict[str, Any]]
 ) -> None:

@@ -43,11 +43,13 @@ from flask_worker_templates.runtime.app_state import app_directory
 from flask_worker_templates.store.connection import EVENTS, TEMPLATES
 from flask_worker_templates.store.stored_form import from_stored
 from tests.support.apps import AppFactory
-from tests.support.backends import mongod_only, mongomock_only
+from tests.support.backends import mongod_only, mongomock_only, new_database
 from tests.support.monitoring import READS, monitored
 from tests.support.paths import ROOT
 from tests.support.servers import Mongod, ReplicaSet, free_port, with_database
 from tests.support.specs import spec
+
+pytestmark = new_database
 
 URL = "/api/v1/templates"
 LOG = "flask_worker_templates"

@@ -9,3 +9,6 @@ mongod_only = pytest.mark.parametrize("backend", ["mongod"], indirect=True)
 
 mongomock_only = pytest.mark.parametrize("backend", ["mongomock"], indirect=True)
 """For what a database has no part in, where the real one would only cost time."""
+
+new_database = pytest.mark.new_database
+"""For what must find no collection and no index, where another test may have used the database before."""
