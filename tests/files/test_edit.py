@@ -13,6 +13,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from flask_worker_templates.files import edit as edit_module
 from flask_worker_templates.files.edit import CannotEdit, edited
 from flask_worker_templates.files.parse_json import parse_json
 from flask_worker_templates.model.spec import Spec, flatten, normalize
@@ -237,6 +238,43 @@ def test_a_value_that_is_written_changes_its_line_and_no_other(data: st.DataObje
     # A value that was not written yet takes a line of its own, or a part of the line of the brackets.
     assert 0 <= len(new) - len(old) <= 1
     assert sum(line not in new for line in old) <= 1
+
+
+CHECKED = """\
+x-owner: 1
+templates:
+- {name: a, instance_type: m5, capacity: {cpu_cores: 1, memory_gb: 2, storage_gb: 3}, license_type: PERSONAL}
+- {name: b, instance_type: m5, capacity: {cpu_cores: 1, memory_gb: 2, storage_gb: 3}, license_type: PERSONAL}
+"""
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("cpu_cores: 1", "cpu_cores: true"),
+        ("cpu_cores: 1", "cpu_cores: 2"),
+        (": PERSONAL", ": ENTERPRISE"),
+        (": PERSONAL", ": PERSONAL, max_nodes: 7"),
+        (": PERSONAL", ": PERSONAL, nodes: 7"),
+        (", license_type: PERSONAL", ""),
+        ("x-owner: 1", "x-owner: true"),
+        ("x-owner: 1", "x-owner: 1\nx-more: 1"),
+        ("- {name: b", "- {name: c"),
+        ("- {name: a", "# {name: a"),
+    ],
+)
+def test_a_result_that_does_not_mean_what_it_should_is_never_returned(
+    right: str, wrong: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = [{**spec, "max_claims": 5} for spec in meant(CHECKED)]
+    assert edited(CHECKED, wanted, is_json=False).count("max_claims: 5") == 2
+    monkeypatch.setattr(edit_module, "standalone", lambda *_: [])
+    made = CHECKED.replace("PERSONAL}", "PERSONAL, max_claims: 5}")
+    monkeypatch.setattr(edit_module, "_changed", lambda *_, **__: (made, []))
+    assert edited(CHECKED, wanted, is_json=False) == made
+    made = made.replace(right, wrong, 1)
+    with pytest.raises(CannotEdit):
+        edited(CHECKED, wanted, is_json=False)
 
 
 # --- By example ---
