@@ -177,7 +177,7 @@ def databases(server_uri: str) -> Iterator[Databases]:
 def database_uri(databases: Databases, request: pytest.FixtureRequest) -> Iterator[str]:
     """URI of a database of the test's own on a real server: a new one, but for what repeats a run on mongomock."""
     repeats = "backend" in request.fixturenames and not _only_there(request.node)
-    used = repeats and not request.node.nodeid.startswith("tests/store/")
+    used = repeats and not request.node.nodeid.startswith("tests/store/test_indexes")
     with databases.new() if not used or request.node.get_closest_marker("new_database") else databases.empty() as uri:
         yield uri
 

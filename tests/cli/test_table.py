@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from flask_worker_templates.cli.side_by_side import side_by_side
 from flask_worker_templates.cli.table import Column, cut, laid_out, tab_separated, text_width
 from flask_worker_templates.cli.terminal import Meaning
+from tests.support.strategies import UNICODE
 
 Row = dict[str, str]
 COLUMNS: list[Column[Row]] = [
@@ -74,9 +75,7 @@ def test_what_is_cut_fits(text: str, width: int) -> None:
 
 @given(
     st.lists(
-        st.fixed_dictionaries(
-            {name: st.text(st.characters(codec="utf-8"), max_size=20) for name in ("name", "size", "note")}
-        ),
+        st.fixed_dictionaries({name: st.text(UNICODE, max_size=20) for name in ("name", "size", "note")}),
         max_size=4,
     ),
     st.integers(30, 90),

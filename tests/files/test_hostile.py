@@ -25,7 +25,7 @@ from flask_worker_templates.files import scalars
 from flask_worker_templates.files.load import FileSet, load_files
 from flask_worker_templates.files.parsed import MAX_DEPTH, MAX_FAULTS
 from flask_worker_templates.files.paths import MAX_BYTES
-from tests.support.strategies import raw_specs
+from tests.support.strategies import UNICODE, raw_specs
 from tests.support.yaml_text import yaml_text
 
 # Counted in processor time, and with room to spare: the machine may be slow, and shared.
@@ -122,7 +122,7 @@ class TestArbitraryContent:
 
     @given(
         value=st.recursive(
-            st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+            st.none() | st.booleans() | st.integers() | st.floats() | st.text(UNICODE, max_size=20),
             lambda inner: (
                 st.lists(inner, max_size=4)
                 | st.dictionaries(
@@ -141,7 +141,7 @@ class TestArbitraryContent:
                             "",
                         ]
                     )
-                    | st.text(max_size=5),
+                    | st.text(UNICODE, max_size=5),
                     inner,
                     max_size=5,
                 )

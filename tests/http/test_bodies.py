@@ -20,6 +20,7 @@ from tests.support.apps import AppFactory
 from tests.support.backends import mongomock_only
 from tests.support.calls import URL, create, names, one, problem, snapshot
 from tests.support.specs import spec
+from tests.support.strategies import UNICODE
 
 pytestmark = mongomock_only  # the database has no part in this
 
@@ -335,8 +336,8 @@ def test_a_hostile_pattern_is_matched_in_time(client: FlaskClient, ami: str) -> 
 
 
 _VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(UNICODE),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(UNICODE), inner, max_size=3),
     max_leaves=6,
 )
 _NEARLY = st.dictionaries(

@@ -22,7 +22,7 @@ from tests.support.hosts import host
 from tests.support.monitoring import monitored
 from tests.support.paths import ROOT
 from tests.support.specs import spec
-from tests.support.strategies import raw_specs
+from tests.support.strategies import UNICODE, raw_specs
 from tests.support.trail import contents
 
 DIFF_SCHEMA = ROOT / "docs" / "schemas" / "diff-v1.schema.json"
@@ -196,8 +196,8 @@ JSON = st.recursive(
     | st.booleans()
     | st.integers(-(2**60), 2**60)
     | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    | st.text(UNICODE),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(UNICODE), inner, max_size=3),
     max_leaves=8,
 )
 

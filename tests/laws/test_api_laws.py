@@ -20,7 +20,7 @@ from tests.support.backends import mongomock_only
 from tests.support.calls import URL, one, problem
 from tests.support.openapi_document import component, own_document
 from tests.support.specs import spec
-from tests.support.strategies import edits, names, raw_specs, spec_with, specs
+from tests.support.strategies import UNICODE, edits, names, raw_specs, spec_with, specs
 
 # The database is that of one test; each example finds it empty, whatever became of the one before.
 on_a_database = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -37,7 +37,11 @@ def documented(name: str) -> Draft202012Validator:
 
 
 @on_a_database
-@given(raw=raw_specs(), other=raw_specs(), worker=st.from_regex(r"[A-Za-z0-9._:@+=,-]{3,20}", fullmatch=True))
+@given(
+    raw=raw_specs(),
+    other=raw_specs(),
+    worker=st.from_regex(r"[A-Za-z0-9._:@+=,-]{3,20}", fullmatch=True, alphabet=UNICODE),
+)
 def test_presented_is_documented_and_everywhere_the_same(
     client: FlaskClient, database: Database[dict[str, Any]], raw: dict[str, Any], other: dict[str, Any], worker: str
 ) -> None:
@@ -137,7 +141,7 @@ def test_the_example_of_the_rfcs_section_3() -> None:
 
 
 _JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=3),
+    st.none() | st.booleans() | st.integers() | st.text(UNICODE, max_size=3),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
     max_leaves=8,
 )

@@ -34,7 +34,7 @@ from flask_worker_templates.model.spec import (
     unflatten,
 )
 from flask_worker_templates.model.suggestions import READ_ONLY
-from tests.support.strategies import edits, raw_specs, spec_with, specs
+from tests.support.strategies import UNICODE, edits, raw_specs, spec_with, specs
 
 MINIMAL: dict[str, Any] = {
     "name": "small",
@@ -529,7 +529,7 @@ def test_merge_patch_as_the_rfc_has_it(target: Any, patch: Any, result: Any) -> 
 
 
 JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=3),
+    st.none() | st.booleans() | st.integers() | st.text(UNICODE, max_size=3),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
     max_leaves=12,
 )
@@ -660,7 +660,9 @@ def test_no_pattern_takes_exponential_time(case: Callable[[], tuple[str, str]]) 
     assert time.process_time() - started < 5
 
 
-ODD_VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.lists(st.integers())
+ODD_VALUES = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(UNICODE, max_size=5) | st.lists(st.integers())
+)
 
 
 @given(raw_specs(), st.data())

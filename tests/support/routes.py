@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-from werkzeug.routing import Rule
+from werkzeug.routing import BaseConverter, Map, Rule
 
 Builder = Callable[..., tuple[str, str]]
 
@@ -21,22 +21,26 @@ def compile_each_route_once() -> None:
     that its map knows alone, unless the route has defaults or a host. Each rule gets converters of its own, since they
     know the map.
     """
-    rules: dict[tuple[Any, ...], Rule] = {}
+    rules: dict[tuple[Any, ...], tuple[Any, ...]] = {}
     builders: dict[tuple[Any, ...], Builder] = {}
 
     def compiled(self: Rule) -> None:
         assert self.map is not None
         if self.defaults or self.subdomain or self.map.host_matching:
             return COMPILE(self)
-        known = rules.get(key := (self.rule, self.merge_slashes, *self.map.converters.items()))
-        if known is None:
+        key = (self.rule, self.merge_slashes, *self.map.converters.items())
+        if key not in rules:
             COMPILE(self)
-            rules[key] = self
+            # Without the map, which would keep its app.
+            rules[key] = (
+                (*self._parts,),
+                (*self._trace,),
+                {name: _of(it, None) for name, it in self._converters.items()},
+            )
             return None
-        self._parts, self._trace = list(known._parts), list(known._trace)
-        self._converters = {name: copy.copy(converter) for name, converter in known._converters.items()}
-        for converter in self._converters.values():
-            converter.map = self.map
+        parts, trace, converters = rules[key]
+        self._parts, self._trace = [*parts], [*trace]
+        self._converters = {name: _of(converter, self.map) for name, converter in converters.items()}
         self.arguments.update(self._converters)
         self._build = self._compile_builder(False).__get__(self, None)
         self._build_unknown = self._compile_builder(True).__get__(self, None)
@@ -52,3 +56,9 @@ def compile_each_route_once() -> None:
         return builders[key]
 
     Rule.compile, Rule._compile_builder = compiled, builder  # type: ignore[method-assign]
+
+
+def _of(converter: BaseConverter, routes: Map | None) -> BaseConverter:
+    other = copy.copy(converter)
+    other.map = routes  # type: ignore[assignment]  # one that is only remembered has none
+    return other
