@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from flask_worker_templates.model.fields import NAME_PATTERN, nfc
 from flask_worker_templates.model.spec import LICENSE_TYPES, Spec, flatten, normalize, unflatten
 
-UNICODE = st.characters(exclude_categories=("Cs",))
+UNICODE = st.characters(exclude_categories=["Cs"])
 """Every character. As `codec="utf-8"` is, which costs each process seconds to find out what these are."""
 
 LABEL_ALPHABET = "ABCXYZabcxyz0189._/-"
