@@ -148,9 +148,10 @@ class TestRestart:
         "options",
         [
             pytest.param(("--preload",), id="preload"),
-            pytest.param(("--worker-class", "gevent"), id="gevent", marks=pytest.mark.thorough),
+            pytest.param(("--worker-class", "gevent"), id="gevent"),
         ],
     )
+    @pytest.mark.thorough
     def test_the_workers_of_gunicorn_share_one_server(self, example: Example, options: tuple[str, ...]) -> None:
         with example.run((*GUNICORN, *options)) as app:
             person = app.sign_in(f"{app.url}/sign-in?token={app.tokens['link']}")
@@ -162,6 +163,7 @@ class TestRestart:
             assert app.call("GET", "/api/v1/templates/history").headers["X-Pagination"].startswith('{"total": 5,')
         example.wait_until_stopped()
 
+    @pytest.mark.thorough
     def test_a_command_alone_starts_the_server_and_stops_it(self, example: Example) -> None:
         seeded = example.command("seed-templates")
         assert (seeded.returncode, seeded.stdout.splitlines()[-1]) == (0, "5 created, 0 already present.")

@@ -125,6 +125,7 @@ class TestWorkers:
 
 
 class TestServers:
+    @pytest.mark.thorough
     def test_a_database_that_is_down_is_a_503_everywhere_and_comes_back(self, tmp_path: Any) -> None:
         example = Example(tmp_path)
         with Mongod() as server, example.run(MONGODB_URI=f"{server.uri}?serverSelectionTimeoutMS=500") as app:
@@ -229,6 +230,7 @@ def look(page: Page) -> None:
     page.set_viewport_size({"width": 1280, "height": 800})
 
 
+@pytest.mark.thorough
 def test_workers_are_launched_renewed_stopped_and_killed_until_their_lease_ends(page: Page, fleet: Running) -> None:
     look_at = page.locator("tbody tr")
     for worker in fleet.call("GET", "/workers").json():  # what a test that failed has left
