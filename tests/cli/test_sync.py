@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import pty
@@ -34,6 +33,7 @@ from flask_worker_templates.reconcile.plan_document import read_plan
 from tests.support.apps import AppFactory
 from tests.support.backends import mongod_only, mongomock_only
 from tests.support.deployment import Deployment
+from tests.support.interrupts import until_it_reads
 from tests.support.json_documents import SCHEMAS, checked, schema
 from tests.support.paths import ROOT
 from tests.support.pseudo_terminal import on_terminal
@@ -438,16 +438,15 @@ def test_on_a_terminal_sync_asks(drifted: Deployment, answer: str, code: int, no
 
 def answered(one: subprocess.Popen[bytes], answer: str | signal.Signals, terminal: int) -> bytes:
     """Answer a process that asks, and return what it prints until its end."""
-    if not isinstance(answer, signal.Signals):
-        os.write(terminal, answer.encode())
-        return one.communicate(timeout=30)[0]
-    for _ in range(10):
+    if isinstance(answer, signal.Signals):
+        until_it_reads(one.pid)
         one.send_signal(answer)
-        # A signal just before Python begins to read interrupts nothing: a person would press the keys again.
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            return one.communicate(timeout=3)[0]
-    one.kill()  # else the end of the process would be waited for, for ever
-    pytest.fail("it does not end")
+    else:
+        os.write(terminal, answer.encode())
+    try:
+        return one.communicate(timeout=60)[0]
+    finally:
+        one.kill()  # else the end of the process would be waited for, for ever
 
 
 @mongod_only

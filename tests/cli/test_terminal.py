@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from tests.support.backends import mongomock_only
+from tests.support.interrupts import until_it_reads
 from tests.support.pseudo_terminal import Screen, on_terminal
-from tests.support.shell import Shell, Terminal, until_it_reads
+from tests.support.shell import Shell, Terminal
 from tests.support.specs import spec
 
 
@@ -242,7 +243,7 @@ def test_ctrl_c(terminal: Terminal, tmp_path: Path) -> None:
     assert terminal.run("seed-templates").returncode == 0
     child = terminal.spawn("delete", "small")
     child.expect_exact("[y/N]: ")
-    until_it_reads(child)
+    until_it_reads(child.pid)
     child.sendintr()
     child.expect_exact("Nothing was written.")
     child.expect(pexpect.EOF)

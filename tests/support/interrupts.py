@@ -3,8 +3,30 @@
 from __future__ import annotations
 
 import signal
+import time
+from pathlib import Path
 
 
 def heed_interrupts() -> None:
     """For `preexec_fn`: a shell makes what it runs in the background ignore Ctrl-C, this run of the tests perhaps."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def until_it_reads(pid: int | None) -> None:
+    """Wait until a process that has shown its question sleeps until it is answered.
+
+    A signal between the two is lost: Python notes it, and then reads all the same until a key is pressed. To send it
+    again after a while would end a process that is slow to clean up.
+    """
+    deadline = time.monotonic() + 60
+    asleep = 0
+    while asleep < 10:  # in a row: it may also sleep for a moment because another of its threads is at work
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"process {pid} asks, and never waits for an answer")
+        time.sleep(0.01)
+        asleep = asleep + 1 if _state(pid) == "S" else 0
+
+
+def _state(pid: int | None) -> str:
+    """Return the letter of a process's state, as proc(5) has it."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]

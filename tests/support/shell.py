@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -148,20 +147,3 @@ class Terminal:
             timeout=SECONDS,
             preexec_fn=heed_interrupts,
         )
-
-
-def until_it_reads(child: pexpect.spawn[str]) -> None:
-    """Wait until a command that has shown its question sleeps until it is answered.
-
-    A signal between the two is lost: Python notes it, and then reads all the same until a key is pressed.
-    """
-    deadline = time.monotonic() + SECONDS
-    while state_of(child.pid) != "S":
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{child.args} asks, and never waits for an answer")
-        time.sleep(0.01)
-
-
-def state_of(pid: int | None) -> str:
-    """Return the letter of a process's state, as proc(5) has it."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
