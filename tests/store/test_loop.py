@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from flask_worker_templates.errors import DatabaseUnavailable, RevisionMismatch,
 from flask_worker_templates.model.spec import Spec, patched
 from flask_worker_templates.model.template import Template
 from flask_worker_templates.settings import Settings
+from flask_worker_templates.store import connection as connection_module
 from flask_worker_templates.store import loop
 from flask_worker_templates.store.connection import DatabaseAccess
 from flask_worker_templates.store.store import Store
@@ -30,8 +32,12 @@ from tests.support.strategies import spec_with
 Asked = list[tuple[Template, Template | None]]
 
 
-def make_store(connection: dict[str, str], timeout_ms: int = 30_000) -> Store:
-    store = Store(DatabaseAccess(Settings.from_config({**connection, "WORKER_TEMPLATES_DB_TIMEOUT_MS": timeout_ms})))
+def store_within(connection: dict[str, str], timeout_ms: int) -> Store:
+    return Store(DatabaseAccess(Settings.from_config({**connection, "WORKER_TEMPLATES_DB_TIMEOUT_MS": timeout_ms})))
+
+
+def make_store(connection: dict[str, str]) -> Store:
+    store = store_within(connection, 30_000)
     store.make_indexes()
     return store
 
@@ -133,17 +139,20 @@ def test_a_usage_check_that_changes_the_template_is_a_409(make_app: AppFactory) 
     assert client.get(one(template)).status_code == 200
 
 
-def test_the_time_of_the_host_does_not_count(connection: dict[str, str], target: Template) -> None:
-    store = make_store(connection, timeout_ms=2000)
+def test_the_time_of_the_host_does_not_count(store: Store, target: Template, monkeypatch: pytest.MonkeyPatch) -> None:
+    passed = 0.0
+    monkeypatch.setattr(connection_module, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + passed))
 
     def slow(template: Template, after: Template | None) -> None:
-        time.sleep(2.2)
+        nonlocal passed
+        passed += 3600
 
     assert store.update(target.id, patch(max_nodes=7), actor="bob", guard=slow).max_nodes == 7
+    assert passed
 
 
 def test_the_time_of_the_database_counts_over_all_rounds(connection: dict[str, str], target: Template) -> None:
-    store, other = make_store(connection, timeout_ms=300), make_store(connection)
+    store, other = store_within(connection, 300), make_store(connection)
 
     def overtaken(spec: Spec) -> Spec:
         other.update(target.id, patch(max_nodes=spec["max_nodes"] + 1), actor="other")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from itertools import islice
 from typing import Any
 
@@ -14,11 +15,10 @@ from flask_worker_templates.model.records import Seed
 from flask_worker_templates.model.rules import STANDARD
 from flask_worker_templates.settings import Settings
 from flask_worker_templates.store import origins, whole_reads
-from flask_worker_templates.store.connection import DatabaseAccess
+from flask_worker_templates.store.connection import Collections, DatabaseAccess, TimeLimit
 from flask_worker_templates.store.indexes import UNIQUE_NAME
 from flask_worker_templates.store.store import Store
 from tests.support.backends import mongod_only
-from tests.support.servers import Mongod
 from tests.support.strategies import spec_with
 
 Raw = Database[dict[str, Any]]
@@ -30,11 +30,7 @@ NAMES = ["a", "b", "c", "d", "e", "f", "g"]
 def store(connection: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Store:
     """Seven templates, of which two are read at a time."""
     monkeypatch.setattr(origins, "BATCH", 2)
-    return _store(connection, 30_000)
-
-
-def _store(connection: dict[str, str], timeout: int) -> Store:
-    store = Store(DatabaseAccess(Settings.from_config({**connection, "WORKER_TEMPLATES_DB_TIMEOUT_MS": timeout})))
+    store = Store(DatabaseAccess(Settings.from_config({**connection, "WORKER_TEMPLATES_DB_TIMEOUT_MS": 30_000})))
     store.make_indexes()
     store.create_missing([Seed(spec_with(name), "a.yaml") for name in NAMES], actor="seeder")
     return store
@@ -116,11 +112,18 @@ def listed(store: Store, database: Raw, monkeypatch: pytest.MonkeyPatch) -> Stor
     return store
 
 
-@mongod_only
-def test_all_may_take_longer_than_one_operation(
-    connection: dict[str, str], mongod: Mongod, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(origins, "BATCH", 2)
-    store = _store(connection, 400)
-    with mongod.fail_command("find", block_ms=120):
-        assert names(store.managed()) == NAMES  # five trips, in 600 ms
+def test_each_batch_has_a_time_limit_of_its_own(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits: list[TimeLimit | None] = []
+    operation = DatabaseAccess.operation
+
+    def noted(access: DatabaseAccess, limit: TimeLimit | None = None) -> AbstractContextManager[Collections]:
+        limits.append(limit)
+        return operation(access, limit)
+
+    monkeypatch.setattr(DatabaseAccess, "operation", noted)
+    reading = store.managed()
+    for wanted in range(1, len(NAMES) + 1):
+        next(reading)
+        assert len(limits) == 1 + -(-wanted // 2)  # one looks for what is no template
+    assert list(reading) == []
+    assert set(limits) == {None}  # a whole one
