@@ -138,7 +138,8 @@ def _growth(run: Run) -> str:
 
 
 def _layers(run: Run) -> str:
-    return layers_table(run["layers"])
+    # Of works without hooks: what hooks cost is in another table, where both are measured in turn.
+    return layers_table({work: found for work, found in run["layers"].items() if not work.endswith("hooks")})
 
 
 def _spread(found: dict[str, Any] | None) -> str:
