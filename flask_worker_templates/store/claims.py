@@ -118,6 +118,7 @@ class Claims(Part):
         now = document.get("now") if outcome == "unchanged" else None  # live a moment ago
         with self._access.operation() as db:
             claim = claim_shown(db, document, now, self._rules, self._scope)
+            db.known_claims.note(template_id, claim)
         if outcome == "made":
             self._tell_claim("claimed", claim, template_of(document), actor)
         return claim, outcome
@@ -140,12 +141,14 @@ class Claims(Part):
             key["revision"] = seen["revision"]
             if any(wish.is_met_by(claim) for claim in seen.get("claims", ())):
                 return seen, "unchanged"  # as was just read
+        done = None
         for claim in self._claims_to_renew(db, seen, wish, projection):
-            if done := self._renew(db, key, wish, claim, projection):
-                return self._granted(db, *done, wish.worker_id)
-        if done := self._claim(db, key, wish, projection):
-            return self._granted(db, *done, wish.worker_id)
-        return self._unchanged(db, key, wish)
+            done = self._renew(db, key, wish, claim, projection)
+        done = done or self._claim(db, key, wish, projection)
+        if done is None:
+            return self._unchanged(db, key, wish)
+        self._check_claimed(db, *done, wish.worker_id)
+        return done
 
     def _claim(
         self, db: Collections, key: Document, wish: _Wish, projection: Document
@@ -204,14 +207,6 @@ class Claims(Part):
         update = self._rules.clock.stamp(db, "claims.$.renewed_at", values)
         found = update_and_return(db, held, update, projection)
         return None if found is None else (found, "renewed")
-
-    def _granted(
-        self, db: Collections, document: Document, outcome: ClaimOutcome, worker_id: str
-    ) -> tuple[Document, ClaimOutcome]:
-        self._check_claimed(db, document, outcome, worker_id)
-        for claim in document.get("claims", ()):
-            db.known_claims.note(document["_id"], claim_of(claim))
-        return document, outcome
 
     def _conditions(self, wish: _Wish) -> list[Document]:
         stated = [] if wish.revision is None else [{"revision": {"$gte": wish.revision}}]
