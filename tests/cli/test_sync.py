@@ -407,7 +407,7 @@ def test_a_database_that_goes_away_half_way_exits_5(make_app: AppFactory, kind: 
     with Mongod() as server:
         make_app.connection = {"WORKER_TEMPLATES_MONGODB_URI": server.uri + "fleet"}
         deployment = Deployment(
-            make_app, spec("t"), spec("gone"), WORKER_TEMPLATES_SEED="off", WORKER_TEMPLATES_DB_TIMEOUT_MS=2000
+            make_app, spec("t"), spec("gone"), WORKER_TEMPLATES_SEED="off", WORKER_TEMPLATES_DB_TIMEOUT_MS=5000
         )
         deployment.write(spec("t", max_nodes=500))
 

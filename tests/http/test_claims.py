@@ -191,11 +191,11 @@ def test_a_usage_check_that_fails_deletes_nothing(make_app: AppFactory) -> None:
 
 @mongod_only
 def test_a_usage_check_may_take_longer_than_an_operation(make_app: AppFactory, database: Any) -> None:
-    app, templates = host(make_app, WORKER_TEMPLATES_DB_TIMEOUT_MS=2000)
+    app, templates = host(make_app, WORKER_TEMPLATES_DB_TIMEOUT_MS=5000)
 
     @templates.usage_check
     def usage(template: Template) -> int:
-        time.sleep(2.2)
+        time.sleep(5.2)
         return int(database.workers.count_documents({"template": template.id}))  # without our time limit
 
     client = app.test_client()

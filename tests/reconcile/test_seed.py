@@ -442,12 +442,12 @@ def test_concurrent_first_requests_wait_for_the_one_that_seeds_and_the_host_goes
 
 
 def test_who_waits_for_a_seeding_waits_longer_than_for_an_operation(make_app: AppFactory) -> None:
-    app = make_app(templates=[ONE], WORKER_TEMPLATES_DB_TIMEOUT_MS=2000)
+    app = make_app(templates=[ONE], WORKER_TEMPLATES_DB_TIMEOUT_MS=5000)
     with ThreadPoolExecutor(2) as pool, held_seeding(app) as (reached, let_go):
         first = pool.submit(lambda: app.test_client().get(URL).status_code)
         assert reached.wait(30)
         second = pool.submit(lambda: app.test_client().get(URL).status_code)
-        time.sleep(2.5)
+        time.sleep(5.5)
         assert not second.done()
         let_go.set()
         assert (first.result(30), second.result(30)) == (200, 200)
@@ -482,7 +482,7 @@ from flask_worker_templates import WorkerTemplates, templates_seeded
 
 mongoengine.connect("fork", mongo_client_class=mongomock.MongoClient, uuidRepresentation="standard")
 app = Flask("plain_host", root_path=sys.argv[1])
-app.config.update(TESTING=True, WORKER_TEMPLATES_DB_TIMEOUT_MS=2000)
+app.config.update(TESTING=True, WORKER_TEMPLATES_DB_TIMEOUT_MS=5000)
 WorkerTemplates(app)
 parent, reached, let_go = os.getpid(), threading.Event(), threading.Event()
 
