@@ -11,9 +11,6 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import UpdateOne
 from pymongo.collection import Collection
 
-RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
-"""How documents are left as the bytes that the server sent."""
-
 
 class Projection(dict[str, int]):
     """The fields that a query returns, for queries of several threads at once.

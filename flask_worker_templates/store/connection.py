@@ -39,11 +39,12 @@ from flask_worker_templates.errors import DatabaseRefused, DatabaseUnavailable
 from flask_worker_templates.model.rules import STANDARD, SpecRules
 from flask_worker_templates.settings import Settings
 
-from .adapter import RAW, with_options
+from .adapter import with_options
 from .builds import Builds
 from .census import Census
 from .decoding import PLAIN
 from .known import Known, KnownClaims
+from .raw_documents import RAW
 from .raw_reads import CountedPages
 from .refusals import TOO_LARGE, refusal_of
 from .scan import EVENTS as EVENTS  # noqa: PLC0414  # exported

@@ -13,7 +13,7 @@ from flask_worker_templates.model.fields import nfc
 from flask_worker_templates.model.records import Deletion, Exported, Managed
 from flask_worker_templates.model.spec import Spec
 
-from .adapter import RAW, Projection, raw_bytes, update_each, with_options
+from .adapter import Projection, raw_bytes, update_each, with_options
 from .audit import without_void
 from .claim_list import live_claims
 from .commit import now
@@ -24,6 +24,7 @@ from .likely import ManagedReader
 from .part import Part
 from .presented import PRESENTED
 from .queries import all_of, without
+from .raw_documents import RAW
 from .scoped_events import Insiders
 from .stored_form import from_stored, owned_by_template, stored_exported
 from .stored_types import Malformed

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bson.raw_bson import RawBSONDocument
 from pymongo.collection import Collection
 from pymongo.errors import OperationFailure, PyMongoError
 
-from .adapter import RAW, is_real, raw_bytes, with_options
+from .adapter import is_real, raw_bytes, with_options
+from .raw_documents import RAW, RawDocument
 
 Sort = Sequence[tuple[str, int]]
 
@@ -95,7 +95,7 @@ class CountedPages:
         return [bytes(document.raw) for document in found[0]["page"]], sum(one["count"] for one in found[0]["counts"])
 
 
-def _one_batch(collection: Collection[Any], command: dict[str, Any]) -> list[RawBSONDocument]:
+def _one_batch(collection: Collection[Any], command: dict[str, Any]) -> list[RawDocument]:
     """Return the documents of the only batch that a command answers with.
 
     Raises:

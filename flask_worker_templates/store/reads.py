@@ -13,13 +13,14 @@ from flask_worker_templates.model.spec import DEFAULTS
 from flask_worker_templates.model.template import Event, Page, Template
 
 from . import audit
-from .adapter import RAW, raw_bytes, with_options
+from .adapter import raw_bytes, with_options
 from .connection import Collections, Document
 from .decoding import CHECKED, decode, decoded
 from .feed import follow
 from .part import Part
 from .presented import PRESENTED, checked, checked_raw, present_raw
 from .queries import all_of, conditions, matching_patterns, order, same_name, scope_conditions, without
+from .raw_documents import RAW
 from .raw_reads import find_raw
 from .recheck import recheck
 from .scoped_events import Insiders, trail_within

@@ -17,7 +17,7 @@ from flask.testing import FlaskClient
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
-from flask_worker_templates.store.adapter import RAW
+from flask_worker_templates.store.raw_documents import RAW
 from tests.support.apps import AppFactory
 from tests.support.backends import mongod_only
 from tests.support.calls import URL, create, one, pagination, problem
