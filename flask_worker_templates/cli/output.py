@@ -181,7 +181,7 @@ def print_table(columns: Sequence[Column[T]], items: Sequence[T]) -> None:
 
 def chosen_files(state: AppState, paths: Sequence[str]) -> FileSet:
     """Read the definition files of a command line, which are relative to the working directory, or the configured."""
-    return state.read_files(paths, root=Path.cwd()) if paths else state.read_files()
+    return state.read_files(paths, root=Path.cwd() if paths else None, own_process=True)
 
 
 @contextmanager

@@ -49,7 +49,7 @@ def validate(paths: tuple[str, ...], kind: str) -> int:
     """
     state = current_state()
     root = Path.cwd() if paths else state.root
-    return report_validity(lambda: state.read_files(paths, root=root, pipes=True), kind, root=root)
+    return report_validity(lambda: state.read_files(paths, root=root, pipes=True, own_process=True), kind, root=root)
 
 
 def report_validity(read: Callable[[], FileSet], kind: str, *, root: Path) -> int:
@@ -142,7 +142,9 @@ def main(paths: tuple[str, ...], kind: str, old_kind: str | None) -> None:
     here = Path.cwd()
     with tolerant_streams():
         code = report_validity(
-            lambda: load_files(paths, root=here, pipes=True, rules=_ANY_HOST), old_kind or kind, root=here
+            lambda: load_files(paths, root=here, pipes=True, rules=_ANY_HOST, own_process=True),
+            old_kind or kind,
+            root=here,
         )
     sys.exit(code)
 

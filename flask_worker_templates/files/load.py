@@ -8,26 +8,26 @@ from __future__ import annotations
 
 import codecs
 import hashlib
-import re
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from marshmallow import fields
-
 from flask_worker_templates.errors import Fault, InvalidFiles, InvalidSpec
-from flask_worker_templates.model.fields import LABEL_KEY_PATTERN, nfc
+from flask_worker_templates.model.fields import nfc
 from flask_worker_templates.model.rules import STANDARD, SpecRules
-from flask_worker_templates.model.spec import FREE_KEYS, NESTED, Spec, WorkerTemplateSpecSchema
-from flask_worker_templates.model.suggestions import READ_ONLY, UNKNOWN, unknown
+from flask_worker_templates.model.spec import Spec
+from flask_worker_templates.model.suggestions import unknown
 
+from .ahead import MIN_AHEAD, work_ahead
+from .located import Finding, leaves, located_faults
 from .parse_json import parse_json
 from .parse_yaml import parse_yaml
-from .parsed import MAX_FAULTS, Parsed, describe, position_at, printable, shown
-from .paths import FoundFile, Unusable, is_meant, skipped_directories
+from .parsed import MAX_FAULTS, Parsed, ParseProblem, describe, position_at, shown
+from .paths import FoundFile, NoFile, Unusable, is_meant, skipped_directories
 from .pipes import is_pipe, read_pipe
 from .snapshot import SnapshotFile, take_snapshot
 
@@ -35,20 +35,6 @@ TOP_LEVEL_KEYS = ("templates", "$schema")
 """``$schema`` is for editors, which complete and check the file by it."""
 OWN_KEY_PREFIX = "x-"
 """Keys at the top level that start with this are the author's own: the place for anchors."""
-
-_fields = WorkerTemplateSpecSchema().fields
-_TEXT_FIELDS = frozenset(name for name, it in _fields.items() if isinstance(it, fields.String)) | {"labels"}
-_MAPPINGS = [(name,) for name in (*NESTED, *FREE_KEYS)]
-_REQUIRED = {(name,) for name, it in _fields.items() if it.required} | {
-    (name, key)
-    for name, it in _fields.items()
-    if isinstance(it, fields.Nested)
-    for key, inner in it.schema.fields.items()
-    if inner.required
-}
-_LABEL_KEY = re.compile(LABEL_KEY_PATTERN.removesuffix("$") + r"\Z")
-_MAX_MESSAGE_LENGTH = 300
-_MAX_NAME_LENGTH = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +113,7 @@ def load_files(
     missing_ok: bool = False,
     pipes: bool = False,
     rules: SpecRules = STANDARD,
+    own_process: bool = False,
 ) -> FileSet:
     """Read a set of definition files, all as they are at one moment.
 
@@ -137,6 +124,7 @@ def load_files(
         pipes: whether ``-`` is standard input, and pipes such as ``/dev/stdin`` are read to their end. Such a set
             cannot be read again: it has no origin.
         rules: those of the app.
+        own_process: whether this process is a command's own, so that it may start others: see `ahead`.
 
     Raises:
         InvalidFiles: with every fault of every file, in the order of the files and of the places in them.
@@ -145,17 +133,21 @@ def load_files(
     piped = [path for path in map(str, paths) if pipes and is_pipe(path)]
     named = [path for path in map(str, paths) if path not in piped]
     members = deque([*take_snapshot(named, root=root), *map(read_pipe, piped)])
-    found = [member.found for member in members if isinstance(member, SnapshotFile)]
+    files = [member for member in members if isinstance(member, SnapshotFile)]
     reading = _Reading(rules)
-    reading.warnings += skipped_directories(named, found, root=root)
-    while members and len(reading.faults) < MAX_FAULTS:
-        member = members.popleft()  # so that its content is not held longer than it takes to read it
-        if isinstance(member, SnapshotFile):
-            reading.read(member)
-        elif member.missing and missing_ok:
-            reading.warnings.append(f"{member.path}: {member.message}")
-        else:
-            reading.faults.append(Fault(member.path, None, None, None, member.message))
+    reading.warnings += skipped_directories(named, [file.found for file in files], root=root)
+    forks = own_process and sum(len(file.content) for file in files) >= MIN_AHEAD
+    del files  # the content of a file is not held longer than it takes to read it
+    with closing(work_ahead(_parse, members, forks=forks)) as results:
+        for member, text in results:
+            if isinstance(member, SnapshotFile):
+                reading.add(member, text)
+            elif member.missing and missing_ok:
+                reading.warnings.append(f"{member.path}: {member.message}")
+            else:
+                reading.faults.append(Fault(member.path, None, None, None, member.message))
+            if len(reading.faults) >= MAX_FAULTS:
+                break
     if reading.faults:
         if len(reading.faults) >= MAX_FAULTS:
             del reading.faults[MAX_FAULTS:]
@@ -171,18 +163,35 @@ def is_json(path: str) -> bool:
     return path.lower().endswith(".json")
 
 
+def _parse(member: SnapshotFile | NoFile, *, locate: bool = False) -> _Text:
+    """Parse the content of a file; that it cannot be used is a problem as one of the syntax is."""
+    if isinstance(member, NoFile):
+        return _Text(Parsed())
+    try:
+        if member.problem:
+            raise Unusable(member.problem)
+        text = _decode(member.content)
+    except Unusable as error:
+        return _Text(Parsed(problems=[ParseProblem(error.line, error.column, str(error))]))
+    as_json = is_json(member.found.path) or (member.found.is_pipe and _looks_like_json(text))
+    parsed = (parse_json if as_json else parse_yaml)(text, locate=locate)
+    templates = parsed.value.get("templates") if isinstance(parsed.value, dict) else None
+    lines = parsed.lines.get(id(templates), [])
+    parsed.lines.clear()  # they are by the numbers of objects of this process
+    return _Text(parsed, lines)
+
+
 def _looks_like_json(text: str) -> bool:
     return text.lstrip().startswith("{") and parse_json(text).complete
 
 
 @dataclass(frozen=True, slots=True)
-class _Finding:
-    """A fault whose place is not known yet: a path into the parsed value."""
+class _Text:
+    """The text of a file, parsed."""
 
-    path: tuple[str | int, ...]
-    message: str
-    complete: bool = True
-    """Whether the message already says what was found."""
+    parsed: Parsed
+    lines: list[int] = field(default_factory=list)
+    """Of the templates."""
 
 
 @dataclass(slots=True)
@@ -197,53 +206,43 @@ class _Reading:
     names: dict[str, str] = field(default_factory=dict)
     """Where each name was first, as ``path:line``."""
 
-    def read(self, member: SnapshotFile) -> None:
-        """Read one file: add its entries, or its faults."""
-        file = member.found
-        try:
-            if member.problem:
-                raise Unusable(member.problem)
-            text = _decode(member.content)
-        except Unusable as error:
-            self.faults.append(Fault(file.path, error.line, error.column, None, str(error)))
-            return
-        as_json = is_json(file.path) or (file.is_pipe and _looks_like_json(text))
-        read = parse_json if as_json else parse_yaml
-        parsed = read(text)
-        findings = list(islice(self._examine(file, parsed), MAX_FAULTS)) if parsed.complete else []
+    def add(self, member: SnapshotFile, text: _Text) -> None:
+        """Add the entries of a file that was parsed, or its faults."""
+        file, parsed = member.found, text.parsed
+        findings = list(islice(self._examine(file, text), MAX_FAULTS)) if parsed.complete else []
         if findings:
-            # Places are rarely needed and cost as much as the reading: so the text is read again for them.
-            parsed = read(text, locate=True)
-        self.faults += _faults(file, parsed, findings, self.rules)
+            # Places are rarely needed and cost as much as the reading: so the file is parsed again for them.
+            parsed = _parse(member, locate=True).parsed
+        self.faults += located_faults(file.path, parsed, findings)
         root = parsed.value if isinstance(parsed.value, dict) else {}
         beside = {key: value for key, value in root.items() if key != "templates"}
         self.files.append(SourceFile(file.path, _sha256(member), file.real_path, file.absolute_path, beside))
 
-    def _examine(self, file: FoundFile, parsed: Parsed) -> Iterator[_Finding]:
+    def _examine(self, file: FoundFile, text: _Text) -> Iterator[Finding]:
         """Add the valid entries of a file; yield what is wrong with the others."""
-        root = parsed.value
+        root = text.parsed.value
         if not isinstance(root, dict):
             what = "nothing" if root is None else "a string" if isinstance(root, str) else describe(root)
-            yield _Finding((), f"The file holds {what}: write `templates:` and under it a list.")
+            yield Finding((), f"The file holds {what}: write `templates:` and under it a list.")
             return
         for key in root:
             if key not in TOP_LEVEL_KEYS and not key.startswith(OWN_KEY_PREFIX):
-                yield _Finding((key,), unknown(str(key), TOP_LEVEL_KEYS))
+                yield Finding((key,), unknown(str(key), TOP_LEVEL_KEYS))
         if not isinstance(root.get("$schema", ""), str):
-            yield _Finding(("$schema",), "Not a string: write the URL or the path of the JSON Schema.")
+            yield Finding(("$schema",), "Not a string: write the URL or the path of the JSON Schema.")
         templates = root.get("templates")
         if "templates" not in root:
-            yield _Finding((), "The key `templates` is missing: it holds the list of templates.")
+            yield Finding((), "The key `templates` is missing: it holds the list of templates.")
         elif not isinstance(templates, list):
-            yield _Finding(("templates",), f"Not a list but {shown(templates)}: write a list of templates.")
+            yield Finding(("templates",), f"Not a list but {shown(templates)}: write a list of templates.")
         else:
-            yield from self._examine_entries(file, templates, parsed.lines[id(templates)])
+            yield from self._examine_entries(file, templates, text.lines)
 
-    def _examine_entries(self, file: FoundFile, templates: list[Any], lines: list[int]) -> Iterator[_Finding]:
+    def _examine_entries(self, file: FoundFile, templates: list[Any], lines: list[int]) -> Iterator[Finding]:
         for index, (data, line) in enumerate(zip(templates, lines, strict=True)):
             path = ("templates", index)
             if not isinstance(data, dict):
-                yield _Finding(path, f"Not a mapping but {shown(data)}: write a template, `name: …` first.")
+                yield Finding(path, f"Not a mapping but {shown(data)}: write a template, `name: …` first.")
                 continue
             name = data.get("name")
             try:
@@ -251,14 +250,14 @@ class _Reading:
                 self.entries.append(Entry(spec, file.path, line))
                 name = spec["name"]
             except InvalidSpec as error:
-                for inner, message in _leaves(error.errors, data):
-                    yield _Finding((*path, *inner), message, complete=False)
+                for inner, message in leaves(error.errors, data):
+                    yield Finding((*path, *inner), message, complete=False)
             if not isinstance(name, str):
                 continue
             name = nfc(name)
             if name in self.names:
                 other = self.names[name]
-                yield _Finding((*path, "name"), f"{shown(name)} is also the name of {other}: rename one of them.")
+                yield Finding((*path, "name"), f"{shown(name)} is also the name of {other}: rename one of them.")
             else:
                 self.names[name] = f"{file.path}:{line}"
 
@@ -282,63 +281,3 @@ def _decode(data: bytes) -> str:
         message = "A NUL: this is not a text file, or it is encoded as UTF-16; save it as UTF-8."
         raise Unusable(message, *position_at(text, text.index("\0")))
     return text
-
-
-def _leaves(errors: Mapping[Any, Any], data: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Yield the path and the text of every error of a spec."""
-    for key, inner in errors.items():
-        known = key in data if isinstance(data, dict) else isinstance(data, list) and key in range(len(data))
-        # What concerns a mapping as a whole is under `_schema`, which may also be a key of the file.
-        deeper = (*path, key) if known or key != "_schema" else path
-        if isinstance(inner, Mapping):
-            yield from _leaves(inner, data[key] if known else None, deeper)
-        else:
-            for message in inner:
-                yield deeper, str(message)
-
-
-def _faults(file: FoundFile, parsed: Parsed, findings: Sequence[_Finding], rules: SpecRules) -> list[Fault]:
-    """Return the faults of a file in the order of their places, each once."""
-    faults = [Fault(file.path, found.line, found.column, None, found.message) for found in parsed.problems]
-    # A value that the reader refused is a stand-in: what the spec says of it would only confuse.
-    refused = {(fault.line, fault.column) for fault in faults}
-    for finding in findings:
-        fault, there = _located(file, parsed, finding, rules)
-        if not there or (fault.line, fault.column) not in refused:
-            faults.append(fault)
-    # An alias or a merge brings the same fault once for each use.
-    return sorted(dict.fromkeys(faults), key=lambda fault: (fault.line or 0, fault.column or 0))
-
-
-def _located(file: FoundFile, parsed: Parsed, finding: _Finding, rules: SpecRules) -> tuple[Fault, bool]:
-    """Return the fault, and whether what it complains of is there, or missing."""
-    place, value, there = parsed.find(finding.path)
-    in_entry = len(finding.path) > 1 and finding.path[0] == "templates"
-    inner = finding.path[2:] if in_entry else finding.path
-    name = ".".join(printable(str(part)[:_MAX_NAME_LENGTH]) for part in inner) or None
-    message = printable(finding.message[:_MAX_MESSAGE_LENGTH])
-    at_key = not there
-    if finding.message.startswith(UNKNOWN) or finding.message == READ_ONLY:
-        at_key = True
-    elif there and not finding.complete and place.text == "" and value is None:
-        message = _nothing_written(inner)
-    elif there and not finding.complete:
-        at_key = inner[0] == "labels" and inner[1:] != () and _LABEL_KEY.match(str(inner[-1])) is None
-        if not at_key and not (isinstance(value, dict) and inner in _MAPPINGS):
-            message = f"{message} {_found(inner, value, place.text)}"
-    line, column = (place.key_line, place.key_column) if at_key else (place.line, place.column)
-    return Fault(file.path, line, column, name, message), there
-
-
-def _nothing_written(path: Sequence[str | int]) -> str:
-    required = tuple(path) in _REQUIRED
-    what = "{}" if path in _MAPPINGS and not required else "a value"
-    return f"Nothing is written here: write {what}{'' if required else ' or remove the key'}."
-
-
-def _found(path: Sequence[str | int], value: object, text: str | None) -> str:
-    """Return a sentence on what a faulty field holds."""
-    is_text = path[0] in _TEXT_FIELDS or (path[0] == "deprecation" and len(path) > 1)
-    if text is not None and not isinstance(value, str) and is_text:
-        return f"YAML reads {shown(text)} as {describe(value)}: quote it to mean the string."
-    return f"Found {shown(value)}."

@@ -151,7 +151,12 @@ class AppState:
         return result
 
     def read_files(
-        self, paths: str | Path | Sequence[str | Path] | None = None, *, root: Path | None = None, pipes: bool = False
+        self,
+        paths: str | Path | Sequence[str | Path] | None = None,
+        *,
+        root: Path | None = None,
+        pipes: bool = False,
+        own_process: bool = False,
     ) -> FileSet:
         """Read and validate definition files: the given ones, else the configured ones.
 
@@ -159,6 +164,7 @@ class AppState:
             paths: one or several, instead of the configured ones.
             root: what relative paths are relative to; by default the directory that holds the app.
             pipes: whether the given ones may be pipes, and ``-`` for standard input.
+            own_process: see `load_files`.
 
         Raises:
             InvalidFiles: with every fault of every file.
@@ -174,6 +180,7 @@ class AppState:
             missing_ok=not configured,
             pipes=pipes and bool(paths),
             rules=self.rules,
+            own_process=own_process,
         )
 
     def ownership(self, files: FileSet) -> Ownership:
