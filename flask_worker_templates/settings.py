@@ -240,7 +240,8 @@ class Settings:
     login_url: str | None = _key(
         None,
         _login_url,
-        "Where a page leads who is not signed in (401), with the page as the parameter `next`. None shows an error.",
+        "Where visitors who are not signed in (401) are redirected, with the page as the parameter `next`. "
+        "None shows an error.",
     )
     max_body_bytes: int = _key(
         262_144, _integer(1024, 16_777_216), "Largest request body that is read, in bytes (else 413)."

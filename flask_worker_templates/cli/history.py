@@ -52,7 +52,7 @@ _limit_option = click.option(
 def history(name: str, limit: int, pair: tuple[int, int] | None, kind: str) -> None:
     """Show the changes of one template, newest first.
 
-    NAME is a name or an id; also of a template that was deleted or is called otherwise now.
+    NAME is a name or an id; also of a template that was deleted or renamed.
     """
     store = current_state().store
     template_id, now_called = find_id(store, name)

@@ -109,8 +109,8 @@ NAMES = ("definition-file", *sorted(_VERSIONED))
 def json_schema(document: str) -> None:
     """Print the JSON Schema of a definition file, by which editors complete and check it.
 
-    Or that of a JSON document that a command prints: NAME is the name of the command, or change (what every command
-    prints that writes), compare (history --diff), error, event (show --revision), history (also log), plan (diff --out)
-    or seed.
+    Or that of a JSON document that a command prints: NAME is the name of the command, or change (the output of every
+    command that writes), compare (history --diff), error, event (show --revision), history (also log), plan
+    (diff --out) or seed.
     """
     print_json(document_schema(document, current_state().rules if has_app_context() else STANDARD))

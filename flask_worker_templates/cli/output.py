@@ -28,7 +28,7 @@ from .error_document import error_document
 from .exit_codes import CONFLICT, DRIFT, ERROR, OK, UNAVAILABLE, USAGE, exit_code
 from .json_text import json_pieces
 from .long_text import print_pieces
-from .streams import tolerant_streams
+from .streams import is_own_process, tolerant_streams
 from .table import Column, laid_out, tab_separated
 
 if TYPE_CHECKING:  # reading files is not for every command
@@ -42,6 +42,7 @@ VERSION = 1
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 
+_OWN_PROCESS = f"{__name__}.own_process"
 _OLD_NAMES = {"text": "table", "table": "text"}
 
 
@@ -91,8 +92,9 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
         if old_kind is not None:
             arguments["kind"] = old_kind
         kind = arguments.get("kind", "text")
-        if sys.stdout is sys.__stdout__:  # else it is run by a program that goes on, such as a test
+        if is_own_process():
             end_at_once()
+            click.get_current_context().meta[_OWN_PROCESS] = True
         with tolerant_streams(), rare_collections():
             try:
                 code = function(**arguments) or OK
@@ -181,7 +183,12 @@ def print_table(columns: Sequence[Column[T]], items: Sequence[T]) -> None:
 
 def chosen_files(state: AppState, paths: Sequence[str]) -> FileSet:
     """Read the definition files of a command line, which are relative to the working directory, or the configured."""
-    return state.read_files(paths, root=Path.cwd() if paths else None, own_process=True)
+    return state.read_files(paths, root=Path.cwd() if paths else None, own_process=has_own_process())
+
+
+def has_own_process() -> bool:
+    """Tell whether the process is that of the command that runs."""
+    return bool(click.get_current_context().meta.get(_OWN_PROCESS))
 
 
 @contextmanager

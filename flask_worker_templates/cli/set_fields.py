@@ -92,8 +92,8 @@ def _switch(name: str, patch: dict[str, Any], about: str) -> click.Command:
 
 
 enable = _switch("enable", {"enabled": True}, "Let workers claim templates again.")
-disable = _switch("disable", {"enabled": False}, "Let no more workers claim templates; those that do go on.")
-undeprecate = _switch("undeprecate", {"deprecation": None}, "Take the deprecation of templates back.")
+disable = _switch("disable", {"enabled": False}, "Stop new claims of templates; existing claims stay.")
+undeprecate = _switch("undeprecate", {"deprecation": None}, "Remove the deprecation of templates.")
 
 
 @click.command("deprecate")

@@ -40,6 +40,14 @@ def tolerant_streams() -> Iterator[None]:
         sys.stdout, sys.stderr = originals
 
 
+def is_own_process() -> bool:
+    """Tell whether a command has its process to itself, and is not run by a program that goes on, such as a test.
+
+    To be asked before `tolerant_streams`.
+    """
+    return sys.stdout is sys.__stdout__
+
+
 def _tolerant(stream: object) -> io.TextIOWrapper:
     if not isinstance(stream, io.TextIOWrapper):
         return stream  # type: ignore[return-value]  # whoever replaced it knows what it takes

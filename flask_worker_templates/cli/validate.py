@@ -24,12 +24,13 @@ from .output import (
     command,
     counted,
     examples,
+    has_own_process,
     output_option,
     print_error,
     print_json,
     warn,
 )
-from .streams import tolerant_streams
+from .streams import is_own_process, tolerant_streams
 
 _ANY_HOST = SpecRules(extra=ExtraFields(unchecked=True))
 """The rules where there is no app: what it declares nobody knows."""
@@ -49,7 +50,8 @@ def validate(paths: tuple[str, ...], kind: str) -> int:
     """
     state = current_state()
     root = Path.cwd() if paths else state.root
-    return report_validity(lambda: state.read_files(paths, root=root, pipes=True, own_process=True), kind, root=root)
+    own = has_own_process()
+    return report_validity(lambda: state.read_files(paths, root=root, pipes=True, own_process=own), kind, root=root)
 
 
 def report_validity(read: Callable[[], FileSet], kind: str, *, root: Path) -> int:
@@ -139,10 +141,10 @@ def main(paths: tuple[str, ...], kind: str, old_kind: str | None) -> None:
 
     Exit codes: 0 valid, 1 not. Every fault is printed as path:line:column: field: message.
     """
-    here = Path.cwd()
+    here, own = Path.cwd(), is_own_process()
     with tolerant_streams():
         code = report_validity(
-            lambda: load_files(paths, root=here, pipes=True, rules=_ANY_HOST, own_process=True),
+            lambda: load_files(paths, root=here, pipes=True, rules=_ANY_HOST, own_process=own),
             old_kind or kind,
             root=here,
         )

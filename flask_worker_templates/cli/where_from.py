@@ -48,7 +48,7 @@ def where_from(state: AppState, template: Template) -> WhereFrom:
         DatabaseUnavailable: if MongoDB does not do its part.
     """
     try:
-        plan = state.plan(state.read_files(own_process=True))
+        plan = state.plan(state.read_files())
     except (InvalidFiles, DuplicateNames) as error:
         first, *more = str(error).splitlines()
         return WhereFrom(None, first + (f" (and {len(more)} more)" if more else ""))

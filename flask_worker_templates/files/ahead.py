@@ -1,12 +1,13 @@
-"""Work on a large set of definition files, done by processes beside this one.
+"""Work on a large set of definition files, done by forks of this process while it goes on.
 
-Parsing is most of what reading costs, and each parser keeps one processor busy. So a command that reads 40 MB has
-forks of its process parse them: files and results are the only data, and what a fork does not deliver is done here.
-A fork is safe where there is a single thread, so only commands do this, and only where that can be seen.
+Parsing is most of what reading costs, and keeps one processor busy. So a command that reads 40 MB has two forks parse
+the files, one after the other. A fork gets nothing but its files, and what it does not deliver is done here. It is safe
+where there is a single thread, so only a command that has its process to itself does this.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import signal
@@ -22,31 +23,36 @@ R = TypeVar("R")
 
 MIN_AHEAD = 4 * 1024 * 1024
 """Bytes from which on it is worth it: a second's work."""
-MAX_PROCESSES = 4
+FORKS = 2
+"""Two parse as fast as this process takes what they deliver."""
 _THREADS = Path("/proc/self/task")
 
 
-class _Process(NamedTuple):
+class _Fork(NamedTuple):
     """A fork, and the end of its pipe."""
 
-    number: int
+    pid: int
     results: BinaryIO
 
     def next_result(self) -> Any | None:
-        """Return the result for its next item; None once it has ended."""
+        """Return the result for its next item; None once there is none to come."""
+        if self.results.closed:
+            return None
         try:
             return pickle.load(self.results)  # noqa: S301  # of a fork of this process
         except (EOFError, pickle.UnpicklingError):
+            self.results.close()
             return None
 
     def end(self) -> None:
+        """End it, whatever it does."""
         self.results.close()
-        # Its number is its own until it was waited for, also if it has ended.
-        os.kill(self.number, signal.SIGKILL)
-        os.waitpid(self.number, 0)
+        with suppress(ProcessLookupError, ChildProcessError):
+            os.kill(self.pid, signal.SIGKILL)  # if it has ended, its number stays its own until it is waited for
+            os.waitpid(self.pid, 0)
 
 
-def work_ahead(work: Callable[[T], R], items: deque[T], *, forks: bool) -> Generator[tuple[T, R]]:
+def work_ahead(work: Callable[[T], R], items: deque[T], *, forks: bool) -> Generator[tuple[T, R], None, None]:
     """Give each item with the result of the work on it, in order; an item leaves the queue when its turn comes.
 
     To be closed, so that no process is left behind.
@@ -56,20 +62,19 @@ def work_ahead(work: Callable[[T], R], items: deque[T], *, forks: bool) -> Gener
         items: what it is done on.
         forks: whether it may be done in forks of this process.
     """
-    number = min(len(items), MAX_PROCESSES, _processors()) if forks and _may_fork() else 1
-    processes: deque[_Process] = deque()
+    started: deque[_Fork] = deque()
     try:
-        if number > 1:
-            for first in range(number):
-                processes.append(_start(work, list(items)[first::number]))
+        if forks and len(items) >= FORKS <= _processors() and _may_fork():
+            _start(work, list(items), started)
         while items:
             item = items.popleft()
-            result = processes[0].next_result() if processes else None
-            processes.rotate(-1)
+            result = started[0].next_result() if started else None
+            started.rotate(-1)
             yield item, work(item) if result is None else cast(R, result)
+            del item, result  # before the next one is made
     finally:
-        for process in processes:
-            process.end()
+        for fork in started:
+            fork.end()
 
 
 def _processors() -> int:
@@ -77,26 +82,50 @@ def _processors() -> int:
 
 
 def _may_fork() -> bool:
-    """Tell whether this process is known to have a single thread, be it Python's or not."""
+    """Tell whether this process is known to have a single thread, be it Python's or not, and to reap its children."""
     if "gevent" in sys.modules or "eventlet" in sys.modules:  # their threads are none to the system
         return False
     try:
-        return len(list(_THREADS.iterdir())) == 1
+        threads = len(list(_THREADS.iterdir()))
     except OSError:  # not Linux
         return False
+    # Who has a handler of its own, or ignores the signal, may have waited for a child before we do.
+    return threads == 1 and signal.getsignal(signal.SIGCHLD) is signal.SIG_DFL
 
 
-def _start(work: Callable[[T], object], items: Sequence[T]) -> _Process:
-    """Start a process that works on some items."""
-    reading, writing = os.pipe()
-    process = os.fork()
-    if process:
-        os.close(writing)
-        return _Process(process, os.fdopen(reading, "rb"))
-    try:  # from here on nothing is the parent's: no handler of signals, no output, no way back
-        os.close(reading)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+def _start(work: Callable[[T], object], items: Sequence[T], started: deque[_Fork]) -> None:
+    """Start the forks, each of which works on every other item, or none where the system does not let us."""
+    # No signal between a fork and the note of it; and never one in the fork: its handlers would be those of the parent.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        for first in range(FORKS):
+            reading, writing = os.pipe()
+            try:
+                pid = os.fork()
+            except OSError:
+                os.close(reading)
+                os.close(writing)
+                raise
+            if not pid:
+                _be_fork(work, items[first::FORKS], writing, [reading, *(fork.results.fileno() for fork in started)])
+            os.close(writing)
+            started.append(_Fork(pid, os.fdopen(reading, "rb")))
+    except OSError:  # such as too many processes, or too many open files
+        while started:
+            started.pop().end()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _be_fork(work: Callable[[T], object], items: Sequence[T], writing: int, others: Sequence[int]) -> None:
+    """Work in a fork until all is done or nobody reads it; from here there is no way back to the code of the parent."""
+    try:
+        gc.disable()  # it would look at what is the parent's, and end it too
+        for end in others:
+            os.close(end)  # so that nobody reads if the parent is gone
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for standard in (0, 1, 2):
+            os.dup2(nowhere, standard)  # so that whoever waits for the end of the parent's output waits for the parent
         with suppress(Exception), os.fdopen(writing, "wb") as results:
             for item in items:
                 pickle.dump(work(item), results, pickle.HIGHEST_PROTOCOL)

@@ -1,7 +1,7 @@
 """Definition files: read and validated as one set, all or nothing, with the place of every fault.
 
-Where the files are is the business of `file_paths`, what their text means of `yaml_reader` and `json_reader`,
-what a spec may hold of `spec`.
+Where the files are is the business of `paths`, what their text means of `parse_yaml` and `parse_json`, what a spec may
+hold of `model.rules`, and where a fault is of `faults`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from flask_worker_templates.model.spec import Spec
 from flask_worker_templates.model.suggestions import unknown
 
 from .ahead import MIN_AHEAD, work_ahead
-from .located import Finding, leaves, located_faults
+from .faults import Finding, leaves, located_faults
 from .parse_json import parse_json
 from .parse_yaml import parse_yaml
 from .parsed import MAX_FAULTS, Parsed, ParseProblem, describe, position_at, shown
@@ -44,7 +44,7 @@ class Entry:
     spec: Spec
     """In normal form."""
     path: str
-    """Path of the file for people, see `file_paths.FoundFile`."""
+    """Path of the file for people, see `paths.FoundFile`."""
     line: int
     """Line of the entry in the file, from 1."""
 
@@ -128,7 +128,7 @@ def load_files(
 
     Raises:
         InvalidFiles: with every fault of every file, in the order of the files and of the places in them.
-            After `parsed.MAX_FAULTS` faults reading stops. Also if the files went on changing while they were read.
+            After `parsed.MAX_FAULTS` faults reading stops. Also if the files went on changing meanwhile.
     """
     piped = [path for path in map(str, paths) if pipes and is_pipe(path)]
     named = [path for path in map(str, paths) if path not in piped]
@@ -137,25 +137,30 @@ def load_files(
     reading = _Reading(rules)
     reading.warnings += skipped_directories(named, [file.found for file in files], root=root)
     forks = own_process and sum(len(file.content) for file in files) >= MIN_AHEAD
-    del files  # the content of a file is not held longer than it takes to read it
+    del files  # no content is held longer than it takes to read it
     with closing(work_ahead(_parse, members, forks=forks)) as results:
-        for member, text in results:
+        for member, parsed in results:
             if isinstance(member, SnapshotFile):
-                reading.add(member, text)
+                reading.add(member, parsed)
             elif member.missing and missing_ok:
                 reading.warnings.append(f"{member.path}: {member.message}")
             else:
                 reading.faults.append(Fault(member.path, None, None, None, member.message))
+            del member, parsed
             if len(reading.faults) >= MAX_FAULTS:
                 break
     if reading.faults:
-        if len(reading.faults) >= MAX_FAULTS:
-            del reading.faults[MAX_FAULTS:]
-            last = reading.faults[-1].path
-            reading.faults.append(Fault(last, None, None, None, "There may be more: later faults are not listed."))
-        raise InvalidFiles(reading.faults)
+        raise InvalidFiles(_listed(reading.faults))
     origin = None if piped else ReadPaths(tuple(named), root)
     return FileSet(tuple(reading.entries), tuple(reading.files), tuple(reading.warnings), origin, rules)
+
+
+def _listed(faults: list[Fault]) -> list[Fault]:
+    """Return the faults to list, with a word where there may be more."""
+    if len(faults) < MAX_FAULTS:
+        return faults
+    listed = faults[:MAX_FAULTS]
+    return [*listed, Fault(listed[-1].path, None, None, None, "There may be more: later faults are not listed.")]
 
 
 def is_json(path: str) -> bool:
@@ -163,22 +168,22 @@ def is_json(path: str) -> bool:
     return path.lower().endswith(".json")
 
 
-def _parse(member: SnapshotFile | NoFile, *, locate: bool = False) -> _Text:
+def _parse(member: SnapshotFile | NoFile, *, locate: bool = False) -> _ParsedFile:
     """Parse the content of a file; that it cannot be used is a problem as one of the syntax is."""
     if isinstance(member, NoFile):
-        return _Text(Parsed())
+        return _ParsedFile(Parsed())
     try:
         if member.problem:
             raise Unusable(member.problem)
         text = _decode(member.content)
     except Unusable as error:
-        return _Text(Parsed(problems=[ParseProblem(error.line, error.column, str(error))]))
+        return _ParsedFile(Parsed(problems=[ParseProblem(error.line, error.column, str(error))]))
     as_json = is_json(member.found.path) or (member.found.is_pipe and _looks_like_json(text))
     parsed = (parse_json if as_json else parse_yaml)(text, locate=locate)
     templates = parsed.value.get("templates") if isinstance(parsed.value, dict) else None
     lines = parsed.lines.get(id(templates), [])
     parsed.lines.clear()  # they are by the numbers of objects of this process
-    return _Text(parsed, lines)
+    return _ParsedFile(parsed, lines)
 
 
 def _looks_like_json(text: str) -> bool:
@@ -186,10 +191,8 @@ def _looks_like_json(text: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Text:
-    """The text of a file, parsed."""
-
-    parsed: Parsed
+class _ParsedFile:
+    text: Parsed
     lines: list[int] = field(default_factory=list)
     """Of the templates."""
 
@@ -206,21 +209,21 @@ class _Reading:
     names: dict[str, str] = field(default_factory=dict)
     """Where each name was first, as ``path:line``."""
 
-    def add(self, member: SnapshotFile, text: _Text) -> None:
+    def add(self, member: SnapshotFile, parsed: _ParsedFile) -> None:
         """Add the entries of a file that was parsed, or its faults."""
-        file, parsed = member.found, text.parsed
-        findings = list(islice(self._examine(file, text), MAX_FAULTS)) if parsed.complete else []
+        file, text = member.found, parsed.text
+        findings = list(islice(self._examine(file, parsed), MAX_FAULTS)) if text.complete else []
         if findings:
             # Places are rarely needed and cost as much as the reading: so the file is parsed again for them.
-            parsed = _parse(member, locate=True).parsed
-        self.faults += located_faults(file.path, parsed, findings)
-        root = parsed.value if isinstance(parsed.value, dict) else {}
+            text = _parse(member, locate=True).text
+        self.faults += located_faults(file.path, text, findings)
+        root = text.value if isinstance(text.value, dict) else {}
         beside = {key: value for key, value in root.items() if key != "templates"}
         self.files.append(SourceFile(file.path, _sha256(member), file.real_path, file.absolute_path, beside))
 
-    def _examine(self, file: FoundFile, text: _Text) -> Iterator[Finding]:
+    def _examine(self, file: FoundFile, parsed: _ParsedFile) -> Iterator[Finding]:
         """Add the valid entries of a file; yield what is wrong with the others."""
-        root = text.parsed.value
+        root = parsed.text.value
         if not isinstance(root, dict):
             what = "nothing" if root is None else "a string" if isinstance(root, str) else describe(root)
             yield Finding((), f"The file holds {what}: write `templates:` and under it a list.")
@@ -236,7 +239,7 @@ class _Reading:
         elif not isinstance(templates, list):
             yield Finding(("templates",), f"Not a list but {shown(templates)}: write a list of templates.")
         else:
-            yield from self._examine_entries(file, templates, text.lines)
+            yield from self._examine_entries(file, templates, parsed.lines)
 
     def _examine_entries(self, file: FoundFile, templates: list[Any], lines: list[int]) -> Iterator[Finding]:
         for index, (data, line) in enumerate(zip(templates, lines, strict=True)):

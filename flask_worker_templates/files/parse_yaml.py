@@ -266,7 +266,7 @@ class _Builder:
                 event, f"There is no anchor {shown(name)} before this alias. To mean the string, write {quoted}."
             )
         elif value is _OPEN:
-            self._note(event, f"The alias {shown(name)} stands inside of what it stands for.")
+            self._note(event, f"The alias {shown(name)} refers to the value that contains it.")
             return None
         self._size += size
         if self._size > MAX_NODES:

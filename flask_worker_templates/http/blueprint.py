@@ -134,7 +134,7 @@ class Gate:
 
 def _nothing_there() -> Response:
     # The usual mistakes are a name in the place of the id, and a worker id that is a path.
-    found_by = "A template is at its id (a UUID); the list finds it by ?name=."
+    found_by = "Use the id of a template (a UUID); to find it by its name, list with ?name=."
     return Problem(404, f"There is nothing at this URL. {found_by} A worker id holds no slash.").response()
 
 

@@ -1,6 +1,6 @@
 """What the OpenAPI document says of the API: its schemas, its errors and its examples. For documentation only.
 
-Responses are made by `template.present` and its like, not by dumping these; a property test holds the two equal.
+Responses are made by `store.presented.present` and its like, not by dumping these; a property test holds the two equal.
 The classes carry the prefix that their components get, because these live beside the host's own.
 """
 

@@ -1,7 +1,7 @@
 """Templates, events and claims as they are shown, in the API's answers and in the commands' documents: their schemas.
 
-What is shown is made by `present` and its like, not by dumping these; tests hold the two equal. The classes have the
-names that their components get in the OpenAPI document, where they stand beside the host's own.
+What is shown is made by `store.presented.present` and its like, not by dumping these; tests hold the two equal. The
+classes have the names that their components get in the OpenAPI document, where they stand beside the host's own.
 """
 
 from __future__ import annotations

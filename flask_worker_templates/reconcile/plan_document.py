@@ -201,7 +201,7 @@ def _moved_changes(before: list[dict[str, Any]], now: list[dict[str, Any]]) -> I
     new = {change["name"]: change for change in now}
     for name in dict.fromkeys((*old, *new)):
         if name not in new:
-            yield f"{name!r} was to be changed ({old[name]['action']}), and there is nothing to do about it any more."
+            yield f"{name!r} was to be changed ({old[name]['action']}), and no longer needs to be."
         elif name not in old:
             yield f"{name!r} would be changed ({new[name]['action']}), which is not in the plan."
         elif old[name]["revision"] is None and new[name]["revision"] is not None:

@@ -1,4 +1,4 @@
-"""Reading the audit trail by the rules of the write protocol (see `protocol`).
+"""Reading the audit trail by the rules of the write protocol (see `commit`).
 
 The events collection alone is not the truth. The event of a live template's current revision is the one in its own
 document (``last_event``); events beyond that revision are void: deletions that were announced but did not happen. Where
@@ -108,7 +108,7 @@ def trail(db: Collections, asked: Mapping[str, Any]) -> Page[Event]:
 
     Args:
         db: where from.
-        asked: parameters as `query.TrailSchema` loads them.
+        asked: parameters as `parameters.TrailSchema` loads them.
     """
     db.census.look_again(db)
     paging = Paging(asked["page"], asked["page_size"])

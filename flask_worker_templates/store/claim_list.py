@@ -82,7 +82,7 @@ class ClaimReads(Part):
         """Return one page of the claims of all templates, by the templates' names, and then oldest first.
 
         Args:
-            asked: parameters as `parameters.ClaimsSchema` loads them.
+            asked: parameters as `claim_parameters.ClaimsSchema` loads them.
 
         Raises:
             InvalidParameters: if more claims than `MAX_READ` would have to be read.

@@ -90,7 +90,7 @@ class Reads(Part):
         """Return one page of the templates.
 
         Args:
-            asked: parameters as `query.ListSchema` loads them.
+            asked: parameters as `parameters.ListSchema` loads them.
         """
         return self._page(asked, lambda raw: template_of(decode(raw)))
 
@@ -174,7 +174,7 @@ class Reads(Part):
         """Return the events of all templates, newest first, or those after a cursor, in the order they became known.
 
         Args:
-            asked: parameters as `query.TrailSchema` loads them.
+            asked: parameters as `parameters.TrailSchema` loads them.
         """
         with self._access.operation() as db:
             if "after" in asked:

@@ -28,7 +28,7 @@ class WholeReads(Reads):
         not fit any more by then is left out.
 
         Args:
-            asked: parameters as `query.ListSchema` loads them.
+            asked: parameters as `parameters.ListSchema` loads them.
 
         Raises:
             InvalidParameters: if a parameter cannot be searched for.

@@ -24,10 +24,12 @@ def main(command: list[str]) -> int:
     ended = threading.Event()
     watch = threading.Thread(target=_watch, args=(pid, peaks, ended))
     watch.start()
-    _, status, usage = os.wait4(pid, 0)
-    seconds = time.perf_counter() - start
-    ended.set()
-    watch.join()
+    try:
+        _, status, usage = os.wait4(pid, 0)
+        seconds = time.perf_counter() - start
+    finally:
+        ended.set()
+        watch.join()
     costs = {
         "seconds": seconds,
         "cpu": usage.ru_utime + usage.ru_stime,

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import textwrap
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -24,7 +28,7 @@ from flask_worker_templates.errors import InvalidFiles
 from flask_worker_templates.files import ahead, load
 from flask_worker_templates.files.ahead import work_ahead
 
-ahead._processors = lambda: 3
+ahead._processors = lambda: 2
 
 def children():
     return Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
@@ -49,7 +53,7 @@ def test_the_results_come_in_order_from_several_processes() -> None:
     results = worked(where, 10)
     assert [(item, number) for item, (number, _) in results] == [(number, number) for number in range(10)]
     forks = [process for _, (_, process) in results]
-    assert len(set(forks)) == 3 and os.getpid() not in forks and forks[:3] * 3 == forks[:9]
+    assert len(set(forks)) == 2 and os.getpid() not in forks and forks[:2] * 5 == forks
     assert children() == []
     """)
 
@@ -62,6 +66,8 @@ def test_the_results_come_in_order_from_several_processes() -> None:
         "count = 1",
         "threading.Thread(target=threading.Event().wait, args=(60,), daemon=True).start()",
         "sys.modules['gevent'] = sys",
+        "signal.signal(signal.SIGCHLD, signal.SIG_IGN)",
+        "signal.signal(signal.SIGCHLD, lambda number, frame: None)",
         "ahead._THREADS = Path('no/such/folder')",
     ],
 )
@@ -85,7 +91,7 @@ def test_what_a_fork_does_not_deliver_is_done_here(last_words: str) -> None:
 
     results = worked(work, 12)
     assert [number for _, (number, _) in results] == list(range(12))
-    assert [number for number, (_, process) in results if process == parent] == [4, 7, 10]
+    assert [number for number, (_, process) in results if process == parent] == [4, 6, 8, 10]
     """)
 
 
@@ -126,7 +132,7 @@ def test_closing_ends_processes_that_are_at_work() -> None:
     import time
     begun = work_ahead(lambda number: time.sleep(600) if number else 1, deque(range(6)), forks=True)
     assert next(begun) == (0, 1)
-    assert len(children()) == 3
+    assert len(children()) == 2
     begun.close()
     assert children() == []
     """)
@@ -157,7 +163,7 @@ def test_a_set_means_the_same_and_has_the_same_faults(tmp_path: Path) -> None:
             return error.faults
 
     one, other = read(False), read(True)
-    assert len(started) == 3
+    assert len(started) == 1
     assert repr(one) == repr(other) and type(one) is type(other)
     print(len(one) if isinstance(one, list | tuple) else len(one.entries))
     """
@@ -167,3 +173,64 @@ def test_a_set_means_the_same_and_has_the_same_faults(tmp_path: Path) -> None:
     (tmp_path / "4.yaml").write_text("templates:\n- {name: t10, nodes: 5, max_nodes: -1}\n- {name: t10}\n")
     (tmp_path / "5.json").write_text('{"templates": [1,]}')
     assert int(run(body, tmp_path)) >= 8
+
+
+@pytest.mark.parametrize("refused", ["fork", "pipe"])
+@pytest.mark.parametrize("after", [0, 1])
+def test_where_the_system_lets_us_start_none_the_work_is_done_here(refused: str, after: int) -> None:
+    run(f"""
+    calls, real = [], os.{refused}
+
+    def refuse():
+        calls.append(1)
+        if len(calls) > {after}:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        return real()
+
+    open_files = os.listdir("/proc/self/fd")
+    os.{refused} = refuse
+    assert [process for _, (_, process) in worked(where, 5)] == [os.getpid()] * 5
+    assert children() == [] and os.listdir("/proc/self/fd") == open_files
+    """)
+
+
+_AT_WORK = """
+import time
+
+def work(number):
+    if number > 1:
+        time.sleep(0.05)
+    return os.getpid()
+
+def go_on():
+    for item, pid in work_ahead(work, deque(range(4000)), forks=True):
+        print(pid, flush=True)
+"""
+
+
+def alive(pid: int) -> bool:
+    with suppress(FileNotFoundError):
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    return False
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
+def test_no_fork_outlives_a_process_that_is_ended(end: signal.Signals) -> None:
+    body = _HEAD + _AT_WORK + "\nsignal.signal(signal.SIGINT, signal.default_int_handler)\ngo_on()\n"
+    command = [sys.executable, "-c", body]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True, start_new_session=True) as process:
+        assert process.stdout is not None
+        forks = [int(process.stdout.readline()), int(process.stdout.readline())]
+        assert all(map(alive, forks))
+        if end is signal.SIGINT:
+            os.killpg(process.pid, end)  # as a terminal sends it: to all of them
+        else:
+            process.send_signal(end)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == -end
+    assert said.count("KeyboardInterrupt") == (end is signal.SIGINT)
+    deadline = time.monotonic() + 60
+    while any(map(alive, forks)):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

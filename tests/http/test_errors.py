@@ -52,8 +52,8 @@ def test_a_path_that_is_none_is_a_json_404(client: FlaskClient, path: str) -> No
     for method in ("GET", "PUT", "PATCH", "DELETE", "POST"):
         answer = client.open(URL + path, method=method, json={})
         assert problem(answer, 404)["message"] == (
-            "There is nothing at this URL. A template is at its id (a UUID); the list finds it by ?name=. "
-            "A worker id holds no slash."
+            "There is nothing at this URL. Use the id of a template (a UUID); to find it by its name, list with ?name=."
+            " A worker id holds no slash."
         )
         assert "X-Injected" not in answer.headers
         assert len(answer.data) < 1000

@@ -617,9 +617,9 @@ def test_a_plan_that_nothing_overtook_holds(every_state: Deployment) -> None:
     ("happens", "said"),
     [
         (lambda d: d.edit(description="x"), "'t' is at revision 2, not at 1 any more"),
-        (lambda d: d.delete(), "'t' was to be changed (update), and there is nothing to do about it any more"),
+        (lambda d: d.delete(), "'t' was to be changed (update), and no longer needs to be"),
         (lambda d: d.create("v"), "'v' was not in the database, and is there now"),
-        (lambda d: d.create("v", max_nodes=7), "'v' was to be changed (create), and there is nothing to do"),
+        (lambda d: d.create("v", max_nodes=7), "'v' was to be changed (create), and no longer needs to be"),
         (lambda d: d.edit("in", name="elsewhere"), "'in' would be changed (create), which is not in the plan"),
         (lambda d: d.path.write_text("\n" + d.path.read_text()), "templates.yaml' has changed"),
         (

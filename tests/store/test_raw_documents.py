@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 
 import bson
 import pytest
@@ -40,10 +41,16 @@ def test_it_says_what_pymongos_own_says(data: dict[str, object]) -> None:
     assert bson.encode(ours) == encoded
 
 
-def test_it_can_be_shown_copied_and_asked_for_what_it_lacks() -> None:
-    ours = bson.decode(bson.encode({"a": {"b": 1}}), RAW)
+@pytest.mark.parametrize("size", [1, 10_000])
+def test_it_can_be_shown_copied_and_asked_for_what_it_lacks(size: int) -> None:
+    outer = bson.decode(bson.encode({"in": {"a": {"b": "x" * size}}}), RAW)
+    ours = outer["in"]
+    assert outer["in"] is ours
+    assert not hasattr(outer, "nonsense")
+    assert outer["in"] is ours  # what was decoded is kept
     assert repr(bytes(ours.raw)) in repr(ours)
-    assert copy.deepcopy(ours) == ours
-    assert not hasattr(ours, "nonsense")
+    for again in (copy.copy(ours), copy.deepcopy(ours), pickle.loads(pickle.dumps(ours))):
+        assert again == ours
+        assert again["a"]["b"] == "x" * size
     with pytest.raises(KeyError):
         ours["b"]
