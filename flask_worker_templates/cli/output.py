@@ -181,14 +181,10 @@ def print_table(columns: Sequence[Column[T]], items: Sequence[T]) -> None:
             say(f"Not shown, because the terminal is too narrow: {', '.join(hidden).lower()}.")
 
 
-def chosen_files(state: AppState, paths: Sequence[str]) -> FileSet:
+def chosen_files(state: AppState, paths: Sequence[str], *, pipes: bool = False) -> FileSet:
     """Read the definition files of a command line, which are relative to the working directory, or the configured."""
-    return state.read_files(paths, root=Path.cwd() if paths else None, own_process=has_own_process())
-
-
-def has_own_process() -> bool:
-    """Tell whether the process is that of the command that runs."""
-    return bool(click.get_current_context().meta.get(_OWN_PROCESS))
+    own_process = _OWN_PROCESS in click.get_current_context().meta
+    return state.read_files(paths, root=Path.cwd() if paths else None, pipes=pipes, own_process=own_process)
 
 
 @contextmanager

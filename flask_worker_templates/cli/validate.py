@@ -21,10 +21,10 @@ from .output import (
     ERROR,
     OK,
     VERSION,
+    chosen_files,
     command,
     counted,
     examples,
-    has_own_process,
     output_option,
     print_error,
     print_json,
@@ -50,8 +50,7 @@ def validate(paths: tuple[str, ...], kind: str) -> int:
     """
     state = current_state()
     root = Path.cwd() if paths else state.root
-    own = has_own_process()
-    return report_validity(lambda: state.read_files(paths, root=root, pipes=True, own_process=own), kind, root=root)
+    return report_validity(lambda: chosen_files(state, paths, pipes=True), kind, root=root)
 
 
 def report_validity(read: Callable[[], FileSet], kind: str, *, root: Path) -> int:

@@ -64,7 +64,7 @@ def work_ahead(work: Callable[[T], R], items: deque[T], *, forks: bool) -> Gener
     """
     started: deque[_Fork] = deque()
     try:
-        if forks and len(items) >= FORKS <= _processors() and _may_fork():
+        if forks and min(len(items), _processors()) >= FORKS and _may_fork():
             _start(work, list(items), started)
         while items:
             item = items.popleft()

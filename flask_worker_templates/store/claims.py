@@ -141,10 +141,11 @@ class Claims(Part):
             key["revision"] = seen["revision"]
             if any(wish.is_met_by(claim) for claim in seen.get("claims", ())):
                 return seen, "unchanged"  # as was just read
-        done = None
         for claim in self._claims_to_renew(db, seen, wish, projection):
-            done = self._renew(db, key, wish, claim, projection)
-        done = done or self._claim(db, key, wish, projection)
+            if done := self._renew(db, key, wish, claim, projection):
+                break
+        else:
+            done = self._claim(db, key, wish, projection)
         if done is None:
             return self._unchanged(db, key, wish)
         self._check_claimed(db, *done, wish.worker_id)
