@@ -12,7 +12,7 @@ from typing import Any
 
 from pymongo import MongoClient
 
-from tests.benchmarks import agreement, data, load, processes
+from tests.benchmarks import agreement, data, load
 from tests.benchmarks.alone import Alone
 from tests.benchmarks.contestants import CONTESTANTS, OURS, Contestant, Server, id_of
 from tests.benchmarks.load import Load
@@ -20,6 +20,7 @@ from tests.benchmarks.outcome import Outcome, Round, Sample
 from tests.benchmarks.peers.common import PATH
 from tests.benchmarks.scenes import Scene
 from tests.benchmarks.servers import Serving
+from tests.support import processes
 from tests.support.servers import Mongod, with_database
 
 

@@ -10,8 +10,8 @@ import os
 import sys
 import threading
 import time
-from contextlib import suppress
-from pathlib import Path
+
+from tests.support.processes import children, read
 
 _INTERVAL = 0.05  # seconds
 
@@ -42,20 +42,14 @@ def main(command: list[str]) -> int:
 def _watch(pid: int, peaks: list[int], ended: threading.Event) -> None:
     """Note how much a process and those that it starts hold together, what they share counted once."""
     while not ended.wait(_INTERVAL):
-        children = _read(f"/proc/{pid}/task/{pid}/children").split()
-        if children:  # else the kernel's own peak is exact
-            peaks.append(sum(_proportional(each) for each in (str(pid), *children)))
+        started = children(pid)
+        if started:  # else the kernel's own peak is exact
+            peaks.append(sum(_proportional(each) for each in (pid, *started)))
 
 
-def _proportional(pid: str) -> int:
-    sizes = [line.split()[1] for line in _read(f"/proc/{pid}/smaps_rollup").splitlines() if line.startswith("Pss:")]
+def _proportional(pid: int) -> int:
+    sizes = [line.split()[1] for line in read(f"/proc/{pid}/smaps_rollup").splitlines() if line.startswith("Pss:")]
     return sum(map(int, sizes))
-
-
-def _read(path: str) -> str:
-    with suppress(OSError):  # it has just ended
-        return Path(path).read_text()
-    return ""
 
 
 if __name__ == "__main__":

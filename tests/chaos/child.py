@@ -30,6 +30,7 @@ from flask_worker_templates.settings import Settings
 from flask_worker_templates.store.connection import DatabaseAccess
 from flask_worker_templates.store.store import Store
 from tests.support.ownership import read_owned
+from tests.support.processes import state
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload([__name__])
@@ -206,9 +207,8 @@ class Child:
 
     def wait_frozen(self) -> None:
         """Return once it has stopped itself by SIGSTOP."""
-        stat = Path(f"/proc/{self.process.pid}/stat")
         deadline = time.monotonic() + SECONDS
-        while stat.read_text().rpartition(")")[2].split()[0] != "T":
+        while state(self.process.pid) != "T":
             assert time.monotonic() < deadline, "the child did not stop"
             time.sleep(0.002)
 

@@ -21,6 +21,7 @@ import yaml
 
 from tests.chaos.host import CONFIG
 from tests.support.paths import ROOT
+from tests.support.processes import children
 from tests.support.servers import free_port
 
 START_SECONDS = 60.0
@@ -100,8 +101,7 @@ class Gunicorn:
     def workers(self) -> list[int]:
         """Process ids of the workers that run now."""
         assert self._process is not None
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
-        return [int(pid) for pid in children.read_text().split()]
+        return children(self._process.pid)
 
     def kill_worker(self, random_: random.Random) -> bool:
         """Kill a worker that runs; gunicorn starts another. Returns whether there was one."""

@@ -243,6 +243,7 @@ def test_ctrl_c(terminal: Terminal, tmp_path: Path) -> None:
     assert terminal.run("seed-templates").returncode == 0
     child = terminal.spawn("delete", "small")
     child.expect_exact("[y/N]: ")
+    assert child.pid is not None
     until_it_reads(child.pid)
     child.sendintr()
     child.expect_exact("Nothing was written.")

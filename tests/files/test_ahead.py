@@ -8,13 +8,13 @@ import subprocess
 import sys
 import textwrap
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import yaml
 
 from tests.support.paths import ROOT
+from tests.support.processes import alive
 from tests.support.specs import spec
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks are made where /proc tells of threads")
@@ -27,11 +27,9 @@ from pathlib import Path
 from flask_worker_templates.errors import InvalidFiles
 from flask_worker_templates.files import ahead, load
 from flask_worker_templates.files.ahead import work_ahead
+from tests.support.processes import children
 
 ahead._processors = lambda: 2
-
-def children():
-    return Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
 
 def worked(work, count, forks=True):
     return list(work_ahead(work, deque(range(count)), forks=forks))
@@ -54,7 +52,7 @@ def test_the_results_come_in_order_from_several_processes() -> None:
     assert [(item, number) for item, (number, _) in results] == [(number, number) for number in range(10)]
     forks = [process for _, (_, process) in results]
     assert len(set(forks)) == 2 and os.getpid() not in forks and forks[:2] * 5 == forks
-    assert children() == []
+    assert children(os.getpid()) == []
     """)
 
 
@@ -123,7 +121,7 @@ def test_an_error_of_the_work_is_raised_here_and_leaves_no_process() -> None:
         assert str(error) == "wrong"
     else:
         raise AssertionError
-    assert children() == []
+    assert children(os.getpid()) == []
     """)
 
 
@@ -132,9 +130,9 @@ def test_closing_ends_processes_that_are_at_work() -> None:
     import time
     begun = work_ahead(lambda number: time.sleep(600) if number else 1, deque(range(6)), forks=True)
     assert next(begun) == (0, 1)
-    assert len(children()) == 2
+    assert len(children(os.getpid())) == 2
     begun.close()
-    assert children() == []
+    assert children(os.getpid()) == []
     """)
 
 
@@ -190,7 +188,7 @@ def test_where_the_system_lets_us_start_none_the_work_is_done_here(refused: str,
     open_files = os.listdir("/proc/self/fd")
     os.{refused} = refuse
     assert [process for _, (_, process) in worked(where, 5)] == [os.getpid()] * 5
-    assert children() == [] and os.listdir("/proc/self/fd") == open_files
+    assert children(os.getpid()) == [] and os.listdir("/proc/self/fd") == open_files
     """)
 
 
@@ -206,12 +204,6 @@ def go_on():
     for item, pid in work_ahead(work, deque(range(4000)), forks=True):
         print(pid, flush=True)
 """
-
-
-def alive(pid: int) -> bool:
-    with suppress(FileNotFoundError):
-        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
-    return False
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])

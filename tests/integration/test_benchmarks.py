@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 import yaml
 
 from flask_worker_templates.model.spec import normalize
-from tests.benchmarks import data, load, processes, targets
+from tests.benchmarks import data, load, targets
 from tests.benchmarks.growing import WORKS
 from tests.benchmarks.outcome import Outcome, Sample
 from tests.benchmarks.page import PAGE, filled, merged
@@ -98,14 +97,6 @@ def test_templates_of_the_benchmark_are_in_normal_form_and_sorted() -> None:
 def test_a_definition_file_holds_the_templates(tmp_path: Path) -> None:
     path = data.write_yaml(tmp_path / "templates.yaml", data.specs(3))
     assert yaml.safe_load(path.read_text()) == {"templates": data.specs(3)}
-
-
-def test_cpu_time_and_memory_of_this_process_are_found() -> None:
-    before = processes.cpu_seconds(os.getpid())
-    while processes.cpu_seconds(os.getpid()) - before < 0.02:
-        sum(range(10_000))
-    assert os.getpid() in processes.tree(os.getpid())
-    assert 5 < processes.rss_mb(os.getpid()) < 10_000
 
 
 def everything_measured(value_of: Callable[[Target], float]) -> targets.Figures:

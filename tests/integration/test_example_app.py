@@ -16,6 +16,7 @@ import pytest
 from pymongo import MongoClient
 
 from tests.support.example import LARGE, NAMES, STANDARD, Example, Running
+from tests.support.processes import open_files
 
 GUNICORN = ("gunicorn", "--bind", "127.0.0.1:{port}", "--workers", "2", "example_app:create_app()")
 
@@ -83,7 +84,7 @@ class TestStart:
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
         listening = {line.split()[9] for line in Path("/proc/net/tcp").read_text().splitlines()[1:] if " 0A " in line}
         (server,) = shared.servers()
-        assert listening.isdisjoint(str(link.readlink()) for link in Path(f"/proc/{server}/fd").iterdir())
+        assert listening.isdisjoint(open_files(server))
         assert app.call("GET", "/api/v1/templates").code == 200
 
 

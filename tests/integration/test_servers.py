@@ -15,6 +15,7 @@ from pymongo.errors import AutoReconnect, OperationFailure, WriteConcernError
 
 from tests.support.needs import missing
 from tests.support.paths import ROOT
+from tests.support.processes import alive
 from tests.support.servers import (
     Document,
     Mongod,
@@ -42,14 +43,6 @@ def server() -> Iterator[Mongod]:
     """A server that a test may harm."""
     with Mongod() as started:
         yield started
-
-
-def _alive(pid: int) -> bool:
-    """Whether the process runs; a dead one that nobody has reaped yet does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def test_a_journaled_write_survives_kill_9_and_a_restart_on_the_same_data(server: Mongod) -> None:
@@ -84,7 +77,7 @@ def test_closing_ends_the_process_and_removes_its_data() -> None:
     with Mongod() as server:
         pid, data = server.pid, server.data
         assert server in live_servers()
-    assert not _alive(pid)
+    assert not alive(pid)
     assert not data.exists()
     assert server not in live_servers()
 
@@ -139,7 +132,7 @@ def test_servers_die_with_a_killed_test_run(tmp_path: Path) -> None:
     run = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=False)
     pid = int(run.stdout)
     deadline = time.monotonic() + 10
-    while _alive(pid):
+    while alive(pid):
         assert time.monotonic() < deadline
         time.sleep(0.02)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import time
-from pathlib import Path
+
+from tests.support.processes import state
 
 
 def heed_interrupts() -> None:
@@ -12,7 +13,7 @@ def heed_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def until_it_reads(pid: int | None) -> None:
+def until_it_reads(pid: int) -> None:
     """Wait until a process that has shown its question sleeps until it is answered.
 
     A signal between the two is lost: Python notes it, and then reads all the same until a key is pressed. To send it
@@ -24,9 +25,4 @@ def until_it_reads(pid: int | None) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError(f"process {pid} asks, and never waits for an answer")
         time.sleep(0.01)
-        asleep = asleep + 1 if _state(pid) == "S" else 0
-
-
-def _state(pid: int | None) -> str:
-    """Return the letter of a process's state, as proc(5) has it."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        asleep = asleep + 1 if state(pid) == "S" else 0
