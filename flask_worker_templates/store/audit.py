@@ -72,7 +72,8 @@ def events_up_to(db: Collections, last: LastState, paging: Paging) -> Page[Event
     high = total - paging.skip
     low = high - paging.size  # its predecessor, for the changes of the oldest one shown
     query = {"template_id": template_id, "revision": {"$gte": low, "$lte": high}}
-    by_revision = {event["revision"]: event for event in db.census.sound_events(db.events.find(query))}
+    found = db.events.find(query).batch_size(paging.size + 2)
+    by_revision = {event["revision"]: event for event in db.census.sound_events(found)}
     if db.census.has_bad_events(template_id):
         return _history_with_gaps(db, last.event, paging)
     if high >= total:
@@ -118,8 +119,9 @@ def trail(db: Collections, asked: Mapping[str, Any]) -> Page[Event]:
     while True:
         bad = db.census.events()
         query = all_of([*conditions, *without(bad)])
-        cursor = db.events.find(query).sort([("at", -1), ("_id", -1)])
-        found = list(cursor.skip(paging.skip - before).limit(paging.size + before + 1))
+        most = paging.size + before + 1
+        cursor = db.events.find(query).sort([("at", -1), ("_id", -1)]).batch_size(most + 1)
+        found = list(cursor.skip(paging.skip - before).limit(most))
         rows = db.census.sound_events(found)
         if len(rows) == len(found) or len(db.census.events()) == len(bad):
             break
@@ -141,7 +143,7 @@ def trail(db: Collections, asked: Mapping[str, Any]) -> Page[Event]:
 def predecessors(db: Collections, shown: Sequence[Document]) -> list[Document]:
     """Return the events that come right before others, of the same templates."""
     keys = [event_id(event["template_id"], event["revision"] - 1) for event in shown if event["revision"] > 1]
-    return db.census.sound_events(db.events.find({"_id": {"$in": keys}}))
+    return db.census.sound_events(db.events.find({"_id": {"$in": keys}}).batch_size(len(keys) + 1))
 
 
 def _newest_event(db: Collections, template_id: str) -> Document | None:
@@ -196,7 +198,8 @@ def unrecorded(  # noqa: PLR0917  # they say one stretch of the trail together
         query.append({"updated_at": {"$gte": last["at"]}})
     tokens = {event["token"] for event in shown}
     missing: dict[str, Document] = {}
-    for document in collections.templates.find(all_of(query), {"last_event": 1}).sort([("updated_at", -1)]):
+    found = collections.templates.find(all_of(query), {"last_event": 1}).sort([("updated_at", -1)])
+    for document in found.batch_size(len(shown) + 100):  # as a rule, their templates and few more
         event: Document = document.get("last_event", {})
         if not is_event(event):  # the document is no template
             continue

@@ -92,7 +92,7 @@ class ClaimReads(Part):
         with self._access.operation() as db:
             pipeline, hint = _rows(asked, self._rules.clock.now(db), scope_conditions(self._scope))
             if filtered:
-                rows = _aggregate(db, [*pipeline, {"$limit": MAX_READ + 1}], hint)
+                rows = _aggregate(db, [*pipeline, {"$limit": MAX_READ + 1}], hint, batchSize=MAX_READ + 2)
                 if len(rows) > MAX_READ:
                     raise InvalidParameters(
                         {
@@ -108,7 +108,7 @@ class ClaimReads(Part):
                 page, total = claims[paging.skip : paging.skip + paging.size], len(claims)
             else:
                 paged = [*pipeline, {"$skip": paging.skip}, {"$limit": paging.size}]
-                rows = _aggregate(db, paged, hint)
+                rows = _aggregate(db, paged, hint, batchSize=paging.size + 1)
                 page = _shown_with_templates(db, rows, self._rules, self._scope)
                 total = paging.skip + len(rows)
                 if len(rows) == paging.size or (not rows and paging.page > 1):
@@ -187,15 +187,15 @@ def _rows(asked: Mapping[str, Any], now: Any, within: list[Document]) -> tuple[l
     ], hint
 
 
-def _aggregate(db: Collections, pipeline: list[dict[str, Any]], hint: str | None) -> list[Document]:
+def _aggregate(db: Collections, pipeline: list[dict[str, Any]], hint: str | None, **options: Any) -> list[Document]:
     if hint is None:
-        return list(db.templates.aggregate(pipeline))
+        return list(db.templates.aggregate(pipeline, **options))
     try:
-        return list(db.templates.aggregate(pipeline, hint=hint))
+        return list(db.templates.aggregate(pipeline, hint=hint, **options))
     except OperationFailure as error:
         if error.code != _BAD_VALUE:
             raise
-        return list(db.templates.aggregate(pipeline, hint=UNIQUE_NAME))  # the index is still being built
+        return list(db.templates.aggregate(pipeline, hint=UNIQUE_NAME, **options))  # the index is still being built
 
 
 def _shown_with_templates(db: Collections, rows: Sequence[Document], rules: ClaimRules, scope: Scope) -> list[Claim]:
@@ -203,7 +203,7 @@ def _shown_with_templates(db: Collections, rows: Sequence[Document], rules: Clai
     templates: dict[str, Document] = {}
     for start in range(0, len(ids), _CHUNK):
         query = all_of([{"_id": {"$in": ids[start : start + _CHUNK]}}, *scope_conditions(scope)])
-        found = db.templates.find(query, PRESENTED)
+        found = db.templates.find(query, PRESENTED).batch_size(_CHUNK + 1)
         templates.update((document["_id"], document) for document in found)
     there = [row for row in rows if row["_id"] in templates and _is_claim(row["claims"])]
     return [
@@ -244,7 +244,8 @@ def changed_since(
     found: dict[tuple[str, int | None], list[str]] = {}
     for start in range(0, len(ids), _CHUNK):
         query = {"_id": {"$in": ids[start : start + _CHUNK]}}
-        for event in db.events.find(query, {"template_id": 1, "revision": 1, "spec": 1}):
+        found_then = db.events.find(query, {"template_id": 1, "revision": 1, "spec": 1}).batch_size(_CHUNK + 1)
+        for event in found_then:
             one = event["template_id"]
             if one not in now:
                 now[one] = from_stored(templates[one])

@@ -59,14 +59,15 @@ def follow(collections: Collections, asked: Mapping[str, Any], scope: Scope) -> 
     at_once = CHUNK if conditions else size
     shown: list[Document] = []
     while len(shown) < size:
-        entries = list(collections.log.find({"_id": {"$gt": number}}).sort([("_id", 1)]).limit(at_once))
+        log = collections.log.find({"_id": {"$gt": number}}).sort([("_id", 1)]).batch_size(at_once + 1)
+        entries = list(log.limit(at_once))
         if not entries:
             if not _write_down(collections):
                 break
             continue
         query = all_of([{"_id": {"$in": [entry["event"] for entry in entries]}}, *conditions])
-        sound = collections.census.sound_events(collections.events_guarded.find(query))
-        found = {event["_id"]: event for event in sound}
+        rows = collections.events_guarded.find(query).batch_size(at_once + 1)
+        found = {event["_id"]: event for event in collections.census.sound_events(rows)}
         there = insiders.among([event["template_id"] for event in found.values()])
         for entry in entries:
             number, event = entry["_id"], found.get(entry["event"])

@@ -18,6 +18,8 @@ from .raw_documents import RAW, RawDocument
 
 Sort = Sequence[tuple[str, int]]
 
+_NAMESPACE_NOT_FOUND = 26  # the collection was dropped meanwhile
+
 
 def find_raw(
     collection: Collection[Any],
@@ -32,15 +34,17 @@ def find_raw(
 
     With the read preference and read concern of the collection.
     """
+    # Without a size the server would send the first 101 and wait to be asked for more; and so it waits after a batch
+    # that is full, if it had to sort without an index.
+    size = limit + 1 if limit else 0
     if limit and is_real(collection):
-        # One batch of `limit` documents; without it the server would send the first 101 and wait to be asked for more.
         command = {"find": collection.name, "filter": query, "projection": projection, "limit": limit}
-        command |= {"batchSize": limit, "skip": skip} | ({"sort": dict(sort)} if sort else {})
+        command |= {"batchSize": size, "skip": skip} | ({"sort": dict(sort)} if sort else {})
         try:
             return [bytes(document.raw) for document in _one_batch(collection, command)]
         except PyMongoError:
             pass
-    found = with_options(collection, RAW).find(query, projection, sort=sort, skip=skip, limit=limit, batch_size=limit)
+    found = with_options(collection, RAW).find(query, projection, sort=sort, skip=skip, limit=limit, batch_size=size)
     return [raw_bytes(document) for document in found]
 
 
@@ -65,34 +69,38 @@ class CountedPages:
         """Return the documents of a page, and how many the collection has by the server's own count.
 
         Returns:
-            None where it is to be read in two trips: because the page may well not be full, because it is empty, or
-            because the server cannot do this, or could not now.
+            None where it is to be read in two trips: because the page may well not be full, or because the server
+            cannot do this, or could not now.
         """
         if not (self._likely_full and self._is_supported and is_real(collection)):
             return None
         # One document holds the whole answer, so that there never is a second batch: with `$unionWith` in the place of
         # `$lookup`, a server of 6.0.5 reads memory that it has freed when it is asked for that. A page that is too
-        # large for one document is an error.
-        pipeline = [
+        # large for one document is an error. The number comes first: to push the page into a document that then looks
+        # the number up takes the server longer.
+        page = [
             {"$sort": dict(sort)},
             *([{"$skip": skip}] if skip else []),
             {"$limit": limit},
             {"$project": projection},
-            {"$group": {"_id": None, "page": {"$push": "$$ROOT"}}},
-            {"$lookup": {"from": collection.name, "pipeline": [{"$collStats": {"count": {}}}], "as": "counts"}},
+        ]
+        pipeline = [
+            {"$collStats": {"count": {}}},
+            {"$group": {"_id": None, "count": {"$sum": "$count"}}},  # of every shard
+            {"$lookup": {"from": collection.name, "pipeline": page, "as": "page"}},
         ]
         command = {"aggregate": collection.name, "pipeline": pipeline, "cursor": {}}
         try:
             found = _one_batch(collection, command)
         except OperationFailure as error:
             # Such as for a role that may not read the statistics, or a database that knows only a part of this.
-            self._is_supported = error.timeout
+            self._is_supported = error.timeout or error.code == _NAMESPACE_NOT_FOUND
             return None
         except PyMongoError:
             return None
         if not found:
             return None
-        return [bytes(document.raw) for document in found[0]["page"]], sum(one["count"] for one in found[0]["counts"])
+        return [bytes(document.raw) for document in found[0]["page"]], found[0]["count"]
 
 
 def _one_batch(collection: Collection[Any], command: dict[str, Any]) -> list[RawDocument]:

@@ -34,7 +34,8 @@ def history_within(collections: Collections, state: audit.LastState, paging: Pag
     while True:
         bad = collections.census.events()
         sound = all_of([query, *without(bad)])
-        found = list(collections.events.find(sound).sort([("revision", -1)]).skip(skip).limit(max(limit, 1)))
+        cursor = collections.events.find(sound).sort([("revision", -1)]).batch_size(limit + 2)
+        found = list(cursor.skip(skip).limit(max(limit, 1)))
         events = collections.census.sound_events(found)
         if len(events) == len(found) or len(collections.census.events()) == len(bad):
             break
