@@ -1,19 +1,21 @@
 """Where the processor time of a request goes: to the sockets, the driver, the web framework, or this extension.
 
 In one process, without a server. A timer of the process interrupts it again and again, and the innermost package that
-is at work then gets the time: unlike a profiler that is told of each call, it makes none slower than the others.
+is at work then gets the time, and the innermost function: unlike a profiler that is told of each call, it makes none
+slower than the others. How often each function is called is counted apart.
 """
 
 from __future__ import annotations
 
 import itertools
 import signal
+import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 from flask import Flask, current_app
@@ -23,12 +25,15 @@ from pymongo import MongoClient
 from flask_worker_templates import Template, WorkerTemplates
 from tests.benchmarks import data, stored
 from tests.benchmarks.peers.common import PATH
-from tests.benchmarks.report import Results, layers_table
+from tests.benchmarks.report import Results, functions_tables, layers_table
 from tests.support.servers import Mongod, with_database
 
 _DATABASE = "benchmark-layers"
 _TEMPLATES = 1000
 _WARM = 30
+_COUNTED = 50  # requests whose calls are counted
+_REQUEST = "wsgi_app"
+"""The function that answers."""
 _INTERVAL = 0.001  # seconds of processor time; the kernel may interrupt less often
 
 _SOCKETS = "sockets"
@@ -44,23 +49,46 @@ _NETWORK = "network_layer.py"
 """The module of PyMongo whose functions send and receive: they wait in the kernel, and so are the sockets' time."""
 
 
+Function = tuple[str, CodeType]
+"""The layer that a function works for, and it."""
+
+
 class Sampler:
     """What is at work whenever the timer of the process rings, while the app answers."""
 
     def __init__(self) -> None:
-        self.layers: Counter[str] = Counter()
+        self.of: Counter[Function] = Counter()
         self.rings = 0
 
     def __call__(self, _: int, frame: FrameType | None) -> None:
-        """Note the layer of what is interrupted."""
+        """Note what is interrupted."""
         self.rings += 1
-        found = None
-        while frame is not None:
-            found = found or _layer(frame)
-            if frame.f_code.co_name == "wsgi_app":
-                self.layers[found or "this extension"] += 1
-                return
-            frame = frame.f_back
+        if frame is not None and (function := _answering(frame)):
+            self.of[function] += 1
+
+
+class Calls:
+    """How often each function is called while the app answers; for `sys.setprofile`."""
+
+    def __init__(self) -> None:
+        self.of: Counter[Function] = Counter()
+
+    def __call__(self, frame: FrameType, event: str, _: object) -> None:
+        """Note a call."""
+        if event == "call" and (function := _answering(frame)):
+            self.of[function] += 1
+
+
+def _answering(frame: FrameType) -> Function | None:
+    """The function of a frame and the layer that it works for, if it is at work for a request."""
+    code, found = frame.f_code, None
+    at: FrameType | None = frame
+    while at is not None:
+        found = found or _layer(at)
+        if at.f_code.co_name == _REQUEST:
+            return found or "this extension", code
+        at = at.f_back
+    return None
 
 
 def _layer(frame: FrameType) -> str | None:
@@ -102,7 +130,8 @@ def run(mongod: Mongod, *, seconds: float) -> tuple[Results, str]:
         finally:
             client.drop_database(_DATABASE)
     note = "By the innermost layer that is at work."
-    return results, f"### Layers of one request\n\n{note}\n\n{layers_table(results)}"
+    text = f"### Layers of one request\n\n{note}\n\n{layers_table(results)}"
+    return results, "\n\n".join([text, *functions_tables(results)])
 
 
 def _measured(request: Callable[[], object], seconds: float) -> Results:
@@ -115,7 +144,31 @@ def _measured(request: Callable[[], object], seconds: float) -> Results:
             request()
             requests += 1
     each = (time.process_time() - begin) / requests / max(1, sampler.rings) * 1e6
-    return {"requests": requests, "layers": {layer: sampler.layers[layer] * each for layer in _LAYERS}}
+    calls = _called(request)
+    functions = [
+        {"layer": layer, "function": _name(code), "calls": calls[layer, code], "us": rings * each}
+        for (layer, code), rings in sampler.of.most_common()
+    ]
+    layers = {one: each * sum(rings for (layer, _), rings in sampler.of.items() if layer == one) for one in _LAYERS}
+    return {"requests": requests, "layers": layers, "functions": functions, "calls": sum(calls.values())}
+
+
+def _called(request: Callable[[], object]) -> dict[Function, float]:
+    """How often each function is called in one request."""
+    calls = Calls()
+    sys.setprofile(calls)
+    try:
+        for _ in range(_COUNTED):
+            request()
+    finally:
+        sys.setprofile(None)
+    return defaultdict(float, {function: count / _COUNTED for function, count in calls.of.items()})
+
+
+def _name(code: CodeType) -> str:
+    path = Path(code.co_filename)
+    parts = [path.stem] if path.stem != "__init__" else []
+    return ".".join([path.parent.name, *parts]) + f": {code.co_qualname}"
 
 
 _CONSTANT = "a constant route"

@@ -81,6 +81,30 @@ Results = dict[str, Any]
 """What a part of the benchmark found, ready for JSON."""
 
 
+_LEAST_SHARE = 0.004
+"""Of a request's time: what takes less is told as one."""
+
+
+def functions_tables(results: Results) -> list[str]:
+    """For each request, the table of the functions that take its time, with what takes little as one row per layer."""
+    tables = []
+    for name, found in results.items():
+        whole = sum(one["us"] for one in found["functions"])
+        rows, others = [], dict.fromkeys(found["layers"], (0, 0.0, 0.0))
+        for one in found["functions"]:
+            if one["us"] >= _LEAST_SHARE * whole:
+                rows.append([one["function"], one["layer"], number(one["calls"]), number(one["us"])])
+            else:
+                count, calls, us = others[one["layer"]]
+                others[one["layer"]] = count + 1, calls + one["calls"], us + one["us"]
+        for layer, (count, calls, us) in others.items():
+            rows.append([f"{count} more", layer, number(calls), number(us)])
+        rows.append(["all", "", number(found["calls"]), number(whole)])
+        headings = ["function, with what of C it calls", "works for", "calls", "µs of its own"]
+        tables.append(f"#### {name}: {found['requests']:,} requests\n\n{table(headings, rows)}")
+    return tables
+
+
 def layers_table(results: Results) -> str:
     """The table of what each layer takes of each request, in microseconds."""
     layers = list(dict.fromkeys(layer for found in results.values() for layer in found["layers"]))

@@ -46,7 +46,7 @@ class Serving:
 def _gunicorn(worker: str) -> Callable[[App, int], list[str]]:
     def arguments(app: App, port: int) -> list[str]:
         return [
-            *("gunicorn", "--workers", "1", "--worker-class", worker, "--threads", "8"),
+            *("gunicorn", "--workers", "1", "--worker-class", worker, "--threads", "4"),
             *("--worker-connections", "100", "--keep-alive", "60", "--log-level", "warning"),
             *("--bind", f"127.0.0.1:{port}", "--no-control-socket", f"{app.module}:create_app()"),
         ]
@@ -79,14 +79,15 @@ def _granian(threads: int) -> Callable[[App, int], list[str]]:
 GEVENT = Serving(
     "gevent", "gunicorn, gevent worker", ("gunicorn", "gunicorn_h1c", "gevent"), _gunicorn("gevent"), gevent=True
 )
-GTHREAD = Serving("gthread", "gunicorn, 8 threads", ("gunicorn", "gunicorn_h1c"), _gunicorn("gthread"))
+# Its documentation advises two to four threads for each processor.
+GTHREAD = Serving("gthread", "gunicorn, 4 threads", ("gunicorn", "gunicorn_h1c"), _gunicorn("gthread"))
 UVICORN = Serving("uvicorn", "uvicorn", ("uvicorn", "uvloop", "httptools"), _uvicorn)
 # As many threads as there are connections, since each waits for MongoDB; and few, since they wait for each other too.
 GRANIAN = Serving("granian", "granian, 8 threads", ("granian",), _granian(8))
-GRANIAN_3 = Serving("granian-3", "granian, 3 threads", ("granian",), _granian(3))
+GRANIAN_2 = Serving("granian-2", "granian, 2 threads", ("granian",), _granian(2))
 GRANIAN_ASGI = Serving("granian-asgi", "granian", ("granian", "uvloop"), _granian(0))
 
-SERVINGS = {serving.key: serving for serving in (GEVENT, GTHREAD, UVICORN, GRANIAN, GRANIAN_3, GRANIAN_ASGI)}
+SERVINGS = {serving.key: serving for serving in (GEVENT, GTHREAD, UVICORN, GRANIAN, GRANIAN_2, GRANIAN_ASGI)}
 
 
 def usual(app: App) -> Serving:
@@ -96,4 +97,4 @@ def usual(app: App) -> Serving:
 
 def candidates(app: App) -> tuple[Serving, ...]:
     """The servers that are tried for an app, the usual one first."""
-    return (UVICORN, GRANIAN_ASGI) if app.asgi else (GEVENT, GRANIAN, GRANIAN_3)
+    return (UVICORN, GRANIAN_ASGI) if app.asgi else (GEVENT, GRANIAN, GRANIAN_2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,12 @@ import pytest
 import yaml
 
 from flask_worker_templates.model.spec import normalize
-from tests.benchmarks import data, load, targets
+from tests.benchmarks import data, layers, load, targets
 from tests.benchmarks.growing import WORKS
 from tests.benchmarks.outcome import Outcome, Sample
 from tests.benchmarks.page import PAGE, filled, merged
 from tests.benchmarks.page_tables import BLOCKS, Run
-from tests.benchmarks.report import Spread, Target, number, ratio, table
+from tests.benchmarks.report import Spread, Target, functions_tables, number, ratio, table
 from tests.benchmarks.scenes import SCENES
 from tests.benchmarks.servers import GRANIAN
 
@@ -239,3 +240,37 @@ def test_the_tables_of_the_page_are_made_from_what_a_run_wrote() -> None:
     assert "| this extension | granian, 8 threads (granian 2.8.9) | – |" in lines
     assert "| list | 10, 1,000 claims | 1.5, 1.75 |" in lines
     assert "| get | 60.4 | 240 | 300 |" in lines
+
+
+def test_every_call_of_a_request_is_counted_and_what_takes_little_is_one_row() -> None:
+    calls = layers.Calls()
+
+    def helper() -> None: ...
+
+    def wsgi_app() -> None:
+        for _ in range(3):
+            helper()
+
+    sys.setprofile(calls)
+    try:
+        helper()  # of no request
+        wsgi_app()
+    finally:
+        sys.setprofile(None)
+    assert calls.of == {("this extension", wsgi_app.__code__): 1, ("this extension", helper.__code__): 3}
+
+    found = [
+        {"layer": "BSON", "function": "bson: encode", "calls": 2.0, "us": 90.0},
+        {"layer": "BSON", "function": "bson: decode", "calls": 1.0, "us": 0.2},
+        {"layer": "driver", "function": "pool: checkout", "calls": 1.0, "us": 9.6},
+        {"layer": "driver", "function": "pool: checkin", "calls": 4.0, "us": 0.2},
+    ]
+    run = {"get": {"requests": 7, "functions": found, "layers": {"BSON": 90.2, "driver": 9.8}, "calls": 8.0}}
+    (text,) = functions_tables(run)
+    assert [re.sub(" +", " ", line) for line in text.splitlines()][4:] == [
+        "| bson: encode | BSON | 2 | 90 |",
+        "| pool: checkout | driver | 1 | 9.6 |",
+        "| 1 more | BSON | 1 | 0.2 |",
+        "| 1 more | driver | 4 | 0.2 |",
+        "| all | | 8 | 100 |",
+    ]
