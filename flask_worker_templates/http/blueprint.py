@@ -73,23 +73,26 @@ def _blueprint(state: AppState) -> DocumentedBlueprint:
     for views in VIEWS:
         for operation, view in operations_of(views(state)):
             options = {"methods": [operation.method], "strict_slashes": False, **host_options(state.app)}
-            blueprint.add_url_rule(operation.path, view.__name__, _answering(view), **options)
+            answering = _answering(view, state.readiness.ensure)
+            blueprint.add_url_rule(operation.path, view.__name__, answering, **options)
     answer_for_any_host(state.app, blueprint)
     csrf.exempt(state.app, blueprint)
-    gate = Gate(state, blueprint)
-    blueprint.before_app_request(gate.misdirected)
-    blueprint.before_request(gate.ready)
+    blueprint.before_app_request(Gate(state, blueprint).misdirected)
     blueprint.after_request(_after)
     handle_errors(blueprint)
     return blueprint
 
 
-def _answering(view: Callable[..., Response]) -> Callable[..., Response]:
-    """Have a view answer its errors itself: the host's handler of a status code would go before the blueprint's."""
+def _answering(view: Callable[..., Response], ready: Callable[[], None]) -> Callable[..., Response]:
+    """Have a view wait until this process is ready, and answer its errors itself.
+
+    The host's handler of a status code would go before the blueprint's.
+    """
 
     @functools.wraps(view)
     def function(**arguments: str) -> Response:
         try:
+            ready()
             return view(**arguments)
         except (HTTPException, WorkerTemplatesError, Problem) as error:
             return problem_response(error)
@@ -98,7 +101,7 @@ def _answering(view: Callable[..., Response]) -> Callable[..., Response]:
 
 
 class Gate:
-    """What stands before the views of one app."""
+    """What stands before all views of one app."""
 
     def __init__(self, state: AppState, blueprint: Blueprint) -> None:
         self._state = state
@@ -114,8 +117,8 @@ class Gate:
             # The host may have protected itself after `init_app`; that hook comes after this one then.
             csrf.exempt(self._state.app, self._blueprint)
             self._is_exempt = True
-        prefix = self._state.settings.url_prefix
-        if request.path != prefix and not request.path.startswith(prefix + "/"):
+        prefix, path = self._state.settings.url_prefix, request.path
+        if path != prefix and not path.startswith(prefix + "/"):
             return None
         error = request.routing_exception
         if error is None:
@@ -125,11 +128,6 @@ class Gate:
         if isinstance(error, NotFound):
             return _nothing_there()
         return problem_response(error) if isinstance(error, MethodNotAllowed) else None
-
-    def ready(self) -> None:
-        """Wait until this process is ready."""
-        if request.method != "OPTIONS":  # which Flask answers from the routes alone
-            self._state.readiness.ensure()
 
 
 def _nothing_there() -> Response:

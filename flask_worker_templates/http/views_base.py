@@ -173,13 +173,12 @@ def array_response(items: Iterable[bytes], page: Page[Any]) -> Response:
         Problem: 422 with a page size that fits, if the answer would be too large.
     """
     found: list[bytes] = []
-    size = largest = 0
+    size = 0
     for item in items:
         found.append(item)
         size += len(item) + 1
-        largest = max(largest, len(item))
         if size >= MAX_BYTES:
-            fits = MAX_BYTES // (largest + 2)
+            fits = MAX_BYTES // (max(map(len, found)) + 2)
             message = f"Must be at most {fits} here: the answer would be larger than {MAX_BYTES:,} bytes."
             raise Problem(422, "The answer would be too large.", {"query": {"page_size": [message]}})
     headers = pagination(page) if page.cursor is None else {"X-Next-Cursor": page.cursor}

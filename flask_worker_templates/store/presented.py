@@ -39,8 +39,8 @@ def present(document: Mapping[str, Any]) -> dict[str, Any]:
 MAX_REMEMBERED = 8192  # bytes; so that what is remembered is bounded too, by some 64 MB
 
 
-def present_raw(raw: bytes) -> tuple[int, bytes]:
-    """Return the revision and the JSON of a template, given the BSON bytes that the server returned.
+def present_raw(raw: bytes) -> bytes:
+    """Return the JSON of a template, given the BSON bytes that the server returned.
 
     Remembered by those bytes: what is shown is always what the server said a moment ago, and a template that did not
     change is not decoded again.
@@ -51,9 +51,8 @@ def present_raw(raw: bytes) -> tuple[int, bytes]:
     return _remembered(raw) if len(raw) <= MAX_REMEMBERED else _decoded(raw)
 
 
-def _decoded(raw: bytes) -> tuple[int, bytes]:
-    shown = present(decode(raw))
-    return shown["revision"], to_json(shown)
+def _decoded(raw: bytes) -> bytes:
+    return to_json(present(decode(raw)))
 
 
 _remembered = functools.lru_cache(maxsize=4096)(_decoded)

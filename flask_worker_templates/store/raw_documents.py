@@ -1,44 +1,33 @@
-"""Documents left as the BSON bytes that the server sent."""
+"""Documents left as the BSON bytes that the server sent, and arrays of them.
+
+The names of PyMongo's that begin with an underscore are those of its own `find_raw_batches`, whose cursor costs more
+than a page of documents does.
+"""
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 import bson
+from bson import raw_bson
 from bson.codec_options import CodecOptions
-from bson.raw_bson import RawBSONDocument
 
-_SLOTS = f"_{RawBSONDocument.__name__}__"
+RAW: CodecOptions[Any] = raw_bson.DEFAULT_RAW_BSON_OPTIONS
+"""How documents are left as bytes."""
 
+RAW_ARRAYS: CodecOptions[Any] = raw_bson._RAW_ARRAY_BSON_OPTIONS  # noqa: SLF001
+"""How the arrays in them are left as bytes too, for `each_document`."""
 
-class RawDocument(RawBSONDocument):
-    """A document that becomes PyMongo's own with the first look into it; for one thread.
-
-    The decoder in C that makes it has read the size and knows the options. PyMongo's class looks at both again, which
-    costs a list of 50 templates a twentieth of its time.
-    """
-
-    __slots__ = ("_arguments",)
-
-    def __init__(self, bson_bytes: bytes | memoryview, codec_options: CodecOptions[Any] | None = None) -> None:
-        self._arguments = (bson_bytes, codec_options)
-
-    @property
-    def raw(self) -> bytes | memoryview:
-        """Its bytes."""
-        return self._arguments[0]
-
-    def __getattr__(self, name: str) -> Any:
-        """Fill the slots of PyMongo's class, one of which was asked for while it was empty."""
-        if not name.startswith(_SLOTS):
-            raise AttributeError(name)
-        super().__init__(*self._arguments)
-        return object.__getattribute__(self, name)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Copy it as it was made, with bytes of its own."""
-        return type(self), (bytes(self.raw), self._arguments[1])
+_SIZE = struct.Struct("<i")  # with which each document begins
 
 
-RAW: CodecOptions[Any] = CodecOptions(document_class=RawDocument if bson.has_c() else RawBSONDocument)
-"""How documents are left as the bytes that the server sent."""
+def each_document(array: bytes | memoryview) -> list[bytes]:
+    """Return the documents of an array that holds nothing else; they are not looked into, and so cost little."""
+    stream: bytes = bson._array_of_documents_to_buffer(array)  # noqa: SLF001
+    found, at = [], 0
+    while at < len(stream):
+        end = at + _SIZE.unpack_from(stream, at)[0]
+        found.append(stream[at:end])
+        at = end
+    return found

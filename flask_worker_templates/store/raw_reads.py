@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import bson
 from pymongo.collection import Collection
 from pymongo.errors import OperationFailure, PyMongoError
 
 from .adapter import is_real, raw_bytes, with_options
-from .raw_documents import RAW, RawDocument
+from .raw_documents import RAW, RAW_ARRAYS, each_document
 
 Sort = Sequence[tuple[str, int]]
 
@@ -41,7 +42,7 @@ def find_raw(
         command = {"find": collection.name, "filter": query, "projection": projection, "limit": limit}
         command |= {"batchSize": size, "skip": skip} | ({"sort": dict(sort)} if sort else {})
         try:
-            return [bytes(document.raw) for document in _one_batch(collection, command)]
+            return _one_batch(collection, command)
         except PyMongoError:
             pass
     found = with_options(collection, RAW).find(query, projection, sort=sort, skip=skip, limit=limit, batch_size=size)
@@ -91,19 +92,18 @@ class CountedPages:
         ]
         command = {"aggregate": collection.name, "pipeline": pipeline, "cursor": {}}
         try:
-            found = _one_batch(collection, command)
+            [whole] = _one_batch(collection, command)
         except OperationFailure as error:
             # Such as for a role that may not read the statistics, or a database that knows only a part of this.
             self._is_supported = error.timeout or error.code == _NAMESPACE_NOT_FOUND
             return None
         except PyMongoError:
             return None
-        if not found:
-            return None
-        return [bytes(document.raw) for document in found[0]["page"]], found[0]["count"]
+        answer = bson.decode(whole, RAW_ARRAYS)
+        return each_document(answer["page"]), answer["count"]
 
 
-def _one_batch(collection: Collection[Any], command: dict[str, Any]) -> list[RawDocument]:
+def _one_batch(collection: Collection[Any], command: dict[str, Any]) -> list[bytes]:
     """Return the documents of the only batch that a command answers with.
 
     Raises:
@@ -111,9 +111,9 @@ def _one_batch(collection: Collection[Any], command: dict[str, Any]) -> list[Raw
     """
     if concern := collection.read_concern.document:
         command["readConcern"] = concern
-    answer = collection.database.command(command, codec_options=RAW, read_preference=collection.read_preference)
+    answer = collection.database.command(command, codec_options=RAW_ARRAYS, read_preference=collection.read_preference)
     cursor = answer["cursor"]
     if cursor["id"]:
         collection.database.command({"killCursors": collection.name, "cursors": [cursor["id"]]})
         raise PyMongoError("There is a second batch.")
-    return cursor["firstBatch"]  # type: ignore[no-any-return]
+    return each_document(cursor["firstBatch"])

@@ -96,7 +96,7 @@ class Reads(Part):
 
     def page_raw(self, asked: Mapping[str, Any]) -> Page[bytes]:
         """Return one page of the templates, each as JSON."""
-        return self._page(asked, lambda raw: present_raw(raw)[1])
+        return self._page(asked, present_raw)
 
     def _page(self, asked: Mapping[str, Any], read: Callable[[bytes], R]) -> Page[R]:
         """Return one page of the templates; counted only where the page and the one after it do not tell."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -92,7 +93,26 @@ def test_a_page_of_more_than_one_answer_can_hold(watched: tuple[Store, Commands]
         assert "getMore" in commands.names
 
 
-@pytest.mark.parametrize("failure", [{"error_code": HOST_UNREACHABLE}, {"close_connection": True}])
+def test_what_is_sent_and_answered_can_be_logged(
+    watched: tuple[Store, Commands], caplog: pytest.LogCaptureFixture
+) -> None:
+    store, commands = watched
+    store.page(asked())
+    commands.names.clear()
+    with caplog.at_level(logging.DEBUG, "pymongo"):
+        assert [template.name for template in store.page(asked())] == ["a", "b"]
+    assert commands.names == ["aggregate"]
+    assert "Command succeeded" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        {"error_code": HOST_UNREACHABLE},
+        {"error_code": HOST_UNREACHABLE, "labels": ["RetryableError"]},
+        {"close_connection": True},
+    ],
+)
 def test_a_read_whose_command_fails_once_is_made_all_the_same(
     failure: dict[str, Any], watched: tuple[Store, Commands], mongod: Mongod
 ) -> None:
