@@ -83,7 +83,7 @@ def write_on_condition(
     for _ in attempts():
         with access.operation(limit) as db:
             document = read(db)
-        if not scope.everything and not scope.contains(from_stored(document)):
+        if not _is_inside(scope, document):
             raise TemplateNotFound(document["_id"])
         with limit.stopped():
             spec = _decided(document, decide, scope, allowed, ask)
@@ -123,7 +123,7 @@ def write_as_known(
     Raises:
         DatabaseUnavailable: if MongoDB does not do its part within the time limit.
     """
-    if not allowed(document["revision"]) or not scope.contains(from_stored(document)):
+    if not allowed(document["revision"]) or not _is_inside(scope, document):
         return None
     try:
         with limit.stopped():
@@ -154,6 +154,10 @@ def _decided(
     if ask is not None:
         ask(document, spec)
     return spec
+
+
+def _is_inside(scope: Scope, document: Document) -> bool:
+    return scope.everything or scope.contains(from_stored(document))
 
 
 def check_inside(scope: Scope, spec: Spec) -> None:
