@@ -120,7 +120,7 @@ def _servers(
         record.keep("servers", choice.to_dict(), choice.text(installed))
         return choice.best()
     _tell("servers")
-    choice = best.choose(mongod, rounds=1 if options.quick else 2, seconds=1, logs=RESULTS / "logs")
+    choice = best.choose(mongod, rounds=1 if options.quick else options.rounds, seconds=1, logs=RESULTS / "logs")
     record.keep("servers", choice.to_dict(), choice.text(installed))
     record.show("servers")
     CHOICE.write_text(json.dumps(choice.rates))
@@ -142,7 +142,7 @@ def _others(mongod: Mongod, options: argparse.Namespace) -> dict[str, Callable[[
         "imports": lambda: imports.run(rounds=3 * options.rounds),
         "commands": lambda: commands.run(mongod, rounds=3 * options.rounds),
         "console": lambda: console.run(mongod, rounds=options.rounds),
-        "layers": lambda: layers.run(mongod, seconds=options.seconds),
+        "layers": lambda: layers.run(mongod, seconds=5 * options.seconds),  # a function takes a hundredth of a request
         "shell": lambda: shell.run(mongod, templates=targets.SHELL_TEMPLATES, rounds=options.shell_rounds, tell=_tell),
         "growth": lambda: growth.run(mongod, sizes=options.sizes, rounds=options.rounds, tell=_tell),
     }
