@@ -1,7 +1,7 @@
 """``python -m tests.benchmarks.page``: put the figures of the latest run into the documentation, and draw its plots.
 
-`docs/performance.md` has blocks between two comments, ``<!-- figures: NAME -->`` and ``<!-- end of figures -->``. A
-block whose part was not measured stays as it is.
+`docs/performance.md`, and `profile.md` beside this file, have blocks between two comments, ``<!-- figures: NAME -->``
+and ``<!-- end of figures -->``. A block whose part was not measured stays as it is.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks import environment, targets
-from tests.benchmarks.page_tables import BLOCKS
+from tests.benchmarks.page_tables import BLOCKS, PROFILE_BLOCKS
 from tests.benchmarks.targets import Figures
 
 PAGE = environment.ROOT / "docs" / "performance.md"
+PROFILE = environment.HERE / "profile.md"
 STATIC = environment.ROOT / "docs" / "_static"
 LATEST = environment.HERE / "results" / "latest.json"
 
@@ -60,7 +61,7 @@ def merged(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Fill the page and draw the plots."""
+    """Fill the pages and draw the plots."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.page", description=__doc__)
     parser.add_argument(
         "results",
@@ -69,10 +70,12 @@ def main() -> None:
         help="of runs, of which a later one goes before an earlier one (default: the latest)",
     )
     parser.add_argument("--page", type=Path, default=PAGE, help="what is filled in (default %(default)s)")
+    parser.add_argument("--profile", type=Path, default=PROFILE, help="the same for contributors (default %(default)s)")
     parser.add_argument("--plots", type=Path, default=STATIC, help="directory of the plots (default %(default)s)")
     options = parser.parse_args()
     results = merged([json.loads(path.read_text()) for path in options.results or [LATEST]])
-    options.page.write_text(filled(options.page.read_text(), results, BLOCKS))
+    for page, blocks in ((options.page, BLOCKS), (options.profile, PROFILE_BLOCKS)):
+        page.write_text(filled(page.read_text(), results, blocks))
     command = [environment.PYTHON, "-m", "tests.benchmarks.plot", options.plots]
     subprocess.run(command, cwd=environment.ROOT, check=True, input=json.dumps(results), text=True)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.benchmarks.contestants import BARE, BEANIE, CONTESTANTS, EVE, HOOKED, OURS, SMOREST
 from tests.benchmarks.growing import WORKS as GROWING
-from tests.benchmarks.report import Spread, layers_table, number, table
+from tests.benchmarks.report import Spread, functions_tables, layers_table, number, table
 from tests.benchmarks.servers import SERVINGS
 
 Run = dict[str, Any]
@@ -29,11 +29,16 @@ WORK_TITLES = {
 
 
 def _setting(run: Run) -> str:
-    machine, rounds = run["machine"], len(run[BEST]["samples"]["list"][OURS.key])
+    rounds = len(run[BEST]["samples"]["list"][OURS.key])
+    figures = "Figures are medians; the range of the rounds is in parentheses."
+    return f"{_machine(run)}, in {rounds} interleaved rounds. {figures}"
+
+
+def _machine(run: Run) -> str:
+    machine = run["machine"]
     return (
         f"Measured on {machine['at'][:10]} on {machine['cores']} cores of an {machine['processor']}, with Python "
-        f"{machine['python']} and MongoDB {machine['mongod']}, in {rounds} interleaved rounds. Figures are medians; "
-        "the range of the rounds is in parentheses."
+        f"{machine['python']} and MongoDB {machine['mongod']}"
     )
 
 
@@ -142,9 +147,19 @@ def _layers(run: Run) -> str:
     return layers_table({work: found for work, found in run["layers"].items() if not work.endswith("hooks")})
 
 
+def _functions(run: Run) -> str:
+    return "\n\n".join(functions_tables(run["layers"]))
+
+
 def _spread(found: dict[str, Any] | None) -> str:
     return str(Spread(found["median"], found["low"], found["high"])) if found else "–"
 
+
+PROFILE_BLOCKS: dict[str, Callable[[Run], str]] = {
+    "setting": lambda run: f"{_machine(run)}.",
+    "layers": lambda run: layers_table(run["layers"]),
+    "functions": _functions,
+}
 
 BLOCKS: dict[str, Callable[[Run], str]] = {
     "setting": _setting,

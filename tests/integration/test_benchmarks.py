@@ -17,8 +17,8 @@ from flask_worker_templates.model.spec import normalize
 from tests.benchmarks import data, layers, load, targets
 from tests.benchmarks.growing import WORKS
 from tests.benchmarks.outcome import Outcome, Sample
-from tests.benchmarks.page import PAGE, filled, merged
-from tests.benchmarks.page_tables import BLOCKS, Run
+from tests.benchmarks.page import PAGE, PROFILE, filled, merged
+from tests.benchmarks.page_tables import BLOCKS, PROFILE_BLOCKS, Run
 from tests.benchmarks.report import Spread, Target, functions_tables, number, ratio, table
 from tests.benchmarks.scenes import SCENES
 from tests.benchmarks.servers import GRANIAN
@@ -209,8 +209,9 @@ def test_of_several_runs_the_last_counts_that_measured_a_part() -> None:
     }
 
 
-def test_the_page_has_a_place_for_each_block() -> None:
-    assert filled(PAGE.read_text(), {}, BLOCKS) == PAGE.read_text()
+@pytest.mark.parametrize(("page", "blocks"), [(PAGE, BLOCKS), (PROFILE, PROFILE_BLOCKS)])
+def test_a_page_has_a_place_for_each_block(page: Path, blocks: dict[str, Callable[[Run], str]]) -> None:
+    assert filled(page.read_text(), {}, blocks) == page.read_text()
 
 
 def test_the_tables_of_the_page_are_made_from_what_a_run_wrote() -> None:
