@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.benchmarks.contestants import BARE, BEANIE, CONTESTANTS, EVE, HOOKED, OURS, SMOREST
 from tests.benchmarks.growing import WORKS as GROWING
-from tests.benchmarks.report import Spread, functions_tables, layers_table, number, table
+from tests.benchmarks.report import Results, Spread, functions_tables, layers_table, number, table
 from tests.benchmarks.servers import SERVINGS
 
 Run = dict[str, Any]
@@ -143,12 +143,16 @@ def _growth(run: Run) -> str:
 
 
 def _layers(run: Run) -> str:
-    # Of works without hooks: what hooks cost is in another table, where both are measured in turn.
-    return layers_table({work: found for work, found in run["layers"].items() if not work.endswith("hooks")})
+    # What hooks cost is in another table, where both are measured in turn.
+    return layers_table(_without_hooks(run))
+
+
+def _without_hooks(run: Run) -> Results:
+    return {work: found for work, found in run["layers"].items() if not work.endswith("hooks")}
 
 
 def _functions(run: Run) -> str:
-    return "\n\n".join(functions_tables(run["layers"]))
+    return "\n\n".join(functions_tables(_without_hooks(run)))
 
 
 def _spread(found: dict[str, Any] | None) -> str:
