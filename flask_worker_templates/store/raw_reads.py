@@ -92,14 +92,16 @@ class CountedPages:
         ]
         command = {"aggregate": collection.name, "pipeline": pipeline, "cursor": {}}
         try:
-            [whole] = _one_batch(collection, command)
+            found = _one_batch(collection, command)
         except OperationFailure as error:
             # Such as for a role that may not read the statistics, or a database that knows only a part of this.
             self._is_supported = error.timeout or error.code == _NAMESPACE_NOT_FOUND
             return None
         except PyMongoError:
             return None
-        answer = bson.decode(whole, RAW_ARRAYS)
+        if not found:  # not even a number, from a database that only resembles MongoDB
+            return None
+        answer = bson.decode(found[0], RAW_ARRAYS)
         return each_document(answer["page"]), answer["count"]
 
 
