@@ -168,7 +168,7 @@ class DatabaseAccess:
         if self._uri is not None:
             return self
         try:
-            return mongoengine.get_db(self._alias)
+            return _get_db(self._alias)
         except (mongoengine.connection.ConnectionFailure, KeyError):
             return None
 
@@ -210,7 +210,7 @@ class DatabaseAccess:
         _close_abandoned()
         problem = "the server of WORKER_TEMPLATES_MONGODB_URI cannot be looked up"
         try:
-            return mongoengine.get_db(self._alias)  # type: ignore[no-any-return]
+            return _get_db(self._alias)
         except mongoengine.connection.ConnectionFailure as error:
             if time.monotonic() > deadline:  # it is registered, and the client's own lookup took all the time
                 raise DatabaseUnavailable(problem) from error
@@ -223,7 +223,7 @@ class DatabaseAccess:
 
     def _connected(self, problem: str) -> Database[Document]:
         try:
-            return mongoengine.get_db(self._alias)  # type: ignore[no-any-return]
+            return _get_db(self._alias)
         except (mongoengine.connection.ConnectionFailure, KeyError) as error:  # KeyError: disconnected at this moment
             raise DatabaseUnavailable(problem) from error
 
@@ -325,6 +325,15 @@ class DatabaseAccess:
 _abandoned: deque[str] = deque()
 """Aliases of apps that are no more. They are closed at the next opportunity, not by the finalizer, which must not wait
 for a lock that its own thread may hold."""
+
+
+def _get_db(alias: str) -> Database[Document]:
+    for _ in range(100):
+        try:
+            return mongoengine.get_db(alias)  # type: ignore[no-any-return]
+        except RuntimeError:  # it walks over all aliases at the first use, and another thread has just registered one
+            time.sleep(0.001)
+    return mongoengine.get_db(alias)  # type: ignore[no-any-return]
 
 
 def _close_abandoned() -> None:

@@ -7,9 +7,11 @@ import gc
 import logging
 import multiprocessing
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, timedelta, timezone
 from typing import Any
 
@@ -524,3 +526,24 @@ def test_what_would_be_refused_again_is_no_passing_failure(error: Exception, con
         answer = problem_of(refused.value).response()
     assert answer.status_code == 409
     assert "Retry-After" not in answer.headers
+
+
+@mongod_only
+def test_apps_of_one_process_may_connect_at_the_same_time(connection: dict[str, str]) -> None:
+    settings = Settings.from_config(connection)
+    interval = sys.getswitchinterval()
+
+    def connect_often() -> None:
+        for _ in range(30):
+            access = DatabaseAccess(settings)
+            with access.operation() as db:
+                assert db.templates.name == "worker_templates"
+            access.abandon()
+
+    sys.setswitchinterval(1e-6)  # MongoEngine walks over its aliases while others are registered
+    try:
+        with ThreadPoolExecutor(6) as pool:
+            for connected in [pool.submit(connect_often) for _ in range(6)]:
+                connected.result()
+    finally:
+        sys.setswitchinterval(interval)
