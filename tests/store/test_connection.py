@@ -531,19 +531,19 @@ def test_what_would_be_refused_again_is_no_passing_failure(error: Exception, con
 @mongod_only
 def test_apps_of_one_process_may_connect_at_the_same_time(connection: dict[str, str]) -> None:
     settings = Settings.from_config(connection)
+    apps = [DatabaseAccess(settings) for _ in range(120)]
     interval = sys.getswitchinterval()
 
-    def connect_often() -> None:
-        for _ in range(30):
-            access = DatabaseAccess(settings)
-            with access.operation() as db:
-                assert db.templates.name == "worker_templates"
-            access.abandon()
+    def connect(access: DatabaseAccess) -> str:
+        with access.operation() as db:
+            return db.templates.name
 
     sys.setswitchinterval(1e-6)  # MongoEngine walks over its aliases while others are registered
     try:
         with ThreadPoolExecutor(6) as pool:
-            for connected in [pool.submit(connect_often) for _ in range(6)]:
-                connected.result()
+            assert set(pool.map(connect, apps)) == {"worker_templates"}
     finally:
         sys.setswitchinterval(interval)
+        for access in apps:
+            access.abandon()
+        DatabaseAccess(settings)  # closes what is abandoned
