@@ -12,7 +12,7 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -168,7 +168,7 @@ class DatabaseAccess:
         if self._uri is not None:
             return self
         try:
-            return _get_db(self._alias)
+            return _steadily(mongoengine.get_db, self._alias)
         except (mongoengine.connection.ConnectionFailure, KeyError):
             return None
 
@@ -210,7 +210,7 @@ class DatabaseAccess:
         _close_abandoned()
         problem = "the server of WORKER_TEMPLATES_MONGODB_URI cannot be looked up"
         try:
-            return _get_db(self._alias)
+            return _steadily(mongoengine.get_db, self._alias)  # type: ignore[no-any-return]
         except mongoengine.connection.ConnectionFailure as error:
             if time.monotonic() > deadline:  # it is registered, and the client's own lookup took all the time
                 raise DatabaseUnavailable(problem) from error
@@ -223,7 +223,7 @@ class DatabaseAccess:
 
     def _connected(self, problem: str) -> Database[Document]:
         try:
-            return _get_db(self._alias)
+            return _steadily(mongoengine.get_db, self._alias)  # type: ignore[no-any-return]
         except (mongoengine.connection.ConnectionFailure, KeyError) as error:  # KeyError: disconnected at this moment
             raise DatabaseUnavailable(problem) from error
 
@@ -327,19 +327,20 @@ _abandoned: deque[str] = deque()
 for a lock that its own thread may hold."""
 
 
-def _get_db(alias: str) -> Database[Document]:
+def _steadily(function: Callable[[str], Any], alias: str) -> Any:
+    """Call what walks over all aliases of MongoEngine, again where another thread changed them meanwhile."""
     for _ in range(100):
         try:
-            return mongoengine.get_db(alias)  # type: ignore[no-any-return]
-        except RuntimeError:  # it walks over all aliases at the first use, and another thread has just registered one
+            return function(alias)
+        except (RuntimeError, KeyError):  # the dictionary changed, or what it held a moment ago is gone
             time.sleep(0.001)
-    return mongoengine.get_db(alias)  # type: ignore[no-any-return]
+    return function(alias)
 
 
 def _close_abandoned() -> None:
     while _abandoned:
         with suppress(IndexError):  # another thread was faster
-            mongoengine.disconnect(_abandoned.popleft())
+            _steadily(mongoengine.disconnect, _abandoned.popleft())
 
 
 def is_same_database(one: object, other: object) -> bool:

@@ -529,14 +529,18 @@ def test_what_would_be_refused_again_is_no_passing_failure(error: Exception, con
 
 
 @mongod_only
-def test_apps_of_one_process_may_connect_at_the_same_time(connection: dict[str, str]) -> None:
+@pytest.mark.parametrize("ends", [False, True])
+def test_apps_of_one_process_may_connect_at_the_same_time(connection: dict[str, str], ends: bool) -> None:
     settings = Settings.from_config(connection)
     apps = [DatabaseAccess(settings) for _ in range(120)]
     interval = sys.getswitchinterval()
 
     def connect(access: DatabaseAccess) -> str:
         with access.operation() as db:
-            return db.templates.name
+            name = db.templates.name
+        if ends:
+            access.abandon()  # closed by another that connects
+        return name
 
     sys.setswitchinterval(1e-6)  # MongoEngine walks over its aliases while others are registered
     try:
