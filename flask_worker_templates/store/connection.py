@@ -7,35 +7,25 @@ and never kept, so that a fork, a `mongoengine.disconnect_all` or a reconnect by
 from __future__ import annotations
 
 import itertools
-import logging
-import re
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
+from types import TracebackType
 from typing import Any
 
 import mongoengine
 import pymongo
-from bson.errors import InvalidDocument
 from pymongo import ReadPreference
 from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import (
-    BulkWriteError,
-    DocumentTooLarge,
-    DuplicateKeyError,
-    OperationFailure,
-    PyMongoError,
-    WriteConcernError,
-)
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from flask_worker_templates._forks import renew_in_children
-from flask_worker_templates.errors import DatabaseRefused, DatabaseUnavailable
+from flask_worker_templates.errors import DatabaseUnavailable
 from flask_worker_templates.model.rules import STANDARD, SpecRules
 from flask_worker_templates.settings import Settings
 
@@ -43,15 +33,13 @@ from .adapter import with_options
 from .builds import Builds
 from .census import Census
 from .decoding import PLAIN
+from .failures import Failures, StillConnecting
 from .known import Known, KnownClaims
 from .raw_documents import RAW
 from .raw_reads import CountedPages
-from .refusals import TOO_LARGE, refusal_of
 from .scan import EVENTS as EVENTS  # noqa: PLC0414  # exported
 from .scan import TEMPLATES as TEMPLATES  # noqa: PLC0414
 from .uri import check_uri, with_bounded_lookup
-
-log = logging.getLogger("flask_worker_templates")
 
 Document = dict[str, Any]
 
@@ -63,9 +51,7 @@ _DURABLE = WriteConcern(w="majority", j=True)
 _MAJORITY = ReadConcern("majority")
 
 
-_UNAUTHORIZED, _AUTHENTICATION_FAILED, NAMESPACE_NOT_FOUND = 13, 18, 26
-_LOG_AGAIN_SECONDS = 60.0
-_DRIVERS_STATE = re.compile(r" \(configured timeouts: [^)]*\)|, Timeout: [0-9.]+s, Topology Description: .*", re.DOTALL)
+NAMESPACE_NOT_FOUND = 26
 _serial = itertools.count(1)
 
 
@@ -130,10 +116,6 @@ class TimeLimit:
             self._end += time.monotonic() - start
 
 
-class _StillConnecting(TimeoutError):
-    """Another thread connects to the database, and took longer than this one may wait."""
-
-
 class DatabaseAccess:
     """One app's access to its database.
 
@@ -150,10 +132,10 @@ class DatabaseAccess:
         self._uri = settings.mongodb_uri
         self._alias = settings.db_alias
         self._seconds = settings.db_timeout_ms / 1000
-        self.renew_locks()
         self._collections: Collections | None = None
-        self._outage: set[str] = set()
-        self._logged: dict[str, float] = {}
+        source = f"the MongoEngine connection {self._alias!r}" if self._uri is None else "WORKER_TEMPLATES_MONGODB_URI"
+        self.failures = Failures(source, self._seconds)
+        self.renew_locks()
         if self._uri is not None:
             check_uri(self._uri)
             self._uri = with_bounded_lookup(self._uri, self._seconds)
@@ -180,7 +162,7 @@ class DatabaseAccess:
     def renew_locks(self) -> None:
         """Make new locks."""
         self._lock = threading.Lock()
-        self._log_lock = threading.Lock()
+        self.failures.renew_locks()
 
     @property
     def collections(self) -> Collections:
@@ -200,7 +182,7 @@ class DatabaseAccess:
             )
         lock = self._lock  # one at a time: MongoEngine would let two threads open a client each
         if not lock.acquire(timeout=self._seconds):
-            raise DatabaseUnavailable(self._too_slow()) from _StillConnecting
+            raise DatabaseUnavailable(self.failures.too_slow()) from StillConnecting
         try:
             return self._own_database(time.monotonic() + self._seconds)
         finally:
@@ -231,8 +213,7 @@ class DatabaseAccess:
         """Return a new time limit, for several operations that are one to their caller."""
         return TimeLimit(self._seconds)
 
-    @contextmanager
-    def operation(self, limit: TimeLimit | None = None) -> Iterator[Collections]:
+    def operation(self, limit: TimeLimit | None = None) -> _Operation:
         """Hold the time limit over everything that is done inside, and translate what fails.
 
         Args:
@@ -242,84 +223,46 @@ class DatabaseAccess:
             DatabaseRefused: where MongoDB would refuse the same again.
             DatabaseUnavailable: for whatever else MongoDB could not or would not do, except a duplicate key.
         """
-        with self._translating():
-            seconds = self._seconds if limit is None else limit.seconds_left
-            if not seconds:
-                raise DatabaseUnavailable(self._too_slow())
-            with pymongo.timeout(seconds):
-                yield self.collections
+        return _Operation(self, limit or self.time_limit())
 
-    @contextmanager
-    def long_operation(self) -> Iterator[Collections]:
+    def long_operation(self) -> _Operation:
         """Translate what fails, as `operation`, but let it take as long as it takes: for building indexes."""
-        with self._translating():
-            yield self.collections
+        return _Operation(self, None)
 
-    @contextmanager
-    def _translating(self) -> Iterator[None]:
+
+class _Operation:
+    """What `DatabaseAccess.operation` returns. A class, because it stands around each command of each request."""
+
+    __slots__ = ("_access", "_limit", "_timeout")
+
+    def __init__(self, access: DatabaseAccess, limit: TimeLimit | None) -> None:
+        self._access = access
+        self._limit = limit
+        self._timeout: AbstractContextManager[object] | None = None
+
+    def __enter__(self) -> Collections:
         try:
-            yield
-        except DuplicateKeyError:
+            if self._limit is not None:
+                seconds = self._limit.seconds_left
+                if not seconds:
+                    raise DatabaseUnavailable(self._access.failures.too_slow())
+                self._timeout = pymongo.timeout(seconds)
+                self._timeout.__enter__()
+            collections = self._access.collections
+        except BaseException as error:
+            self.__exit__(type(error), error, error.__traceback__)
             raise
-        except DatabaseUnavailable as error:
-            if not isinstance(error.__cause__, _StillConnecting):  # the thread that connects says what is wrong
-                self._note_failure(error.reason, error.__cause__)
-            raise
-        except InvalidDocument as error:  # what the driver does not even send
-            too_large = isinstance(error, DocumentTooLarge)
-            raise DatabaseRefused(TOO_LARGE if too_large else "a value has no form in MongoDB.") from error
-        except PyMongoError as error:
-            if (refusal := refusal_of(error)) is not None:
-                raise DatabaseRefused(refusal) from error
-            reason = self._reason(error)
-            self._note_failure(reason, error)
-            raise DatabaseUnavailable(reason) from error
-        if self._outage:
-            self._note_recovery()
+        return collections
 
-    def _note_failure(self, reason: str, error: BaseException | None) -> None:
-        # Once for each cause, not once for each request: a fault must not bury the log that explains it.
-        now = time.monotonic()
-        refused = isinstance(error, OperationFailure) and error.code != _AUTHENTICATION_FAILED and not error.timeout
-        with self._log_lock:
-            if refused:
-                # That others succeed says nothing of this one, so that there is no end of it to be noticed.
-                said = now - self._logged.get(reason, -_LOG_AGAIN_SECONDS) < _LOG_AGAIN_SECONDS
-            else:
-                said = reason in self._outage
-                self._outage.add(reason)
-            if said:
-                return
-            self._logged[reason] = now
-        # What the driver says names every server first, and then all that it knows of each, in a page of text.
-        detail = _DRIVERS_STATE.sub("", str(error))[:500]
-        source = f"the MongoEngine connection {self._alias!r}" if self._uri is None else "WORKER_TEMPLATES_MONGODB_URI"
-        log.error("The worker template database (see %s) is not available: %s (%s)", source, reason, detail)
-
-    def _note_recovery(self) -> None:
-        with self._log_lock:
-            recovered, self._outage = self._outage, set()
-        if recovered:
-            log.warning("The worker template database answers again.")
-
-    def _reason(self, error: PyMongoError) -> str:
-        if error.timeout:
-            return self._too_slow()
-        if isinstance(error, WriteConcernError) or (
-            isinstance(error, BulkWriteError) and error.details.get("writeConcernErrors")
-        ):
-            return "it did not confirm the write"
-        if isinstance(error, OperationFailure):
-            if error.code == _AUTHENTICATION_FAILED:
-                return "it refused the login"
-            if error.code == _UNAUTHORIZED:
-                return "its user is not authorized for this operation"
-            name = (error.details or {}).get("codeName") or f"code {error.code}"
-            return f"it refused the operation ({name})"
-        return "it cannot be reached"
-
-    def _too_slow(self) -> str:
-        return f"it did not answer within {self._seconds * 1000:,.0f} ms"
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._timeout is not None:
+            self._timeout.__exit__(kind, error, trace)
+        if error is None:
+            self._access.failures.note_success()
+        elif isinstance(error, Exception):
+            self._access.failures.translate(error)
 
 
 _abandoned: deque[str] = deque()

@@ -369,7 +369,7 @@ def test_a_fork_while_another_thread_notes_a_failure(forked: DatabaseAccess) -> 
             raise AutoReconnect("x")
 
     exits: list[int | None] = []
-    with forked._log_lock:  # whoever held it is not there in the child
+    with forked.failures.lock:  # whoever held it is not there in the child
         exits.append(in_a_fork(work))
     assert exits == [0]
 
