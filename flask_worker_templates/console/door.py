@@ -69,7 +69,7 @@ class Door:
     def guard(self, action: Permission, template: Template, after: Template | None) -> None:
         """Ask the authorizer about a change: about the template as it is, and as it would be where that differs."""
         self.authorize(action, template)
-        if after is not None and after != template:
+        if after is not None and after is not template:
             self.authorize(action, after)
 
     def updating(self, template: Template, after: Template | None) -> None:

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, Flask, Response, request
+from flask import Blueprint, Flask, Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from flask_worker_templates._version import __version__
@@ -16,6 +16,7 @@ from . import csrf
 from .converters import answer_for_any_host, host_options, install_converters
 from .introduction import introduction
 from .operation import operations_of
+from .requests import current_request
 from .responses import HEADERS, Problem, handle_errors, problem_response
 from .smorest import DocumentedBlueprint, OwnApi, hosts_api
 from .swagger_ui import docs_blueprint
@@ -117,12 +118,13 @@ class Gate:
             # The host may have protected itself after `init_app`; that hook comes after this one then.
             csrf.exempt(self._state.app, self._blueprint)
             self._is_exempt = True
-        prefix, path = self._state.settings.url_prefix, request.path
+        prefix, asked = self._state.settings.url_prefix, current_request()
+        path = asked.path
         if path != prefix and not path.startswith(prefix + "/"):
             return None
-        error = request.routing_exception
+        error = asked.routing_exception
         if error is None:
-            rule = request.url_rule.rule if request.url_rule else prefix
+            rule = asked.url_rule.rule if asked.url_rule else prefix
             # A route of the host below our prefix is meant; one that takes whatever is left over is not.
             return None if rule == prefix or rule.startswith(prefix + "/") else _nothing_there()
         if isinstance(error, NotFound):

@@ -122,7 +122,7 @@ class Views:
             nonlocal asked
             asked = True
             self._authorize(action, template)
-            if after is not None and after != template:
+            if after is not None and after is not template:
                 self._authorize(action, after)
 
         try:
