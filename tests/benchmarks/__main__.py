@@ -24,6 +24,7 @@ from tests.benchmarks import (
     console,
     environment,
     growth,
+    hooks,
     http,
     imports,
     layers,
@@ -43,9 +44,9 @@ RESULTS = environment.HERE / "results"
 LATEST = RESULTS / "latest.json"
 CHOICE = RESULTS / "servers.json"
 """What the last run that tried the servers found."""
-PARTS = ("http", "count", "seeding", "imports", "commands", "console", "layers", "shell", "growth")
+PARTS = ("http", "count", "hooks", "seeding", "imports", "commands", "console", "layers", "shell", "growth")
 
-QUICK_PARTS = ("http", "count", "seeding", "console", "shell", "growth")
+QUICK_PARTS = ("http", "count", "hooks", "seeding", "console", "shell", "growth")
 QUICK_SCENES = ("page-50", "best-1000", "threads-1000")
 
 Found = tuple[Results, str] | tuple[Results, str, Figures]
@@ -138,6 +139,7 @@ def _keeper(record: Record, part: str) -> Callable[[Outcome], None]:
 def _others(mongod: Mongod, options: argparse.Namespace) -> dict[str, Callable[[], Found]]:
     return {
         "count": lambda: alone.count(mongod),
+        "hooks": lambda: hooks.run(mongod, rounds=8 * options.rounds),
         "seeding": lambda: seeding.run(mongod, templates=options.seeded, rounds=options.seed_rounds),
         "imports": lambda: imports.run(rounds=3 * options.rounds),
         "commands": lambda: commands.run(mongod, rounds=3 * options.rounds),

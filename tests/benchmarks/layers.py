@@ -7,7 +7,6 @@ slower than the others. How often each function is called is counted apart.
 
 from __future__ import annotations
 
-import itertools
 import signal
 import sys
 import time
@@ -18,13 +17,10 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
-from flask import Flask, current_app
-from flask.testing import FlaskClient
 from pymongo import MongoClient
 
-from flask_worker_templates import Template, WorkerTemplates
-from tests.benchmarks import data, stored
-from tests.benchmarks.peers.common import PATH
+from tests.benchmarks import stored
+from tests.benchmarks.in_process import CONSTANT, client_of, works
 from tests.benchmarks.report import Results, functions_tables, layers_table
 from tests.support.servers import Mongod, with_database
 
@@ -124,8 +120,8 @@ def run(mongod: Mongod, *, seconds: float) -> tuple[Results, str]:
         try:
             results: Results = {}
             for hooks in (False, True):
-                for name, request in _works(_app(uri, hooks=hooks)).items():
-                    if not (hooks and name == _CONSTANT):
+                for name, request in works(client_of(uri, hooks=hooks)).items():
+                    if not (hooks and name == CONSTANT):
                         results[f"{name}, with hooks" if hooks else name] = _measured(request, seconds)
         finally:
             client.drop_database(_DATABASE)
@@ -169,62 +165,3 @@ def _name(code: CodeType) -> str:
     path = Path(code.co_filename)
     parts = [path.stem] if path.stem != "__init__" else []
     return ".".join([path.parent.name, *parts]) + f": {code.co_qualname}"
-
-
-_CONSTANT = "a constant route"
-
-
-def _app(uri: str, *, hooks: bool) -> FlaskClient:
-    app = Flask("layers")
-    app.config.update(WORKER_TEMPLATES_MONGODB_URI=uri, WORKER_TEMPLATES_SEED="off", WORKER_TEMPLATES_ANONYMOUS="write")
-    templates = WorkerTemplates()
-    if hooks:
-        templates.authorizer(lambda action, template: True)
-        templates.actor_loader(lambda: "somebody")
-        templates.usage_check(_unused)
-    templates.init_app(app)
-
-    @app.get("/constant")
-    def constant() -> Any:
-        return current_app.response_class(b"{}", 200, [("Content-Type", "application/json")])
-
-    return app.test_client()
-
-
-def _unused(_: Template) -> int:
-    return 0
-
-
-def _works(client: FlaskClient) -> dict[str, Callable[[], object]]:
-    numbers = itertools.count()
-    made = time.time_ns()
-    items = [item for item in client.get(PATH).json or [] if item["enabled"]]
-    ids = itertools.cycle(item["id"] for item in items[:8])
-    tags = {item["id"]: f'"{item["revision"]}"' for item in items}
-
-    def ask(method: str, path: str, **arguments: Any) -> Any:
-        answer = client.open(path, method=method, **arguments)
-        if answer.status_code >= 400:
-            raise RuntimeError(f"{method} {path}: {answer.status_code} {answer.text}")
-        return answer
-
-    def update() -> None:
-        one = next(ids)
-        change = {"description": f"changed {next(numbers)}"}
-        tags[one] = ask("PATCH", f"{PATH}/{one}", json=change, headers={"If-Match": tags[one]}).headers["ETag"]
-
-    def create() -> None:
-        ask("POST", PATH, json={**data.spec(3), "name": f"layers-{made}-{next(numbers)}"})
-
-    def claim(worker: str) -> None:
-        ask("PUT", f"{PATH}/{items[-1]['id']}/claims/{worker}", json={"ttl_seconds": 300})
-
-    return {
-        _CONSTANT: lambda: ask("GET", "/constant"),
-        "list": lambda: ask("GET", PATH),
-        "get": lambda: ask("GET", f"{PATH}/{next(ids)}"),
-        "get → 304": lambda: ask("GET", f"{PATH}/{items[-2]['id']}", headers={"If-None-Match": tags[items[-2]["id"]]}),
-        "update": update,
-        "create": create,
-        "renew": lambda: claim("worker-1"),
-    }

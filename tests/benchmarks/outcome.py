@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from tests.benchmarks.contestants import CONTESTANTS, HOOKED, OURS, Contestant
+from tests.benchmarks.contestants import CONTESTANTS, OURS, Contestant
 from tests.benchmarks.load import Load
 from tests.benchmarks.report import Results, Spread, number, ratio, table, verdict
 from tests.benchmarks.scenes import Scene
 from tests.benchmarks.servers import Serving
-from tests.benchmarks.targets import LIMITS, Figures, hooked
+from tests.benchmarks.targets import LIMITS, Figures
 
 
 @dataclass(slots=True)
@@ -87,18 +87,7 @@ class Outcome:
                 limit = [one + other for one, other in zip(self.cpu(work, "constant"), self.alone[work], strict=True)]
                 columns["alone"] = ratio(self.cpu(work, OURS.key), limit)
             found[row] = columns
-            if HOOKED.key in keys:
-                found[hooked(work)] = self._hooked(work)
         return found
-
-    def _hooked(self, work: str) -> dict[str, Spread]:
-        # By processor time, which tells one part in twenty; requests a second spread more than that.
-        if "without, and a read" not in LIMITS[hooked(work)]:
-            return {"without": ratio(self.cpu(work, OURS.key), self.cpu(work, HOOKED.key))}
-        if "get" not in self.alone:
-            return {}
-        cost = [one + read for one, read in zip(self.cpu(work, OURS.key), self.alone["get"], strict=True)]
-        return {"without, and a read": ratio(cost, self.cpu(work, HOOKED.key))}
 
     def to_dict(self) -> Results:
         """The outcome for JSON."""

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from flask_worker_templates.model.spec import normalize
-from tests.benchmarks import data, layers, load, targets
+from tests.benchmarks import data, hooks, layers, load, targets
 from tests.benchmarks.growing import WORKS
 from tests.benchmarks.outcome import Outcome, Sample
 from tests.benchmarks.page import PAGE, PROFILE, filled, merged
@@ -146,13 +146,20 @@ def test_an_outcome_compares_with_peers_with_the_update_and_with_the_commands_al
     scene = next(scene for scene in SCENES if scene.key == "best-1000")
     one_round = {
         "update": {"ours": sample(500, 1000), "smorest": sample(250, 2000), "constant": sample(5000, 300)},
-        "claim": {"ours": sample(600, 900), "ours-hooked": sample(450, 1200)},
+        "claim": {"ours": sample(600, 900)},
     }
     outcome = Outcome(scene, {}, rounds=[one_round], alone={"update": [500.0], "get": [180.0]})
     medians = {row: {key: one.median for key, one in columns.items()} for row, columns in outcome.figures.items()}
     assert medians == {
         "update": {"smorest": 2, "alone": 1.25},
         "claim": {"update": 1.2},
+    }
+
+
+def test_a_claim_with_hooks_is_compared_with_a_claim_and_a_read() -> None:
+    figures = hooks.compared({"get → 304": ([9.0], [5.0], [10.0]), "claim": ([9.0], [1.8], [12.0])})
+    assert {row: {key: one.median for key, one in columns.items()} for row, columns in figures.items()} == {
+        "get → 304, with hooks": {"without": 0.9},
         "claim, with hooks": {"without, and a read": 0.9},
     }
 
