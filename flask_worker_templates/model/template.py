@@ -27,9 +27,12 @@ def rfc3339(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds") + "Z"
 
 
+_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+
+
 def to_json(value: Any) -> bytes:
     """Return compact UTF-8 JSON."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    return _compact(value).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,11 @@ class Template:
     @property
     def spec(self) -> Spec:
         """The editable part, in normal form."""
-        return {name: _plain(getattr(self, name)) for name in FIELDS}
+        spec = {name: getattr(self, name) for name in FIELDS}
+        spec |= {name: _part(spec[name], names) for name, names in _PARTS.items()}
+        spec["labels"] = dict(self.labels)
+        spec["extra"] = copy.deepcopy(dict(self.extra)) if self.extra else {}
+        return spec
 
     def to_dict(self) -> dict[str, Any]:
         """Return the template as the API shows it."""
@@ -120,23 +127,26 @@ class Template:
 
 
 def spec_values(spec: Spec) -> dict[str, Any]:
-    """Return the fields of a `Template` that a spec in normal form gives it."""
+    """Return the fields of a `Template` that a spec in normal form gives it; its mappings are new ones."""
     return {
         **spec,
+        "labels": dict(spec["labels"]),
+        "extra": copy.deepcopy(spec["extra"]) if spec["extra"] else {},
         "capacity": Capacity(**spec["capacity"]),
         "port_range": PortRange(**spec["port_range"]),
         "deprecation": None if spec["deprecation"] is None else Deprecation(**spec["deprecation"]),
     }
 
 
-_PARTS = {part: tuple(field.name for field in fields(part)) for part in (Capacity, PortRange, Deprecation)}
+_PARTS = {
+    "capacity": tuple(field.name for field in fields(Capacity)),
+    "port_range": tuple(field.name for field in fields(PortRange)),
+    "deprecation": tuple(field.name for field in fields(Deprecation)),
+}
 
 
-def _plain(value: Any) -> Any:
-    """Return a value of a field as it stands in a spec; a new one of what can be changed."""
-    if (names := _PARTS.get(type(value))) is not None:
-        return {name: getattr(value, name) for name in names}
-    return {key: copy.deepcopy(one) for key, one in value.items()} if isinstance(value, Mapping) else value
+def _part(value: Any, names: Sequence[str]) -> dict[str, Any] | None:
+    return None if value is None else {name: getattr(value, name) for name in names}
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,6 @@ from flask_worker_templates.errors import DatabaseUnavailable
 from flask_worker_templates.model.claim import Claim
 from flask_worker_templates.model.extra import ExtraFields
 from flask_worker_templates.model.rules import SpecRules
-from flask_worker_templates.model.template import Template
 from flask_worker_templates.settings import Settings
 from flask_worker_templates.store.connection import DatabaseAccess, Document
 from flask_worker_templates.store.store import ClaimRules, Guard, Progress, Store
@@ -260,9 +259,10 @@ class _ClaimSignals:
     def __init__(self, app: Flask) -> None:
         self._app = app
 
-    def __call__(self, what: Literal["claimed", "released"], claim: Claim, template: Template, actor: str) -> None:
+    def __call__(self, what: Literal["claimed", "released"], claim: Claim, document: Document, actor: str) -> None:
         signal = signals.template_claimed if what == "claimed" else signals.template_released
-        signals.send(signal, self._app, template=template, claim=claim, actor=actor)
+        if signal.receivers:
+            signals.send(signal, self._app, template=template_of(document), claim=claim, actor=actor)
 
 
 def app_directory(app: Flask) -> Path:

@@ -21,7 +21,7 @@ from .known import unchanged
 from .loop import Guard, Precondition, write_as_known, write_on_condition
 from .names import name_taken
 from .part import Part
-from .stored_form import from_stored, keeping_unknown, origin_fields, stored_at_top, template_of
+from .stored_form import Found, keeping_unknown, origin_fields, stored_at_top
 
 
 class Changes(Part):
@@ -64,7 +64,7 @@ class Changes(Part):
         event = partial(new_event, actor=actor, action=action, message=message)
         return self._change(
             partial(read_guarded, template_id=template_id),
-            lambda document: change(from_stored(document)),
+            lambda found: change(found.spec),
             event,
             rebase=rebase,
             allowed=allowed,
@@ -97,7 +97,7 @@ class Changes(Part):
             past = audit.spec_at(db, document, revision)
             return document
 
-        def decide(document: Document) -> Spec:
+        def decide(found: Found) -> Spec:
             if past is None or not self._scope.contains(past):
                 raise RevisionNotFound(template_id, revision)
             return self.rules.revived(past)
@@ -108,7 +108,7 @@ class Changes(Part):
     def _change(
         self,
         read: Callable[[Collections], Document],
-        decide: Callable[[Document], Spec],
+        decide: Callable[[Found], Spec],
         event_of: Callable[..., Document],
         *,
         rebase: dict[str, Any] | None = None,
@@ -133,7 +133,7 @@ class Changes(Part):
                     guard=guard,
                     limit=limit,
                 )
-        document, event = done or write_on_condition(
+        written, event = done or write_on_condition(
             self._access,
             read=read,
             decide=decide,
@@ -144,29 +144,30 @@ class Changes(Part):
             limit=limit,
         )
         if event is not None:
-            self._tell(event, document)
-        return template_of(document)
+            self._tell(event, written.document)
+        return written.template
 
     def _write_change(
         self,
         db: Collections,
-        document: Document,
+        found: Found,
         spec: Spec | None,
         *,
         event_of: Callable[..., Document],
         rebase: dict[str, Any],
         is_known: bool = False,
-    ) -> tuple[Document, Document | None] | None:
+    ) -> tuple[Found, Document | None] | None:
         """Commit a change if the document is as it was read, or is known to be; return it as it is then, and the event.
 
         There is no event where nothing changes.
         """
         assert spec is not None  # noqa: S101  # a change decides on one
+        document = found.document
         fields = {} if all(same(document.get(key), value) for key, value in rebase.items()) else rebase
-        if same(spec, from_stored(document)):
+        if same(spec, found.spec):
             if is_known:  # nothing would be written that could find it otherwise
                 return None
-            return (document, None) if not fields or commit(db, document, fields) else None
+            return (found, None) if not fields or commit(db, document, fields) else None
         if not is_known:
             ensure_event(db, document, self._copied)
         elif not is_copied(db, document, self._copied):
@@ -188,5 +189,6 @@ class Changes(Part):
         if not committed:
             return None
         copy_event(db, event, self._copied)
-        db.known.note_written(document | fields)
-        return document | fields, event
+        written = document | fields
+        db.known.note_written(written)
+        return Found(written, spec), event

@@ -6,9 +6,9 @@ commands themselves tell live claims from expired ones, by the clock of the data
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from flask_worker_templates.errors import (
     InvalidParameters,
@@ -25,15 +25,17 @@ from .claim_rules import CLAIMS
 from .clock import renews_as_it_claims, update_and_return
 from .connection import Collections, Document
 from .decoding import decoded
-from .loop import Guard, write_on_condition
+from .loop import Guard, write_on_condition, write_unseen
 from .part import Part
 from .presented import PRESENTED
 from .queries import scope_conditions
 from .raw_reads import find_raw
 from .recheck import recheck
 from .stored_claims import check_claims, claim_of
-from .stored_form import template_of
+from .stored_form import check_presented
 from .stored_types import Malformed
+
+R = TypeVar("R")
 
 RENEWED = "renewed"
 """The field of a stored claim that tells a renewed one from a new one to the command that may have done either."""
@@ -107,21 +109,48 @@ class Claims(Part):
         wish = _Wish(worker_id, actor, ttl, revision)
         projection = {**PRESENTED, "claims": {"$elemMatch": {"worker_id": worker_id}}}
 
-        document, outcome = write_on_condition(
-            self._access,
-            read=self._reader(template_id, guard, projection),
-            decide=_nothing,
-            write=lambda db, seen, _: self._grant(db, seen, wish, projection),
-            scope=ALL,  # the commands themselves look at the scope: without a guard, nothing is read before them
-            guard=guard,
-        )
-        now = document.get("now") if outcome == "unchanged" else None  # live a moment ago
-        with self._access.operation() as db:
+        def write(db: Collections, seen: Document) -> tuple[Claim, ClaimOutcome, Document] | None:
+            granted = self._grant(db, seen, wish, projection)
+            if granted is None:
+                return None
+            document, outcome = granted
+            now = document.get("now") if outcome == "unchanged" else None  # live a moment ago
             claim = claim_shown(db, document, now, self._rules, self._scope)
             db.known_claims.note(template_id, claim)
+            return claim, outcome, document
+
+        claim, outcome, document = self._write(template_id, projection, guard, write)
         if outcome == "made":
-            self._tell_claim("claimed", claim, template_of(document), actor)
+            self._tell_claim("claimed", claim, document, actor)
         return claim, outcome
+
+    def _write(
+        self,
+        template_id: str,
+        projection: Document,
+        guard: Guard | None,
+        write: Callable[[Collections, Document], R | None],
+    ) -> R:
+        """Write in the loop, given the template as it was read for the guard; without one its id alone."""
+        if guard is None:
+            return write_unseen(self._access, lambda db: write(db, {"_id": template_id}))
+
+        def read(db: Collections) -> Document:
+            found = find_raw(db.templates_guarded, self._inside({"_id": template_id}), projection, limit=1)
+            if not found:
+                raise TemplateNotFound(template_id)
+            document = {"_id": template_id, **decoded(found[0])}
+            _check_sound(db, document)
+            return document
+
+        return write_on_condition(
+            self._access,
+            read=read,
+            decide=lambda found: None,
+            write=lambda db, found, _: write(db, found.document),
+            scope=ALL,  # the commands themselves look at the scope
+            guard=guard,
+        )
 
     def _grant(
         self, db: Collections, seen: Document, wish: _Wish, projection: Document
@@ -130,7 +159,7 @@ class Claims(Part):
 
         Args:
             db: where.
-            seen: the template as it was read for a guard; without one its id alone.
+            seen: the template as `_write` gives it.
             wish: what the worker asks for.
             projection: of the document to return.
         """
@@ -256,7 +285,7 @@ class Claims(Part):
         """
         projection = {**PRESENTED, "claims": {"$elemMatch": {"worker_id": worker_id}}}
 
-        def write(db: Collections, seen: Document, _: Any) -> tuple[Document | None] | None:
+        def write(db: Collections, seen: Document) -> tuple[Document | None] | None:
             recheck(db, template_id)  # what is no template is never changed
             db.known_claims.forget(template_id, worker_id)
             key: Document = {"_id": template_id}
@@ -275,31 +304,11 @@ class Claims(Part):
             _check_sound(db, found)
             return None if found.get("claims") else (None,)
 
-        (document,) = write_on_condition(
-            self._access,
-            read=self._reader(template_id, guard, projection),
-            decide=_nothing,
-            write=write,
-            scope=ALL,  # the commands themselves look at the scope: without a guard, nothing is read before them
-            guard=guard,
-        )
+        (document,) = self._write(template_id, projection, guard, write)
         if document is None:
             return False
-        self._tell_claim("released", claim_of(document["claims"][0], None), template_of(document), actor)
+        self._tell_claim("released", claim_of(document["claims"][0], None), document, actor)
         return True
-
-    def _reader(self, template_id: str, guard: Guard | None, projection: Document) -> Any:
-        def read(db: Collections) -> Document:
-            if guard is None:
-                return {"_id": template_id}
-            found = find_raw(db.templates_guarded, self._inside({"_id": template_id}), projection, limit=1)
-            if not found:
-                raise TemplateNotFound(template_id)
-            document = {"_id": template_id, **decoded(found[0])}
-            _check_sound(db, document)
-            return document
-
-        return read
 
     def _check_claimed(self, db: Collections, document: Document, outcome: ClaimOutcome, worker_id: str) -> None:
         """Take a new claim back that was made on what is no template, and is not listed as none yet."""
@@ -315,13 +324,9 @@ class Claims(Part):
 def _check_sound(db: Collections, document: Document) -> None:
     """Raise TemplateNotFound if a document is no template, as far as it is presented, or its claims here are none."""
     try:
-        template_of(document)
+        check_presented(document)
         if "claims" in document:
             check_claims(document)
     except Malformed as error:
         db.census.met_template(document, error)
         raise TemplateNotFound(str(document["_id"])) from None
-
-
-def _nothing(document: Document) -> None:
-    return None

@@ -17,7 +17,7 @@ from .connection import Document
 from .loop import check_inside
 from .names import name_taken
 from .part import Part
-from .stored_form import template_of
+from .stored_form import Found
 
 Progress = Callable[[int], None]
 """Told how many items were just dealt with."""
@@ -54,8 +54,9 @@ class Creations(Part):
         """
         check_inside(self._scope, spec)
         document = new_document(spec, actor=actor, action=action, message=message, origin=origin)
+        new = Found(document, spec)
         if guard is not None:
-            guard(template_of(document))
+            guard(new.template)
         with self._access.operation() as db:
             if db.census.spellings(spec["name"]):  # the unique index tells the forms of one name apart
                 raise name_taken(db, spec["name"], self._scope)
@@ -65,7 +66,7 @@ class Creations(Part):
                 raise name_taken(db, spec["name"], self._scope) from None
             copy_event(db, document["last_event"], self._copied)
         self._tell(document["last_event"], document)
-        return template_of(document)
+        return new.template
 
     def create_missing(
         self, seeds: Sequence[Seed], *, actor: str, message: str | None = None, progress: Progress | None = None

@@ -13,7 +13,7 @@ from .commit import ensure_event, new_event, read_guarded, remove, take_turn, wi
 from .connection import Collections, Document
 from .loop import Guard, Precondition, write_on_condition
 from .part import Part
-from .stored_form import from_stored, template_of
+from .stored_form import Found
 
 _SHOWN_CLAIMS = 5
 
@@ -48,24 +48,25 @@ class Deletions(Part):
             TemplateKeepsChanging: if the guard would have to be asked too often.
         """
 
-        def write(db: Collections, document: Document, _: Spec | None) -> tuple[Document, Document] | None:
-            intent = self._remove(db, document, partial(new_event, actor=actor, message=message, pruned=pruned))
-            return None if intent is None else (document, intent)
+        def write(db: Collections, found: Found, _: Spec | None) -> tuple[Found, Document] | None:
+            intent = self._remove(db, found, partial(new_event, actor=actor, message=message, pruned=pruned))
+            return None if intent is None else (found, intent)
 
-        document, event = write_on_condition(
+        deleted, event = write_on_condition(
             self._access,
             read=partial(read_guarded, template_id=template_id),
-            decide=lambda document: None,
+            decide=lambda found: None,
             write=write,
             scope=self._scope,
             allowed=allowed,
             guard=guard,
         )
-        self._tell(event, document)
-        return template_of(document)
+        self._tell(event, deleted.document)
+        return deleted.template
 
-    def _remove(self, db: Collections, document: Document, event_of: partial[Document]) -> Document | None:
+    def _remove(self, db: Collections, found: Found, event_of: partial[Document]) -> Document | None:
         """Announce the deletion and carry it out; return its event, or None where another writer was faster."""
+        document = found.document
         unclaimed = self._rules.unclaimed(db)
         turn = take_turn(db, document, unclaimed)
         if turn is None:
@@ -78,7 +79,7 @@ class Deletions(Part):
         intent = event_of(
             document["_id"],
             document["revision"] + 1,
-            from_stored(document),
+            found.spec,
             action="deleted",
             deleted=document,
             turn=turn,

@@ -18,7 +18,7 @@ from flask_worker_templates.model.spec import Spec
 from flask_worker_templates.model.template import Template
 
 from .connection import Collections, DatabaseAccess, Document, TimeLimit
-from .stored_form import from_stored, template_of
+from .stored_form import Found
 
 R = TypeVar("R")
 
@@ -48,12 +48,31 @@ def attempts() -> Iterator[None]:
         pause = min(pause * 2, 0.05)
 
 
+def write_unseen(access: DatabaseAccess, write: Callable[[Collections], R | None]) -> R:
+    """Write without reading first, where the command itself looks at what it needs, and again where it found it moving.
+
+    Args:
+        access: the way to the database; all rounds together have one time limit.
+        write: carries it out, and returns the result, or None where it is to be tried again.
+
+    Raises:
+        DatabaseUnavailable: if MongoDB does not do its part within the time limit.
+    """
+    limit = access.time_limit()
+    for _ in attempts():
+        with access.operation(limit) as db:
+            result = write(db)
+        if result is not None:
+            return result
+    raise AssertionError  # pragma: no cover  # attempts never ends by itself
+
+
 def write_on_condition(
     access: DatabaseAccess,
     *,
     read: Callable[[Collections], Document],
-    decide: Callable[[Document], Spec | None],
-    write: Callable[[Collections, Document, Spec | None], R | None],
+    decide: Callable[[Found], Spec | None],
+    write: Callable[[Collections, Found, Spec | None], R | None],
     scope: Scope,
     allowed: Precondition | None = None,
     guard: Guard | None = None,
@@ -64,7 +83,7 @@ def write_on_condition(
     Args:
         access: the way to the database; all reads and writes together have one time limit.
         read: returns the template's document.
-        decide: given the document, returns the spec that the template is to have, or None where it is not about that.
+        decide: given the template, returns the spec that it is to have, or None where it is not about that.
         write: carries it out if the document is still as it was read, and returns the result; else None.
         scope: what may be touched: the template as it is, and as it would be.
         allowed: whether the change may be made to a revision.
@@ -82,13 +101,13 @@ def write_on_condition(
     ask = _Asking(guard) if guard is not None else None
     for _ in attempts():
         with access.operation(limit) as db:
-            document = read(db)
-        if not _is_inside(scope, document):
-            raise TemplateNotFound(document["_id"])
+            found = Found(read(db))
+        if not _is_inside(scope, found):
+            raise TemplateNotFound(found.document["_id"])
         with limit.stopped():
-            spec = _decided(document, decide, scope, allowed, ask)
+            spec = _decided(found, decide, scope, allowed, ask)
         with access.operation(limit) as db:
-            result = write(db, document, spec)
+            result = write(db, found, spec)
         if result is not None:
             return result
     raise AssertionError  # pragma: no cover  # attempts never ends by itself
@@ -96,10 +115,10 @@ def write_on_condition(
 
 def write_as_known(
     access: DatabaseAccess,
-    document: Document,
+    known: Document,
     *,
-    decide: Callable[[Document], Spec | None],
-    write: Callable[[Collections, Document, Spec | None], R | None],
+    decide: Callable[[Found], Spec | None],
+    write: Callable[[Collections, Found, Spec | None], R | None],
     scope: Scope,
     allowed: Precondition,
     guard: Guard | None = None,
@@ -109,8 +128,8 @@ def write_as_known(
 
     Args:
         access: as in `write_on_condition`, like all that is not named here.
-        document: the template's, as it is remembered.
-        decide: given the document.
+        known: the template's document, as it is remembered.
+        decide: given the template.
         write: carries it out if the document still is exactly as it is remembered.
         scope: what may be touched.
         allowed: whether the change may be made to the revision.
@@ -123,41 +142,42 @@ def write_as_known(
     Raises:
         DatabaseUnavailable: if MongoDB does not do its part within the time limit.
     """
-    if not allowed(document["revision"]) or not _is_inside(scope, document):
+    found = Found(known)
+    if not allowed(known["revision"]) or not _is_inside(scope, found):
         return None
     try:
         with limit.stopped():
-            spec = _decided(document, decide, scope, allowed, _Asking(guard) if guard is not None else None)
+            spec = _decided(found, decide, scope, None, _Asking(guard) if guard is not None else None)
     except Exception:  # what is refused, is refused for the document as it is
         return None
     with access.operation(limit) as db:
-        return write(db, document, spec)
+        return write(db, found, spec)
 
 
 def _decided(
-    document: Document,
-    decide: Callable[[Document], Spec | None],
+    found: Found,
+    decide: Callable[[Found], Spec | None],
     scope: Scope,
     allowed: Precondition | None,
     ask: _Asking | None,
 ) -> Spec | None:
     try:
-        if allowed is not None and not allowed(document["revision"]):
-            raise RevisionMismatch(document["_id"], document["revision"])
-        spec = decide(document)
+        if allowed is not None and not allowed(found.document["revision"]):
+            raise RevisionMismatch(found.document["_id"], found.document["revision"])
+        spec = decide(found)
         if spec is not None:
             check_inside(scope, spec)
     except Exception:
         if ask is not None:  # who may not make the change is told that, whatever else is wrong with it
-            ask(document, None, unchanged=True)
+            ask(found, None, unchanged=True)
         raise
     if ask is not None:
-        ask(document, spec)
+        ask(found, spec)
     return spec
 
 
-def _is_inside(scope: Scope, document: Document) -> bool:
-    return scope.everything or scope.contains(from_stored(document))
+def _is_inside(scope: Scope, found: Found) -> bool:
+    return scope.everything or scope.contains(found.spec)
 
 
 def check_inside(scope: Scope, spec: Spec) -> None:
@@ -178,12 +198,13 @@ class _Asking:
         self._rounds = 0
         self._passed: int | None = None
 
-    def __call__(self, document: Document, spec: Spec | None, *, unchanged: bool = False) -> None:
-        if document["revision"] == self._passed:
+    def __call__(self, found: Found, spec: Spec | None, *, unchanged: bool = False) -> None:
+        revision = found.document["revision"]
+        if revision == self._passed:
             return
         if self._rounds == MAX_ROUNDS:
-            raise TemplateKeepsChanging(document["_id"], self._rounds)
+            raise TemplateKeepsChanging(found.document["_id"], self._rounds)
         self._rounds += 1
-        template = template_of(document)
+        template = found.template
         self._guard(template, template if unchanged else None if spec is None else template.with_spec(spec))
-        self._passed = document["revision"]
+        self._passed = revision

@@ -9,7 +9,6 @@ from typing import Literal, Self
 from flask_worker_templates.model.claim import Claim
 from flask_worker_templates.model.rules import STANDARD, SpecRules
 from flask_worker_templates.model.scope import ALL, Scope
-from flask_worker_templates.model.template import Template
 
 from .claim_rules import ClaimRules
 from .commit import Copied
@@ -19,8 +18,8 @@ from .queries import all_of, scope_conditions
 Observer = Callable[[Document, Document], None]
 """Told of every change after its write: the event, and the document after it (for a deletion, before it)."""
 
-ClaimObserver = Callable[[Literal["claimed", "released"], Claim, Template, str], None]
-"""Told of every claim that was made or ended: the claim, the template, and the actor."""
+ClaimObserver = Callable[[Literal["claimed", "released"], Claim, Document, str], None]
+"""Told of every claim that was made or ended: the claim, the document of its template, and the actor."""
 
 
 class Part:
@@ -72,6 +71,6 @@ class Part:
         if self._observer is not None:
             self._observer(event, document)
 
-    def _tell_claim(self, what: Literal["claimed", "released"], claim: Claim, template: Template, actor: str) -> None:
+    def _tell_claim(self, what: Literal["claimed", "released"], claim: Claim, document: Document, actor: str) -> None:
         if self._claim_observer is not None:
-            self._claim_observer(what, claim, template, actor)
+            self._claim_observer(what, claim, document, actor)

@@ -29,7 +29,7 @@ from .loop import Guard, write_on_condition
 from .names import name_taken
 from .part import Part
 from .scoped_events import Insiders
-from .stored_form import PLACEHOLDER, from_stored, is_placeholder, origin_fields, template_of, to_stored
+from .stored_form import PLACEHOLDER, is_placeholder, origin_fields, template_of, to_stored
 
 _DELETION = "deletion that is undone"  # no name that a field of a document has
 
@@ -69,8 +69,8 @@ class Restorations(Part):
         document, event = write_on_condition(
             self._access,
             read=self._deletion_reader(template_id, deletion),
-            decide=lambda document: from_stored(document) if spec is None else spec,
-            write=lambda db, document, wanted: self._bring_back(db, document, wanted, origin, event_of),
+            decide=lambda found: found.spec if spec is None else spec,
+            write=lambda db, found, wanted: self._bring_back(db, found.document, wanted, origin, event_of),
             scope=self._scope,
             guard=guard,
         )

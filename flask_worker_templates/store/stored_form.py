@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from flask_worker_templates.model.extra_values import scalar_string
@@ -114,7 +115,11 @@ def template_of(document: Mapping[str, Any]) -> Template:
     Raises:
         Malformed: if it holds none.
     """
-    spec, owned = from_stored(document), owned_by_template(document)
+    return _template_with(document, from_stored(document))
+
+
+def _template_with(document: Mapping[str, Any], spec: Spec) -> Template:
+    owned = owned_by_template(document)
     return Template(
         id=owned["_id"],
         **spec_values(spec),
@@ -123,6 +128,48 @@ def template_of(document: Mapping[str, Any]) -> Template:
         created_at=owned["created_at"],
         updated_at=owned["updated_at"],
     )
+
+
+def check_presented(document: Mapping[str, Any]) -> None:
+    """Look at all of a document that is shown of a template.
+
+    Raises:
+        Malformed: if it holds none.
+    """
+    from_stored(document)
+    owned_by_template(document)
+
+
+class Found:
+    """A template as it was found: its document, and what that says, which is read once.
+
+    Args:
+        document: the template's.
+        spec: that it holds, where that is known already.
+    """
+
+    def __init__(self, document: dict[str, Any], spec: Spec | None = None) -> None:
+        self.document = document
+        if spec is not None:
+            self.spec = spec
+
+    @cached_property
+    def spec(self) -> Spec:
+        """The spec; nobody's to change.
+
+        Raises:
+            Malformed: if the document holds none.
+        """
+        return from_stored(self.document)
+
+    @property
+    def template(self) -> Template:
+        """The template, each time a new one, whose mappings are its own.
+
+        Raises:
+            Malformed: if the document holds none.
+        """
+        return _template_with(self.document, self.spec)
 
 
 def managed_of(document: Mapping[str, Any]) -> Managed:

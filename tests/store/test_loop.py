@@ -66,6 +66,23 @@ def patch(**changes: Any) -> Callable[[Spec], Spec]:
     return lambda current: patched(current, changes)
 
 
+def test_the_mappings_that_a_guard_is_shown_are_its_own(store: Store) -> None:
+    """What it makes of them is neither written nor answered."""
+    new = {**spec_with("one"), "labels": {"team": "a"}, "extra": {"zones": ["a"]}}
+
+    def guard(template: Template, after: Template | None = None) -> None:
+        for shown in (template, after or template):
+            shown.labels["team"] = "changed"  # type: ignore[index]
+            shown.extra["zones"].append("changed")
+
+    created = store.create(new, actor="alice", guard=guard)
+    updated = store.update(created.id, lambda current: {**current, "max_nodes": 7}, actor="bob", guard=guard)
+    (worker, _) = store.claim(created.id, "w", actor="bob", guard=guard)
+    for told in (created, updated, store.get(created.id)):
+        assert (told.labels, told.extra) == ({"team": "a"}, {"zones": ["a"]})
+    assert not worker.outdated
+
+
 def test_a_guard_sees_what_is_and_what_would_be(store: Store, target: Template, guard: Any, asked: Asked) -> None:
     updated = store.update(target.id, patch(max_nodes=7), actor="bob", guard=guard)
     before, after = asked[-1]
