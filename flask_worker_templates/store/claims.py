@@ -6,9 +6,9 @@ commands themselves tell live claims from expired ones, by the clock of the data
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from flask_worker_templates.errors import (
     InvalidParameters,
@@ -18,24 +18,19 @@ from flask_worker_templates.errors import (
     TemplateNotFound,
 )
 from flask_worker_templates.model.claim import KEEP_TTL, Claim, ClaimOutcome, KeepTtl
-from flask_worker_templates.model.scope import ALL
 
 from .claim_list import claim_shown
+from .claim_loop import Seen, check_sound, write_claims
 from .claim_rules import CLAIMS
-from .clock import renews_as_it_claims, update_and_return
+from .clock import path_of_claim, renews_as_it_claims, update_and_return
 from .connection import Collections, Document
-from .decoding import decoded
-from .loop import Guard, write_on_condition, write_unseen
+from .loop import Guard
 from .part import Part
 from .presented import PRESENTED
 from .queries import scope_conditions
-from .raw_reads import find_raw
 from .recheck import recheck
-from .stored_claims import check_claims, claim_of
-from .stored_form import check_presented
+from .stored_claims import claim_of
 from .stored_types import Malformed
-
-R = TypeVar("R")
 
 RENEWED = "renewed"
 """The field of a stored claim that tells a renewed one from a new one to the command that may have done either."""
@@ -109,7 +104,7 @@ class Claims(Part):
         wish = _Wish(worker_id, actor, ttl, revision)
         projection = {**PRESENTED, "claims": {"$elemMatch": {"worker_id": worker_id}}}
 
-        def write(db: Collections, seen: Document) -> tuple[Claim, ClaimOutcome, Document] | None:
+        def write(db: Collections, seen: Seen) -> tuple[Claim, ClaimOutcome, Document] | None:
             granted = self._grant(db, seen, wish, projection)
             if granted is None:
                 return None
@@ -119,64 +114,34 @@ class Claims(Part):
             db.known_claims.note(template_id, claim)
             return claim, outcome, document
 
-        claim, outcome, document = self._write(template_id, projection, guard, write)
+        claim, outcome, document = write_claims(
+            self._access, template_id, worker_id, write, scope=self._scope, guard=guard
+        )
         if outcome == "made":
             self._tell_claim("claimed", claim, document, actor)
         return claim, outcome
 
-    def _write(
-        self,
-        template_id: str,
-        projection: Document,
-        guard: Guard | None,
-        write: Callable[[Collections, Document], R | None],
-    ) -> R:
-        """Write in the loop, given the template as it was read for the guard; without one its id alone."""
-        if guard is None:
-            return write_unseen(self._access, lambda db: write(db, {"_id": template_id}))
-
-        def read(db: Collections) -> Document:
-            found = find_raw(db.templates_guarded, self._inside({"_id": template_id}), projection, limit=1)
-            if not found:
-                raise TemplateNotFound(template_id)
-            document = {"_id": template_id, **decoded(found[0])}
-            _check_sound(db, document)
-            return document
-
-        return write_on_condition(
-            self._access,
-            read=read,
-            decide=lambda found: None,
-            write=lambda db, found, _: write(db, found.document),
-            scope=ALL,  # the commands themselves look at the scope
-            guard=guard,
-        )
-
     def _grant(
-        self, db: Collections, seen: Document, wish: _Wish, projection: Document
+        self, db: Collections, seen: Seen, wish: _Wish, projection: Document
     ) -> tuple[Document, ClaimOutcome] | None:
         """Make or renew a claim, or find it as it is wished; None where it is to be tried again.
 
         Args:
             db: where.
-            seen: the template as `_write` gives it.
+            seen: the template.
             wish: what the worker asks for.
             projection: of the document to return.
         """
-        template_id = seen["_id"]
-        recheck(db, template_id)  # what is no template is never changed
-        key: Document = {"_id": template_id}
-        if "revision" in seen:
-            key["revision"] = seen["revision"]
-            if any(wish.is_met_by(claim) for claim in seen.get("claims", ())):
-                return seen, "unchanged"  # as was just read
+        recheck(db, seen.key["_id"])  # what is no template is never changed
+        if seen.document is not None and any(wish.is_met_by(claim) for claim in seen.document.get("claims", ())):
+            return seen.document, "unchanged"  # as was just read
         for claim in self._claims_to_renew(db, seen, wish, projection):
-            if done := self._renew(db, key, wish, claim, projection):
+            if done := self._renew(db, seen.key, wish, claim, projection):
                 break
         else:
-            done = self._claim(db, key, wish, projection)
+            done = self._claim(db, seen.key, wish, projection)
         if done is None:
-            return self._unchanged(db, key, wish)
+            return None if seen.is_known else self._unchanged(db, seen.key, wish)
         self._check_claimed(db, *done, wish.worker_id)
         return done
 
@@ -208,11 +173,13 @@ class Claims(Part):
             return None
         return found, "renewed" if any(one.get(RENEWED) for one in found.get("claims", ())) else "made"
 
-    def _claims_to_renew(self, db: Collections, seen: Document, wish: _Wish, projection: Document) -> Sequence[Claim]:
+    def _claims_to_renew(self, db: Collections, seen: Seen, wish: _Wish, projection: Document) -> Sequence[Claim]:
         """Return the claim that the worker seems to have: to renew that is cheaper among thousands of claims."""
-        if "revision" not in seen and renews_as_it_claims(db):
-            return db.known_claims.of(seen["_id"], wish.worker_id)
-        document = seen if "revision" in seen else db.templates_guarded.find_one({"_id": seen["_id"]}, projection)
+        document, template_id = seen.document, seen.key["_id"]
+        if document is None:
+            if renews_as_it_claims(db):
+                return db.known_claims.of(template_id, wish.worker_id)
+            document = db.templates_guarded.find_one({"_id": template_id}, projection)
         stored = [claim for claim in (document or {}).get("claims") or () if not wish.is_met_by(claim)]
         try:
             return [claim_of(claim) for claim in stored]
@@ -233,9 +200,10 @@ class Claims(Part):
             held["$expr"] = {"$lt": [self._rules.clock.now(db), claim.expires_at.replace(tzinfo=None)]}
         if conditions := self._conditions(wish):
             held["$and"] = conditions
-        values = {f"claims.$.{field}": value for field, value in wish.renewal().items()}
-        update = self._rules.clock.stamp(db, "claims.$.renewed_at", values)
-        found = update_and_return(db, held, update, projection)
+        path, filters = path_of_claim(db, wish.worker_id)
+        values = {f"{path}.{field}": value for field, value in wish.renewal().items()}
+        update = self._rules.clock.stamp(db, f"{path}.renewed_at", values)
+        found = update_and_return(db, held, update, projection, filters)
         return None if found is None else (found, "renewed")
 
     def _conditions(self, wish: _Wish) -> list[Document]:
@@ -257,7 +225,7 @@ class Claims(Part):
         if not found:
             raise TemplateNotFound(key["_id"])
         document = found[0]
-        _check_sound(db, document)
+        check_sound(db, document)
         if document["revision"] != key.get("revision", document["revision"]):
             return None
         if wish.revision is not None and wish.revision > document["revision"]:
@@ -285,26 +253,25 @@ class Claims(Part):
         """
         projection = {**PRESENTED, "claims": {"$elemMatch": {"worker_id": worker_id}}}
 
-        def write(db: Collections, seen: Document) -> tuple[Document | None] | None:
+        def write(db: Collections, seen: Seen) -> tuple[Document | None] | None:
             recheck(db, template_id)  # what is no template is never changed
             db.known_claims.forget(template_id, worker_id)
-            key: Document = {"_id": template_id}
-            if guard is not None:
-                key["revision"] = seen["revision"]
             ended = db.templates_guarded.find_one_and_update(
-                self._inside({**key, "claims": {"$elemMatch": {"worker_id": worker_id}}}),
+                self._inside({**seen.key, "claims": {"$elemMatch": {"worker_id": worker_id}}}),
                 {"$pull": {"claims": {"worker_id": worker_id}}},
                 projection,
             )
             if ended is not None:
                 return (ended,)
+            if seen.is_known:
+                return None
             found = db.templates_guarded.find_one(self._inside({"_id": template_id}), projection)
             if found is None:
                 raise TemplateNotFound(template_id)
-            _check_sound(db, found)
+            check_sound(db, found)
             return None if found.get("claims") else (None,)
 
-        (document,) = self._write(template_id, projection, guard, write)
+        (document,) = write_claims(self._access, template_id, worker_id, write, scope=self._scope, guard=guard)
         if document is None:
             return False
         self._tell_claim("released", claim_of(document["claims"][0], None), document, actor)
@@ -313,20 +280,9 @@ class Claims(Part):
     def _check_claimed(self, db: Collections, document: Document, outcome: ClaimOutcome, worker_id: str) -> None:
         """Take a new claim back that was made on what is no template, and is not listed as none yet."""
         try:
-            _check_sound(db, document)
+            check_sound(db, document)
         except TemplateNotFound:
             if outcome == "made":
                 own = {"claims": {"worker_id": worker_id}}
                 db.templates_guarded.update_one({"_id": document["_id"]}, {"$pull": own})
             raise
-
-
-def _check_sound(db: Collections, document: Document) -> None:
-    """Raise TemplateNotFound if a document is no template, as far as it is presented, or its claims here are none."""
-    try:
-        check_presented(document)
-        if "claims" in document:
-            check_claims(document)
-    except Malformed as error:
-        db.census.met_template(document, error)
-        raise TemplateNotFound(str(document["_id"])) from None

@@ -63,13 +63,32 @@ def renews_as_it_claims(db: Collections) -> bool:
     return _is_server(db)
 
 
+def path_of_claim(db: Collections, worker_id: str) -> tuple[str, list[dict[str, Any]] | None]:
+    """Return the path of a worker's claim for an update, and the array filters that it needs.
+
+    By a filter and not by position: what else the query says of arrays would say which position is meant, too.
+    """
+    if _is_server(db):
+        return "claims.$[own]", [{"own.worker_id": worker_id}]
+    return "claims.$", None  # mongomock takes the position from the condition on this very array
+
+
 def update_and_return(
-    db: Collections, key: Mapping[str, Any], update: Any, projection: Mapping[str, Any]
+    db: Collections,
+    key: Mapping[str, Any],
+    update: Any,
+    projection: Mapping[str, Any],
+    array_filters: list[dict[str, Any]] | None = None,
 ) -> Document | None:
     """Update a template and return it, as it is then, in one command; None where nothing matches."""
     if _is_server(db):
         return db.templates_guarded.find_one_and_update(
-            key, update, projection=projection, return_document=ReturnDocument.AFTER
+            key,
+            update,
+            projection=projection,
+            return_document=ReturnDocument.AFTER,
+            array_filters=array_filters,
+            hint="_id_",  # whatever else is said of it
         )
     # mongomock's own updates the wrong element of an array.
     if not db.templates_guarded.update_one(key, update).matched_count:

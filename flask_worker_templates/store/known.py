@@ -17,9 +17,8 @@ from typing import Any
 import bson
 
 from flask_worker_templates.model.claim import Claim
-from flask_worker_templates.model.spec import FIELDS
 
-from .decoding import decode
+from .decoding import SHOWN, decode
 from .presented import MAX_REMEMBERED
 
 Document = dict[str, Any]
@@ -48,8 +47,18 @@ class Known:
 
     def take(self, template_id: str) -> Document | None:
         """Return a document, and forget it: what it was good for, a write, makes another of it."""
-        raw = self._raw.pop(template_id, None)
+        document = self.of(template_id)
+        self.forget(template_id)
+        return document
+
+    def of(self, template_id: str) -> Document | None:
+        """Return a document, each time a new one."""
+        raw = self._raw.get(template_id)
         return None if raw is None else decode(raw)
+
+    def forget(self, template_id: str) -> None:
+        """Take note that a document is not as it is remembered."""
+        self._raw.pop(template_id, None)
 
 
 class KnownClaims:
@@ -83,8 +92,8 @@ class KnownClaims:
 
 
 def unchanged(document: Document) -> Document:
-    """Return the condition that nobody has changed what a change is decided on, and written over, by any way."""
-    condition: Document = {name: {"$eq": document[name]} if name in document else {"$exists": False} for name in FIELDS}
+    """Return the condition that nobody has changed what a write is decided on, and written over, by any way."""
+    condition: Document = {name: {"$eq": document[name]} if name in document else {"$exists": False} for name in SHOWN}
     condition["last_event.token"] = document["last_event"]["token"]
     condition["base"] = None if document.get("base") is None else {"$ne": None}
     return condition

@@ -120,7 +120,7 @@ def write_as_known(
     decide: Callable[[Found], Spec | None],
     write: Callable[[Collections, Found, Spec | None], R | None],
     scope: Scope,
-    allowed: Precondition,
+    allowed: Precondition | None = None,
     guard: Guard | None = None,
     limit: TimeLimit,
 ) -> R | None:
@@ -143,7 +143,7 @@ def write_as_known(
         DatabaseUnavailable: if MongoDB does not do its part within the time limit.
     """
     found = Found(known)
-    if not allowed(known["revision"]) or not _is_inside(scope, found):
+    if (allowed is not None and not allowed(known["revision"])) or not _is_inside(scope, found):
         return None
     try:
         with limit.stopped():

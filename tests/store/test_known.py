@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from flask_worker_templates.settings import Settings
 from flask_worker_templates.store.connection import DatabaseAccess
 from flask_worker_templates.store.known import Known, KnownClaims
 from flask_worker_templates.store.store import Store
+from tests.support.backends import mongod_only
 from tests.support.monitoring import monitored
 from tests.support.strategies import spec_with
 
@@ -91,16 +94,20 @@ def test_a_change_of_another_process_is_seen(store: Store, other: Store, one: Te
     assert (changed.revision, changed.description, changed.max_nodes) == (3, "of the other", 3)
 
 
-@pytest.mark.parametrize(
+by_hand = pytest.mark.parametrize(
     ("edit", "shows"),
     [
         ({"$set": {"max_nodes": 77}}, {"max_nodes": 77}),
         ({"$set": {"labels": ["team=field"]}}, {"labels": {"team": "field"}}),
         ({"$set": {"labels": ["team=qa", "site=a"]}}, {"labels": {"team": "qa", "site": "a"}}),
         ({"$set": {"extra": {"$gt": 1}}}, {}),
+        ({"$set": {"is_seeded": True}}, {"is_seeded": True}),
         ({"$unset": {"startup_time_minutes": 1}}, {"startup_time_minutes": 20}),
     ],
 )
+
+
+@by_hand
 def test_an_edit_by_hand_that_left_the_revision_is_kept(
     edit: dict[str, Any], shows: dict[str, Any], store: Store, one: Template, database: Raw
 ) -> None:
@@ -174,6 +181,76 @@ def test_a_guard_and_a_scope_are_asked_about_the_template_that_is_written(
     with pytest.raises(NotAllowed):
         mine.update(one.id, patch(labels={"team": "field"}), actor="eve", allowed=at(3))
     assert store.within(ALL).get(one.id).revision == 3
+
+
+@by_hand
+def test_a_claim_is_allowed_for_the_template_that_it_is_made_on(
+    edit: dict[str, Any], shows: dict[str, Any], store: Store, one: Template, database: Raw
+) -> None:
+    asked: list[Template] = []
+
+    def guard(template: Template, _: Template | None) -> None:
+        asked.append(template)
+
+    for act in (store.claim, partial(store.claim, ttl=60), store.release):
+        act(one.id, "w1", actor="w", guard=guard)  # from here on it is remembered
+        before = database.worker_templates.find_one({"_id": one.id}) or {}
+        database.worker_templates.update_one({"_id": one.id}, edit)
+        act(one.id, "w1", actor="w", guard=guard)
+        assert asked[-1] == store.get(one.id)
+        assert {name: getattr(asked[-1], name) for name in shows} == shows
+        database.worker_templates.replace_one({"_id": one.id}, before)
+
+
+def test_a_guard_of_claims_is_heard_for_the_template_as_it_is(store: Store, other: Store, one: Template) -> None:
+    asked: list[int] = []
+
+    def guard(template: Template, _: Template | None) -> None:
+        asked.append(template.max_nodes)
+        if template.max_nodes == 9:
+            raise NotAllowed("not this one")
+
+    def act() -> list[int]:
+        asked.clear()
+        with suppress(NotAllowed):
+            store.claim(one.id, "w", actor="w", ttl=60, guard=guard)
+        return asked
+
+    assert act() == [one.max_nodes]
+    other.update(one.id, patch(max_nodes=9), actor="bob")
+    assert act() == [one.max_nodes, 9]  # the guess was allowed, the template is not
+    assert act() == [9, 9]
+    other.update(one.id, patch(max_nodes=8), actor="bob")
+    assert act() == [9, 8]  # and the other way round
+    assert act() == [8]
+    asked.clear()
+    theirs = store.within(scope_of({"label": "team=field"}))
+    for call in (partial(theirs.claim, ttl=60), theirs.release):
+        with pytest.raises(TemplateNotFound):
+            call(one.id, "w", actor="eve", guard=guard)
+    assert not asked
+
+
+@mongod_only
+def test_no_lease_but_the_workers_own_is_renewed(store: Store, one: Template, database: Raw) -> None:
+    """Not even where somebody has made an array of what the command looks at, in which MongoDB finds what was there."""
+
+    def guard(template: Template, _: Template | None) -> None:
+        """Let everybody."""
+
+    def leases() -> dict[str, int]:
+        stored = database.worker_templates.find_one({"_id": one.id}, {"claims": 1}) or {}
+        return {claim["worker_id"]: claim["ttl_seconds"] for claim in stored["claims"]}
+
+    workers = ["w1", "w2", "w3"]
+    for worker in workers:
+        store.claim(one.id, worker, actor="w", ttl=60, guard=guard)
+    assert store.claim(one.id, "w2", actor="w", ttl=300, guard=guard)[1] == "renewed"
+    assert leases() == {"w1": 60, "w2": 300, "w3": 60}
+    database.worker_templates.update_one({"_id": one.id}, {"$set": {"max_nodes": [1, 2, one.max_nodes]}})
+    with pytest.raises(TemplateNotFound):
+        store.claim(one.id, "w2", actor="w", ttl=600, guard=guard)
+    assert {worker: leases()[worker] for worker in ("w1", "w3")} == {"w1": 60, "w3": 60}
 
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
