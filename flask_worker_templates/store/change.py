@@ -17,8 +17,8 @@ from flask_worker_templates.model.template import Action, Template
 from . import audit
 from .commit import commit, copy_event, ensure_event, is_copied, new_event, read_guarded
 from .connection import Collections, Document
-from .known import unchanged
-from .loop import Guard, Precondition, write_as_known, write_on_condition
+from .known import Known, unchanged
+from .loop import Guard, Precondition, write_on_condition
 from .names import name_taken
 from .part import Part
 from .stored_form import Found, keeping_unknown, origin_fields, stored_at_top
@@ -117,31 +117,15 @@ class Changes(Part):
         named: str | None = None,
     ) -> Template:
         """Make a change; of the template of the id `named`, without reading it where it is remembered."""
-        write = partial(self._write_change, event_of=event_of, rebase=rebase or {})
-        limit, done = self._access.time_limit(), None
-        if named is not None and allowed is not None:
-            with self._access.operation(limit) as db:
-                known = db.known.take(named)
-            if known is not None:
-                done = write_as_known(
-                    self._access,
-                    known,
-                    decide=decide,
-                    write=partial(write, is_known=True),
-                    scope=self._scope,
-                    allowed=allowed,
-                    guard=guard,
-                    limit=limit,
-                )
-        written, event = done or write_on_condition(
+        written, event = write_on_condition(
             self._access,
             read=read,
             decide=decide,
-            write=write,
+            write=partial(self._write_change, event_of=event_of, rebase=rebase or {}),
             scope=self._scope,
             allowed=allowed,
             guard=guard,
-            limit=limit,
+            remembered=None if named is None or allowed is None else partial(Known.take, template_id=named),
         )
         if event is not None:
             self._tell(event, written.document)
@@ -155,9 +139,8 @@ class Changes(Part):
         *,
         event_of: Callable[..., Document],
         rebase: dict[str, Any],
-        is_known: bool = False,
     ) -> tuple[Found, Document | None] | None:
-        """Commit a change if the document is as it was read, or is known to be; return it as it is then, and the event.
+        """Commit a change if the document is as it was found; return it as it is then, and the event.
 
         There is no event where nothing changes.
         """
@@ -165,16 +148,16 @@ class Changes(Part):
         document = found.document
         fields = {} if all(same(document.get(key), value) for key, value in rebase.items()) else rebase
         if same(spec, found.spec):
-            if is_known:  # nothing would be written that could find it otherwise
+            if found.is_known:  # nothing would be written that could find it otherwise
                 return None
             return (found, None) if not fields or commit(db, document, fields) else None
-        if not is_known:
+        if not found.is_known:
             ensure_event(db, document, self._copied)
         elif not is_copied(db, document, self._copied):
             # A revision that was seen, and may have been rolled back since, is no reason to write its event.
             return None
         if spec["name"] != nfc(document["name"]) and db.census.spellings(spec["name"]):
-            if is_known:
+            if found.is_known:
                 return None
             raise name_taken(db, spec["name"], self._scope)
         managed = fields.get("base", document.get("base")) is not None
@@ -183,7 +166,7 @@ class Changes(Part):
         fields = fields | stored_at_top(keeping_unknown(document, event["spec"]))
         fields |= {"revision": revision, "updated_at": event["at"], "last_event": event}
         try:
-            committed = commit(db, document, fields, unchanged(document) if is_known else None)
+            committed = commit(db, document, fields, unchanged(document) if found.is_known else None)
         except DuplicateKeyError:
             raise name_taken(db, spec["name"], self._scope) from None
         if not committed:

@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from flask_worker_templates.errors import TemplateNotFound
-from flask_worker_templates.model.scope import ALL, Scope
+from flask_worker_templates.model.scope import Scope
 
 from .connection import Collections, DatabaseAccess, Document
 from .decoding import CHECKED, decoded
-from .known import unchanged
-from .loop import Guard, write_as_known, write_on_condition, write_unseen
+from .known import Known, unchanged
+from .loop import Guard, write_on_condition, write_unseen
 from .queries import all_of, scope_conditions
 from .raw_reads import find_raw
 from .soundness import check_template
@@ -41,6 +42,14 @@ class Seen:
     key: Document
     document: Document | None = None
     is_known: bool = False
+
+    @classmethod
+    def of(cls, found: Found) -> Seen:
+        """Return a template as a guard has seen it."""
+        key, document = {"_id": found.document["_id"]}, found.document
+        if found.is_known:
+            return cls({**key, **unchanged(document)}, is_known=True)
+        return cls({**key, "revision": document["revision"]}, document)
 
 
 def write_claims(
@@ -69,26 +78,14 @@ def write_claims(
     """
     if guard is None:
         return write_unseen(access, lambda db: write(db, Seen({"_id": template_id})))
-    limit = access.time_limit()
-    with access.operation(limit) as db:
-        known = db.known.of(template_id)
-    if known is not None:
-        seen = Seen({"_id": template_id, **unchanged(known)}, is_known=True)
-        done = write_as_known(
-            access, known, decide=_nothing, write=lambda db, *_: write(db, seen), scope=scope, guard=guard, limit=limit
-        )
-        if done is not None:
-            return done
     return write_on_condition(
         access,
-        read=lambda db: _read(db, template_id, worker_id, scope),
-        decide=_nothing,
-        write=lambda db, found, _: write(
-            db, Seen({"_id": template_id, "revision": found.document["revision"]}, found.document)
-        ),
-        scope=ALL,  # what was read is inside
+        read=partial(_read, template_id=template_id, worker_id=worker_id, scope=scope),
+        decide=lambda _: None,
+        write=lambda db, found, _: write(db, Seen.of(found)),
+        scope=scope,
         guard=guard,
-        limit=limit,
+        remembered=partial(Known.of, template_id=template_id),
     )
 
 
@@ -121,7 +118,3 @@ def check_sound(db: Collections, document: Document) -> None:
     except Malformed as error:
         db.census.met_template(document, error)
         raise TemplateNotFound(str(document["_id"])) from None
-
-
-def _nothing(found: Found) -> None:
-    return None

@@ -14,10 +14,11 @@ from typing import TypeVar
 
 from flask_worker_templates.errors import NotAllowed, RevisionMismatch, TemplateKeepsChanging, TemplateNotFound
 from flask_worker_templates.model.scope import Scope
-from flask_worker_templates.model.spec import Spec
+from flask_worker_templates.model.spec import Spec, same
 from flask_worker_templates.model.template import Template
 
 from .connection import Collections, DatabaseAccess, Document, TimeLimit
+from .known import Known
 from .stored_form import Found
 
 R = TypeVar("R")
@@ -76,7 +77,7 @@ def write_on_condition(
     scope: Scope,
     allowed: Precondition | None = None,
     guard: Guard | None = None,
-    limit: TimeLimit | None = None,
+    remembered: Callable[[Known], Document | None] | None = None,
 ) -> R:
     """Write what is decided about a template as it is, and again from the start where another writer was faster.
 
@@ -84,11 +85,12 @@ def write_on_condition(
         access: the way to the database; all reads and writes together have one time limit.
         read: returns the template's document.
         decide: given the template, returns the spec that it is to have, or None where it is not about that.
-        write: carries it out if the document is still as it was read, and returns the result; else None.
+        write: carries it out if the document is still as it was found, and returns the result; else None.
         scope: what may be touched: the template as it is, and as it would be.
         allowed: whether the change may be made to a revision.
         guard: asked before the write, and again only where the template's revision has moved.
-        limit: what is left of the time; a whole one if left out.
+        remembered: returns the document as this process remembers it, or None. It is tried first, without reading, and
+            in the case of any doubt nothing is written.
 
     Raises:
         TemplateNotFound: if the template is outside the scope.
@@ -97,8 +99,24 @@ def write_on_condition(
         TemplateKeepsChanging: if the guard would have to be asked too often.
         DatabaseUnavailable: if MongoDB does not do its part within the time limit.
     """
-    limit = limit or access.time_limit()
+    limit = access.time_limit()
     ask = _Asking(guard) if guard is not None else None
+    if remembered is not None:
+        with access.operation(limit) as db:
+            known = remembered(db.known)
+        if known is not None:
+            result = _write_as_known(
+                access,
+                Found(known, is_known=True),
+                decide=decide,
+                write=write,
+                scope=scope,
+                allowed=allowed,
+                ask=ask,
+                limit=limit,
+            )
+            if result is not None:
+                return result
     for _ in attempts():
         with access.operation(limit) as db:
             found = Found(read(db))
@@ -113,41 +131,23 @@ def write_on_condition(
     raise AssertionError  # pragma: no cover  # attempts never ends by itself
 
 
-def write_as_known(
+def _write_as_known(
     access: DatabaseAccess,
-    known: Document,
+    found: Found,
     *,
     decide: Callable[[Found], Spec | None],
     write: Callable[[Collections, Found, Spec | None], R | None],
     scope: Scope,
-    allowed: Precondition | None = None,
-    guard: Guard | None = None,
+    allowed: Precondition | None,
+    ask: _Asking | None,
     limit: TimeLimit,
 ) -> R | None:
-    """Write what is decided about a template as it is remembered, if it still is so; in no other case write anything.
-
-    Args:
-        access: as in `write_on_condition`, like all that is not named here.
-        known: the template's document, as it is remembered.
-        decide: given the template.
-        write: carries it out if the document still is exactly as it is remembered.
-        scope: what may be touched.
-        allowed: whether the change may be made to the revision.
-        guard: asked before the write.
-        limit: what is left of the time.
-
-    Returns:
-        What `write` returns; None where the document is to be read, and all decided anew.
-
-    Raises:
-        DatabaseUnavailable: if MongoDB does not do its part within the time limit.
-    """
-    found = Found(known)
-    if (allowed is not None and not allowed(known["revision"])) or not _is_inside(scope, found):
+    """Write on a template as it is remembered; None where it is to be read, and all decided anew."""
+    if (allowed is not None and not allowed(found.document["revision"])) or not _is_inside(scope, found):
         return None
     try:
         with limit.stopped():
-            spec = _decided(found, decide, scope, None, _Asking(guard) if guard is not None else None)
+            spec = _decided(found, decide, scope, None, ask)
     except Exception:  # what is refused, is refused for the document as it is
         return None
     with access.operation(limit) as db:
@@ -191,20 +191,38 @@ def check_inside(scope: Scope, spec: Spec) -> None:
 
 
 class _Asking:
-    """Asks a guard once for each revision."""
+    """Asks a guard once for each revision, and not again about what it was asked before."""
 
     def __init__(self, guard: Guard) -> None:
         self._guard = guard
         self._rounds = 0
         self._passed: int | None = None
+        self._asked: tuple[Template, Template | None] | None = None
+        self._refusal: Exception | None = None
 
     def __call__(self, found: Found, spec: Spec | None, *, unchanged: bool = False) -> None:
         revision = found.document["revision"]
         if revision == self._passed:
             return
+        template, after = found.template, None
+        if unchanged or (spec is not None and same(spec, found.spec)):
+            after = template
+        elif spec is not None:
+            after = found.changed_to(spec)
+        # As it is remembered it may well be what it is.
+        if self._asked != (template, after):
+            self._ask(template, after)
+        if self._refusal is not None:
+            raise self._refusal
+        if not found.is_known:
+            self._passed = revision
+
+    def _ask(self, template: Template, after: Template | None) -> None:
         if self._rounds == MAX_ROUNDS:
-            raise TemplateKeepsChanging(found.document["_id"], self._rounds)
+            raise TemplateKeepsChanging(template.id, self._rounds)
         self._rounds += 1
-        template = found.template
-        self._guard(template, template if unchanged else None if spec is None else template.with_spec(spec))
-        self._passed = revision
+        self._asked, self._refusal = (template, after), None
+        try:
+            self._guard(template, after)
+        except Exception as error:
+            self._refusal = error

@@ -115,11 +115,10 @@ def template_of(document: Mapping[str, Any]) -> Template:
     Raises:
         Malformed: if it holds none.
     """
-    return _template_with(document, from_stored(document))
+    return _template(from_stored(document), owned_by_template(document))
 
 
-def _template_with(document: Mapping[str, Any], spec: Spec) -> Template:
-    owned = owned_by_template(document)
+def _template(spec: Spec, owned: Mapping[str, Any]) -> Template:
     return Template(
         id=owned["_id"],
         **spec_values(spec),
@@ -146,10 +145,12 @@ class Found:
     Args:
         document: the template's.
         spec: that it holds, where that is known already.
+        is_known: whether it is only remembered: what is written on it must demand that it still is so.
     """
 
-    def __init__(self, document: dict[str, Any], spec: Spec | None = None) -> None:
+    def __init__(self, document: dict[str, Any], spec: Spec | None = None, *, is_known: bool = False) -> None:
         self.document = document
+        self.is_known = is_known
         if spec is not None:
             self.spec = spec
 
@@ -169,7 +170,19 @@ class Found:
         Raises:
             Malformed: if the document holds none.
         """
-        return _template_with(self.document, self.spec)
+        return _template(self.spec, self._owned)
+
+    def changed_to(self, spec: Spec) -> Template:
+        """Return the template that a change to this spec would make; its mappings are its own, too.
+
+        Raises:
+            Malformed: if the document holds none.
+        """
+        return _template(spec, {**self._owned, "revision": self._owned["revision"] + 1})
+
+    @cached_property
+    def _owned(self) -> dict[str, Any]:
+        return owned_by_template(self.document)
 
 
 def managed_of(document: Mapping[str, Any]) -> Managed:
