@@ -27,7 +27,7 @@ Document = dict[str, Any]
 class Known:
     """Documents by the ids of their templates, each without its claims and found to be sound."""
 
-    MAX = 256
+    MAX = 1024
 
     def __init__(self) -> None:
         self._raw: dict[str, bytes] = {}
