@@ -61,7 +61,7 @@ def plan_sync(
         options or SyncOptions(),
         forget=[one for one in forget if one.name not in hidden],
         recreate_renamed=recreate_renamed,
-        blocked=whole.blocked(),
+        blocked=whole.known_blocked(),  # by the scan that the reading of all began with
     )
     if not store.scope.everything:
         plan = replace(plan, files=shown_files(files, hidden))

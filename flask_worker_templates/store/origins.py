@@ -13,7 +13,7 @@ from flask_worker_templates.model.fields import nfc
 from flask_worker_templates.model.records import Deletion, Exported, Managed
 from flask_worker_templates.model.spec import Spec
 
-from .adapter import Projection, raw_bytes, update_each, with_options
+from .adapter import Projection, update_each
 from .audit import without_void
 from .claim_list import live_claims
 from .commit import now
@@ -24,7 +24,7 @@ from .likely import ManagedReader
 from .part import Part
 from .presented import PRESENTED
 from .queries import all_of, without
-from .raw_documents import RAW
+from .raw_reads import find_raw
 from .scoped_events import Insiders
 from .stored_form import from_stored, owned_by_template, stored_exported
 from .stored_types import Malformed
@@ -69,9 +69,7 @@ class Origins(Part):
             with self._access.operation() as db:
                 query = self._inside(all_of([*([] if last is None else [{"name": {"$gte": last}}]), *absent]))
                 size = BATCH + len(done)
-                collection = with_options(db.templates_guarded, RAW)
-                found = collection.find(query, projection, sort=[("name", 1)], limit=size, batch_size=size)
-                batch = [raw_bytes(document) for document in found]
+                batch = find_raw(db.templates_guarded, query, projection, sort=[("name", 1)], limit=size)
                 sound = _sound(db, _beyond(batch, last, done), read)
                 names = [before, *(spec_of(one)["name"] for one in sound)]
                 if any(map(operator.eq, names, names[1:])):  # the unique index was dropped
@@ -94,8 +92,7 @@ class Origins(Part):
             for chunk in _chunks(names):
                 for field in ("base.name", "exported.name"):
                     query = self._inside({field: {"$in": chunk}})
-                    documents = with_options(db.templates_guarded, RAW).find(query, _PROJECTION)
-                    sound = _sound(db, map(raw_bytes, documents), ManagedReader({}))
+                    sound = _sound(db, find_raw(db.templates_guarded, query, _PROJECTION), ManagedReader({}))
                     found |= {one.id: one for one in sound}
         renamed = [one for one in found.values() if one.spec["name"] not in set(names)]
         return sorted(renamed, key=lambda one: str(one.spec["name"]))

@@ -196,14 +196,11 @@ class Reads(Part):
         with self._access.operation() as db:
             db.census.look(db)
 
-    def blocked(self) -> dict[str, str]:
-        """Return the names that are taken by documents that are no templates, each with what is wrong with it."""
-        with self._access.operation() as db:
-            db.census.look(db, events=False)
-            return db.census.blocked()
-
     def known_blocked(self) -> dict[str, str]:
-        """Return the same as `blocked`, as far as it is known, without a command."""
+        """Return the names that are taken by documents that are no templates, each with what is wrong with it.
+
+        As far as that is known: whoever reads all templates, as `managed` does, looks for such documents first.
+        """
         return self._access.collections.census.blocked()
 
     def warnings(self) -> tuple[str, ...]:
