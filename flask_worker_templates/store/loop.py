@@ -210,7 +210,7 @@ class _Asking:
         elif spec is not None:
             after = found.changed_to(spec)
         # As it is remembered it may well be what it is.
-        if self._asked != (template, after):
+        if self._asked is None or not all(map(_is_same, self._asked, (template, after))):
             self._ask(template, after)
         if self._refusal is not None:
             raise self._refusal
@@ -226,3 +226,9 @@ class _Asking:
             self._guard(template, after)
         except Exception as error:
             self._refusal = error
+
+
+def _is_same(one: Template | None, other: Template | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return one == other and same(one.spec, other.spec)  # to a guard, true is not 1

@@ -231,6 +231,20 @@ def test_a_guard_of_claims_is_heard_for_the_template_as_it_is(store: Store, othe
     assert not asked
 
 
+@mongod_only  # to mongomock, true is 1
+def test_a_guard_is_asked_anew_where_a_number_has_become_a_boolean(store: Store, database: Raw) -> None:
+    one = store.create({**spec_with("one"), "extra": {"shared": 1}}, actor="alice").id
+
+    def guard(template: Template, _: Template | None) -> None:
+        if template.extra["shared"] is True:
+            raise NotAllowed("not this one")
+
+    store.claim(one, "w1", actor="w", guard=guard)
+    database.worker_templates.update_one({"_id": one}, {"$set": {"extra": {"shared": True}}})
+    with pytest.raises(NotAllowed):
+        store.claim(one, "w2", actor="w", guard=guard)
+
+
 @mongod_only
 def test_no_lease_but_the_workers_own_is_renewed(store: Store, one: Template, database: Raw) -> None:
     """Not even where somebody has made an array of what the command looks at, in which MongoDB finds what was there."""
