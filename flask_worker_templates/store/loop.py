@@ -89,8 +89,7 @@ def write_on_condition(
         scope: what may be touched: the template as it is, and as it would be.
         allowed: whether the change may be made to a revision.
         guard: asked before the write, and again only where the template's revision has moved.
-        remembered: returns the document as this process remembers it, or None. It is tried first, without reading, and
-            in the case of any doubt nothing is written.
+        remembered: returns the document as this process remembers it, if it does: tried first, without reading.
 
     Raises:
         TemplateNotFound: if the template is outside the scope.
@@ -102,21 +101,11 @@ def write_on_condition(
     limit = access.time_limit()
     ask = _Asking(guard) if guard is not None else None
     if remembered is not None:
-        with access.operation(limit) as db:
-            known = remembered(db.known)
-        if known is not None:
-            result = _write_as_known(
-                access,
-                Found(known, is_known=True),
-                decide=decide,
-                write=write,
-                scope=scope,
-                allowed=allowed,
-                ask=ask,
-                limit=limit,
-            )
-            if result is not None:
-                return result
+        done = _write_as_known(
+            access, remembered, decide=decide, write=write, scope=scope, allowed=allowed, ask=ask, limit=limit
+        )
+        if done is not None:
+            return done
     for _ in attempts():
         with access.operation(limit) as db:
             found = Found(read(db))
@@ -133,7 +122,7 @@ def write_on_condition(
 
 def _write_as_known(
     access: DatabaseAccess,
-    found: Found,
+    remembered: Callable[[Known], Document | None],
     *,
     decide: Callable[[Found], Spec | None],
     write: Callable[[Collections, Found, Spec | None], R | None],
@@ -142,8 +131,13 @@ def _write_as_known(
     ask: _Asking | None,
     limit: TimeLimit,
 ) -> R | None:
-    """Write on a template as it is remembered; None where it is to be read, and all decided anew."""
-    if (allowed is not None and not allowed(found.document["revision"])) or not _is_inside(scope, found):
+    """Write on a template as it is remembered; None where there is any doubt: then it is read, and all decided anew."""
+    with access.operation(limit) as db:
+        known = remembered(db.known)
+    if known is None:
+        return None
+    found = Found(known, is_known=True)
+    if (allowed is not None and not allowed(known["revision"])) or not _is_inside(scope, found):
         return None
     try:
         with limit.stopped():
