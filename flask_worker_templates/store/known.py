@@ -47,9 +47,8 @@ class Known:
 
     def take(self, template_id: str) -> Document | None:
         """Return a document, and forget it: what it was good for, a write, makes another of it."""
-        document = self.of(template_id)
-        self.forget(template_id)
-        return document
+        raw = self._raw.pop(template_id, None)  # at once: only one of several threads has it
+        return None if raw is None else decode(raw)
 
     def of(self, template_id: str) -> Document | None:
         """Return a document, each time a new one."""
